@@ -1,0 +1,97 @@
+"""How an NCA is trained: the regimes, as settings that are checked where they are made.
+
+``growing``, ``persistent`` and ``regenerating`` are experiments 1 to 3 of *Growing Neural Cellular
+Automata* (Distill, 2020): they differ in the states that training starts from. ``writeup`` is the
+recipe of the write-up that this project starts from. Batch, pool and number of steps are ours,
+fitted to small pictures and a meta-learned start (docs/performance.md).
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nca_zoo.errors import ZooError
+
+CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a fit is good enough, in dB of PSNR against the target (docs/quality.md)."""
+
+    pass_96: float = 20.0  # at CA step 96, to be stored as "ok"
+    pass_400: float | None = 20.0  # at CA step 400; None: the regime does not train stability
+    stop_96: float = 25.0  # training ends early once a check reaches both of these
+    stop_400: float | None = 25.0
+    check_every: int = 20  # training steps between checks
+
+
+@dataclass(frozen=True)
+class Regime:
+    """Everything about training that is not the picture, the start or the random seed."""
+
+    name: str
+    batch: int = 8  # examples per training step
+    pool: int = 0  # states kept between training steps; 0: every example starts from the seed
+    damaged: int = 0  # of the batch, how many of the best are damaged before the rollout
+    steps: int = 200  # training steps of one attempt, before the gate may grant more
+    extra_steps: int = 200  # granted once to an attempt that ends short of the gate
+    attempts: int = 2  # fresh attempts before an NCA is stored as failed
+    lr: float = 2e-3
+    schedule: Literal["step", "cosine"] = (
+        "step"  # x0.1 after `decay_at` | cosine to 0 at `decay_at`
+    )
+    decay_at: int = 2000
+    normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
+    loss: Literal["final", "every_step"] = "final"  # of the last state | mean over all CA steps
+    seed_hidden: bool = True  # the seed cell's hidden channels start at 1
+    gate: Gate = Gate()
+
+    def __post_init__(self) -> None:
+        positive = ("batch", "steps", "attempts", "lr", "decay_at")
+        checks = [(name, getattr(self, name) > 0, "more than 0") for name in positive]
+        checks += [
+            ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
+            ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
+            ("extra_steps", self.extra_steps >= 0, "0 or more"),
+            ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
+            ("loss", self.loss in ("final", "every_step"), "final or every_step"),
+        ]
+        for name, good, allowed in checks:
+            if not good:
+                raise ZooError(f"{name} is {getattr(self, name)!r}; it must be {allowed}")
+
+    def learning_rate(self, step: int) -> float:
+        """Adam's step size at training step ``step``, which counts from 0."""
+        if self.schedule == "step":
+            return self.lr if step < self.decay_at else 0.1 * self.lr
+        return self.lr * 0.5 * (1 + math.cos(math.pi * min(step / self.decay_at, 1.0)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, for the zoo file."""
+        return dataclasses.asdict(self)
+
+
+REGIMES: dict[str, Regime] = {
+    regime.name: regime
+    for regime in (
+        Regime("growing", batch=2, gate=Gate(pass_400=None, stop_400=None)),
+        Regime("persistent", batch=2, pool=12),
+        Regime("regenerating", batch=4, pool=16, damaged=1, steps=300),
+        Regime(
+            "writeup",
+            batch=64,
+            steps=1200,
+            extra_steps=0,
+            attempts=1,
+            lr=5e-3,
+            schedule="cosine",
+            decay_at=2400,
+            normalise_gradient=False,
+            loss="every_step",
+            seed_hidden=False,
+            gate=Gate(pass_400=None, stop_96=float("inf"), stop_400=None),
+        ),
+    )
+}

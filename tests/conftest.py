@@ -1,0 +1,24 @@
+"""Small made-for-test material that several test files share."""
+
+import numpy as np
+import pytest
+import torch
+
+from nca_zoo import noise, rule
+
+torch.set_num_threads(1)  # the tensors of the tests are too small to share
+
+
+@pytest.fixture(scope="session")
+def lively_weights():
+    """Weights (P,) of an NCA that grows and moves: random, with an update that does something."""
+
+    def make(seed: int, scale: float = 1.0) -> np.ndarray:
+        draws = 2 * noise.uniform(seed, rule.N_PARAMS) - 1
+        w = rule.unflatten(draws.astype(np.float32)[None])
+        size = {"W1": 0.18, "b1": 0.1, "W2": 0.03 * scale, "b2": 0.01 * scale}
+        tensors = {name: size[name] * w[name] for name in w}
+        tensors["b2"][:, rule.ALPHA] = 0.02  # enough alpha to spread
+        return rule.flatten(tensors)[0]
+
+    return make
