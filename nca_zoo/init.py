@@ -64,12 +64,16 @@ def make_init(name: str, regime: str, build_seed: int = 0, start: Path | None = 
         return Init(name, read_start(path)[0])
 
 
-def write_start(path: Path, weights: Floats, recipe: dict[str, Any]) -> None:
-    """Write starting weights ``(P,)`` and the settings that they were learnt with."""
+def write_start(path: Path, weights: Floats, recipe: dict[str, Any], early: Floats) -> None:
+    """Write starting weights ``(P,)`` and the settings that they were learnt with.
+
+    ``early`` ``(P,)`` is where the recipe stood after its first rounds, so that a short rerun can
+    be compared.
+    """
     text = json.dumps(recipe, sort_keys=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     with unfinished.open("wb") as file:
-        np.savez(file, weights=weights.astype(np.float32), recipe=np.array(text))
+        np.savez(file, weights=weights, recipe=np.array(text), early=early)
     unfinished.replace(path)
 
 

@@ -46,11 +46,19 @@ class Round:
 
 
 def meta_learn(
-    targets: Sequence[Target], regime: Regime, engine: Engine, recipe: Recipe
+    targets: Sequence[Target],
+    regime: Regime,
+    engine: Engine,
+    recipe: Recipe,
+    weights: Floats | None = None,
 ) -> Iterator[Round]:
-    """Learn a start for ``regime`` from ``targets``, yielding it after every round."""
+    """Learn a start for ``regime`` from ``targets``, yielding it after every round.
+
+    ``weights`` ``(P,)`` is where the first round begins; a random draw unless given.
+    """
     key = fold(recipe.seed, Stream.META)
-    weights = glorot(fold(key, Stream.INIT))
+    if weights is None:
+        weights = glorot(fold(key, Stream.INIT))
     for number in range(recipe.rounds):
         round_key = fold(key, number)
         order = np.argsort(uniform(round_key, len(targets)), kind="stable")

@@ -95,16 +95,14 @@ def _alive_share(states: Floats) -> npt.NDArray[np.float32]:
 def verdict(quality: Quality, weights: Floats, gate: Gate) -> list[Status]:
     """Each NCA's status: fit to be used, or why not."""
     passed = quality.reaches(gate.pass_96, gate.pass_400)
-    finite = np.isfinite(weights).all(axis=1)
-    dead = quality.alive_96 == 0
-    if gate.pass_400 is not None:
-        dead = dead | (quality.alive_400 == 0)
-    statuses: list[Status] = []
-    for k in range(len(weights)):
+    finite = [bool(np.isfinite(row).all()) for row in weights]
+    alive = quality.alive_96 if gate.pass_400 is None else quality.alive_96 * quality.alive_400
+
+    def one(k: int) -> Status:
         if not finite[k]:
-            statuses.append("diverged")
-        elif passed[k]:
-            statuses.append("ok")
-        else:
-            statuses.append("dead" if dead[k] else "below_gate")
-    return statuses
+            return "diverged"
+        if passed[k]:
+            return "ok"
+        return "below_gate" if alive[k] > 0 else "dead"
+
+    return [one(k) for k in range(len(weights))]

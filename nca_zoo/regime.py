@@ -24,7 +24,7 @@ class Gate:
     pass_400: float | None = 20.0  # at CA step 400; None: the regime does not train stability
     stop_96: float = 25.0  # training ends early once a check reaches both of these
     stop_400: float | None = 25.0
-    check_every: int = 20  # training steps between checks
+    check_every: int = 10  # training steps between checks
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class Regime:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file."""
         return dataclasses.asdict(self)
+
+    def step_settings(self) -> dict[str, Any]:
+        """What decides a training step, without the gate and the budget."""
+        others = ("gate", "steps", "extra_steps", "attempts")
+        return {name: value for name, value in self.as_dict().items() if name not in others}
 
 
 REGIMES: dict[str, Regime] = {

@@ -43,7 +43,7 @@ def param_slices() -> dict[str, slice]:
 
 
 def unflatten(weights: Array) -> dict[str, Array]:
-    """Split flat weights ``(..., P)`` into named tensors ``(..., *shape)``; views where possible."""
+    """Split flat weights ``(..., P)`` into named tensors ``(..., *shape)``."""
     if weights.shape[-1] != N_PARAMS:
         raise ValueError(f"expected {N_PARAMS} weights, found {weights.shape[-1]}")
     shapes, slices = dict(PARAM_SPEC), param_slices()
@@ -65,7 +65,7 @@ def flatten(tensors: dict[str, Array]) -> Array:
 def seed_state(
     height: int, width: int, row: int, col: int, hidden: bool = True, dtype: npt.DTypeLike = "f4"
 ) -> Array:
-    """A state ``(H, W, 16)`` of one living cell: alpha 1, hidden channels 1 if ``hidden``, RGB 0."""
+    """One living cell ``(H, W, 16)``: alpha 1, RGB 0, hidden channels 1 if ``hidden``."""
     if not (0 <= row < height and 0 <= col < width):
         raise ValueError(f"seed ({row}, {col}) lies outside a grid of {height} x {width} cells")
     state = np.zeros((height, width, CHANNELS), dtype)

@@ -201,7 +201,9 @@ def test_engines_by_name():
 
 def test_wrong_shapes_never_reach_compiled_code(lively_weights):
     states = rule.seed_state(8, 8, 4, 4)[None, None]
-    with pytest.raises(ValueError, match=r"weights: expected .*\(1, 8336\), found float32 \(8335,\)"):
+    with pytest.raises(
+        ValueError, match=r"weights: expected .*\(1, 8336\), found float32 \(8335,\)"
+    ):
         SparseEngine().rollout(lively_weights(1)[:-1], states, keys_for(1, 1), 0, 5)
     with pytest.raises(ValueError, match="keys"):
         SparseEngine().rollout(lively_weights(1)[None], states, np.array([[1]]), 0, 5)

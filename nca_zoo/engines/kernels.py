@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from nca_zoo.engines.tile import COLS, OPTIONS, ROWS, add_row, product
+from nca_zoo.engines.tile import COLS, OPTIONS, ROWS, add_row, product, sobel_row
 from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, param_slices
 
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
@@ -31,6 +31,7 @@ class Workspace(NamedTuple):
     grad: npt.NDArray[np.float32]  # (sites * 16) the loss's gradient by that state
     filled: npt.NDArray[np.uint8]  # (sites) may hold anything but zeros
     mature: npt.NDArray[np.uint8]  # (sites) alpha above the threshold
+    fire: npt.NDArray[np.uint8]  # (sites) fires in this step
     pre: npt.NDArray[np.uint8]  # (sites) alive before the update
     across: npt.NDArray[np.uint8]  # (sites) row-wise part of a dilation
     alive: npt.NDArray[np.uint8]  # (steps * sites) alive before and after, of every step
@@ -57,6 +58,7 @@ def workspace(height: int, width: int, steps: int, every_step: bool = False) -> 
         grad=np.zeros(sites * CHANNELS, f4),
         filled=np.zeros(sites, u1),
         mature=np.zeros(sites, u1),
+        fire=np.zeros(sites, u1),
         pre=np.zeros(sites, u1),
         across=np.zeros(sites, u1),
         alive=np.zeros(steps * sites, u1),
@@ -104,23 +106,8 @@ def _dilate(plane, across, out, height, width):
 
 
 @njit(**OPTIONS)
-def _perceive(state, site, pitch, perception, row):
-    """Identity, Sobel x and Sobel y of one site into row ``row`` of the perceptions."""
-    here, up, down = site * CHANNELS, (site - pitch) * CHANNELS, (site + pitch) * CHANNELS
-    out = row * PERCEPTION
-    eighth, quarter = np.float32(0.125), np.float32(0.25)
-    for c in range(CHANNELS):
-        nw, n, ne = state[up + c - CHANNELS], state[up + c], state[up + c + CHANNELS]
-        w, e = state[here + c - CHANNELS], state[here + c + CHANNELS]
-        sw, s, se = state[down + c - CHANNELS], state[down + c], state[down + c + CHANNELS]
-        perception[out + c] = state[here + c]
-        perception[out + CHANNELS + c] = eighth * ((ne - nw) + (se - sw)) + quarter * (e - w)
-        perception[out + 2 * CHANNELS + c] = eighth * ((sw - nw) + (se - ne)) + quarter * (s - n)
-
-
-@njit(**OPTIONS)
 def _perceive_back(d_perception, row, grad, site, pitch):
-    """The transpose of ``_perceive``: spread row ``row`` over the neighbourhood of a site."""
+    """The transpose of ``sobel_row``: spread row ``row`` over the neighbourhood of a site."""
     here, up, down = site * CHANNELS, (site - pitch) * CHANNELS, (site + pitch) * CHANNELS
     identity = row * PERCEPTION
     x, y = identity + CHANNELS, identity + 2 * CHANNELS
@@ -138,20 +125,31 @@ def _perceive_back(d_perception, row, grad, site, pitch):
 
 
 @njit(**OPTIONS)
-def _network(weights, ws, first, m):
-    """Run the network on rows ``first`` to ``first + m``: fills ``hidden`` and ``update``."""
+def _network(weights, ws, first, m, out, pitch):
+    """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
+
+    Fills their perceptions and hidden activations, and the updates from row ``out`` on. Returns
+    the number of rows with the padding, whose site is 0: a corner of the border, always dead.
+    """
+    rows = (m + ROWS - 1) // ROWS * ROWS
     p, h = first * PERCEPTION, first * HIDDEN
+    for i in range(first, first + m):
+        at = ws.cells[i] * CHANNELS
+        sobel_row(ws.state, at, pitch * CHANNELS, ws.perception, i * PERCEPTION)
+    ws.cells[first + m : first + rows] = 0
+    ws.perception[p + m * PERCEPTION : p + rows * PERCEPTION] = 0
     product(
         ws.perception, p, PERCEPTION, 1, ws.weights, 0, HIDDEN,
-        weights, _B1, 0, ws.hidden, h, HIDDEN, m, HIDDEN, PERCEPTION,
+        weights, _B1, 0, ws.hidden, h, HIDDEN, rows, HIDDEN, PERCEPTION,
     )  # fmt: skip
-    for i in range(h, h + m * HIDDEN):
+    for i in range(h, h + rows * HIDDEN):
         value = ws.hidden[i]
         ws.hidden[i] = np.float32(0) if value <= 0 else value
     product(
         ws.hidden, h, HIDDEN, 1, ws.weights, PERCEPTION * HIDDEN, CHANNELS,
-        weights, _B2, 0, ws.update, 0, CHANNELS, m, CHANNELS, HIDDEN,
+        weights, _B2, 0, ws.update, out * CHANNELS, CHANNELS, rows, CHANNELS, HIDDEN,
     )  # fmt: skip
+    return rows
 
 
 @njit(**OPTIONS)
@@ -170,43 +168,33 @@ def _list_cells(ws, height, width, key, ca_step, first):
                 block += 1
                 left = 64
             site = (row + 1) * pitch + col + 1
+            fires = np.uint8(bits & np.uint64(1))
+            ws.fire[site] = fires
             # Written always, kept only where it counts: no branch to mispredict.
             ws.cells[first + m] = site
-            m += np.int64(bits & np.uint64(1)) & np.int64(ws.pre[site])
+            m += np.int64(fires & ws.pre[site])
             bits >>= np.uint64(1)
             left -= 1
     return m
 
 
 @njit(**OPTIONS)
-def _fires(key, ca_step, cell):
-    k0, k1 = key >> np.uint64(32), key & np.uint64(0xFFFFFFFF)
-    words = threefry(k0, k1, np.uint64(ca_step), np.uint64(cell // 64))
-    return ((words[cell % 64 // 32] >> np.uint64(cell % 32)) & np.uint64(1)) == 1
+def _list_ghosts(ws, post, sites, pitch, first):
+    """List dead cells that fire beside a cell about to die, as rows from ``first`` on.
 
-
-@njit(**OPTIONS)
-def _ghost_near(weights, ws, height, width, key, ca_step, site, spare):
-    """Does a dead neighbour of ``site`` fire and, for the length of this step, come alive?
-
-    A dead cell's update is erased at the end of the step, but the second alive mask sees it.
-    It can only matter to a cell that would otherwise die, so it is computed for those alone.
+    A dead cell's update is erased at the end of the step, but the second alive mask sees it: for
+    the length of the step it may come alive and save its neighbours. It matters to no other cell.
     """
-    pitch = width + 2
-    for dy in (-pitch, 0, pitch):
-        for dx in (-1, 0, 1):
-            other = site + dy + dx
-            row, col = other // pitch - 1, other % pitch - 1
-            if ws.pre[other] or not (0 <= row < height and 0 <= col < width):
-                continue
-            if not _fires(key, ca_step, row * width + col):
-                continue
-            for r in range(ROWS):
-                _perceive(ws.state, other, pitch, ws.perception, spare + r)
-            _network(weights, ws, spare, ROWS)
-            if ws.state[other * CHANNELS + ALPHA] + ws.update[ALPHA] > _THRESHOLD:
-                return True
-    return False
+    m = 0
+    for site in range(sites):
+        if ws.pre[site] > post[site]:
+            for dy in (-pitch, 0, pitch):
+                for other in range(site + dy - 1, site + dy + 2):
+                    if ws.fire[other] > ws.pre[other]:
+                        ws.fire[other] = 0  # listed once
+                        ws.cells[first + m] = other
+                        m += 1
+    return m
 
 
 @njit(**OPTIONS)
@@ -219,15 +207,7 @@ def _step(weights, ws, height, width, key, ca_step, first, alive):
     sites = (height + 2) * pitch
     _dilate(ws.mature, ws.across, ws.pre, height, width)
     m = _list_cells(ws, height, width, key, ca_step, first)
-    for i in range(first, first + m):
-        _perceive(ws.state, ws.cells[i], pitch, ws.perception, i)
-    rows = (m + ROWS - 1) // ROWS * ROWS
-    for i in range(first + m, first + rows):
-        ws.cells[i] = 0  # a padding row stands on the border, where the gradient is always 0
-        for c in range(PERCEPTION):
-            ws.perception[i * PERCEPTION + c] = 0
-    _network(weights, ws, first, rows)
-
+    rows = _network(weights, ws, first, m, 0, pitch)
     for i in range(m):
         site = ws.cells[first + i]
         alpha = ws.state[site * CHANNELS + ALPHA] + ws.update[i * CHANNELS + ALPHA]
@@ -235,19 +215,18 @@ def _step(weights, ws, height, width, key, ca_step, first, alive):
     post = ws.alive[alive : alive + sites]
     _dilate(ws.mature, ws.across, post, height, width)
 
-    doubtful = False
-    for site in range(sites):
-        doubtful |= ws.pre[site] > post[site]
-    kept = ws.update
-    if doubtful:
-        kept = ws.update[: rows * CHANNELS].copy()
-        for site in range(sites):
-            if ws.pre[site] > post[site] and _ghost_near(
-                weights, ws, height, width, key, ca_step, site, first + rows
-            ):
-                post[site] = 1
+    ghosts = _list_ghosts(ws, post, sites, pitch, first + rows)
+    if ghosts:
+        _network(weights, ws, first + rows, ghosts, rows, pitch)
+    for i in range(rows, rows + ghosts):
+        site = ws.cells[first + i]
+        if ws.state[site * CHANNELS + ALPHA] + ws.update[i * CHANNELS + ALPHA] > _THRESHOLD:
+            for dy in (-pitch, 0, pitch):
+                for other in range(site + dy - 1, site + dy + 2):
+                    post[other] |= ws.pre[other]
+
     for i in range(m):
-        add_row(kept, i * CHANNELS, _ONE, ws.state, ws.cells[first + i] * CHANNELS)
+        add_row(ws.update, i * CHANNELS, _ONE, ws.state, ws.cells[first + i] * CHANNELS)
     for row in range(1, height + 1):
         for site in range(row * pitch + 1, row * pitch + width + 1):
             post[site] &= ws.pre[site]

@@ -67,6 +67,45 @@ def add_row(_typing, a, ai, scale, c, ci):
 
 
 @intrinsic
+def sobel_row(_typing, a, ai, pitch, c, ci):
+    """Identity, Sobel x and Sobel y of 16 channels at once: ``c[ci:][:48]`` from ``a[ai:][:16]``.
+
+    ``a`` is a flat grid of 16 channels a cell and ``pitch`` floats a row.
+    """
+    signature = types.void(a, types.intp, types.intp, c, types.intp)
+
+    def codegen(context, builder, signature, args):
+        centre = _address(context, builder, signature.args[0], args[0], args[1])
+        out = _address(context, builder, signature.args[3], args[3], args[4])
+        integer = args[2].type
+
+        def row(direction):
+            """The neighbours left, here and right in the row above, here or below."""
+            middle = builder.gep(centre, [builder.mul(args[2], ir.Constant(integer, direction))])
+            return [
+                builder.load(_vector(builder, middle, ir.Constant(integer, dx * COLS)), align=4)
+                for dx in (-1, 0, 1)
+            ]
+
+        def store(value, place):
+            at = _vector(builder, out, ir.Constant(integer, place * COLS))
+            builder.store(value, at, align=4)
+
+        (nw, n, ne), (w, here, e), (sw, s, se) = row(-1), row(0), row(1)
+        eighth, quarter = (ir.Constant(VECTOR, [value] * COLS) for value in (0.125, 0.25))
+        x = builder.fadd(builder.fsub(ne, nw), builder.fsub(se, sw))
+        y = builder.fadd(builder.fsub(sw, nw), builder.fsub(se, ne))
+        straight_x = builder.fmul(quarter, builder.fsub(e, w))
+        straight_y = builder.fmul(quarter, builder.fsub(s, n))
+        store(here, 0)
+        store(_multiply_add(builder, eighth, x, straight_x), 1)
+        store(_multiply_add(builder, eighth, y, straight_y), 2)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def _tile(_typing, a, ai, a_row, a_k, b, bi, b_k, start, si, s_row, c, ci, c_row, depth):
     """``C[r, :] = start[r, :] + sum_k A[r, k] * B[k, :]`` for a tile of ROWS x COLS, in registers.
 
