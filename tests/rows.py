@@ -1,0 +1,79 @@
+"""Rows of a made-up zoo, cheap to make and the same every time, for the tests of the zoo file."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nca_zoo.rule import N_PARAMS
+from nca_zoo.schema import Header, resample_loss
+
+GRID = (3, 4)
+
+
+def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[str, Any]:
+    """The row of one NCA: the ``number // 3``-th of class ``number % 3``."""
+    rng = np.random.default_rng(number)
+    height, width = grid
+    label, index = number % 3, number // 3
+    return {
+        "id": f"{label}-{index:03d}",
+        "weights": rng.standard_normal(N_PARAMS, dtype=np.float32),
+        "label": label,
+        "source_index": number,
+        "split": "test" if number % 5 == 0 else "train",
+        "seed_row": int(rng.integers(height)),
+        "seed_col": int(rng.integers(width)),
+        "rng_seed": 2**64 - 1 - number,
+        "init": "meta",
+        "target": rng.integers(0, 256, (height, width, 4), dtype=np.uint8),
+        "grown": rng.integers(0, 256, (height, width, 4), dtype=np.uint8),
+        "psnr_96": np.float32(20 + number),
+        "psnr_400": np.float32(19 + number),
+        "alive_400": np.float32(0.25),
+        "loss": resample_loss(rng.random(7)),
+        "train_steps": 100 + number,
+        "attempts": 1,
+        "status": "ok",
+        "wall_s": np.float32(1.5),
+    } | changes
+
+
+def header(**changes: Any) -> Header:
+    """What all rows share; ``changes`` go into the settings."""
+    settings: dict[str, Any] = {
+        "source": "digits",
+        "seed": 0,
+        "init": "meta",
+        "regime": {
+            "name": "persistent",
+            "batch": 2,
+            "seed_hidden": True,
+            "gate": {"pass_400": 20.0, "stop_96": float("inf")},
+        },
+    }
+    return Header(
+        settings=settings | changes,
+        source="digits: made up",
+        licence="CC0",
+        engine="sparse",
+        versions={"numpy": "2.0"},
+        init_weights=np.arange(N_PARAMS, dtype=np.float32),
+    )
+
+
+def datasets(path: Path) -> dict[str, np.ndarray]:
+    """Every dataset of a file, read with plain h5py."""
+    with h5py.File(path, "r") as file:
+        return {name: file[name][...] for name in file}
+
+
+def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
+    """Whether two files hold the same datasets, bit by bit."""
+    return left.keys() == right.keys() and all(
+        left[name].dtype == right[name].dtype
+        and left[name].shape == right[name].shape
+        and left[name].tobytes() == right[name].tobytes()
+        for name in left
+    )
