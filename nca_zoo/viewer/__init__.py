@@ -1,0 +1,1 @@
+"""Looking at NCAs: frames, videos and the terminal."""

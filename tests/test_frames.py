@@ -1,0 +1,102 @@
+"""Frames and strips, cell by cell."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from readback import HEIGHT, PANEL, TARGET_PANEL, WIDTH, middles, pictures
+
+from nca_zoo.viewer.frames import BACKGROUNDS, FILM, Film, Sheet, cell_size, composite, strip
+
+
+@pytest.fixture(scope="module")
+def film():
+    return Film(list(enumerate(pictures(11))), pictures(1, seed=1)[0], "7-012", "class 7")
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_composite_is_premultiplied_over(background):
+    picture = pictures(1)[0]
+    behind = BACKGROUNDS[background].cells
+    found = composite(picture, background)
+    assert found.dtype == np.uint8
+    for row, col in np.ndindex(HEIGHT, WIDTH):
+        *ink, alpha = picture[row, col]
+        under = behind[(row // 2 + col // 2) % 2]
+        for c in range(3):
+            over = 255 * ink[c] + (1 - alpha) * under[c]
+            assert abs(found[row, col, c] - over) <= 0.51
+    assert (len(set(behind)) == 2) == (background == "checker")
+
+
+def test_composite_clips_and_survives_nan():
+    state = np.zeros((1, 3, 16))
+    state[0, 0, :4] = 9
+    state[0, 1, :4] = -9
+    state[0, 2, :4] = np.nan
+    found = composite(state, "dark")
+    assert found[0, 0].tolist() == [255] * 3
+    assert found[0, 1].tolist() == found[0, 2].tolist() == list(BACKGROUNDS["dark"].cells[0])
+
+
+def test_white_ink_can_be_seen_on_every_background():
+    for background in BACKGROUNDS.values():
+        assert all(255 - np.mean(colour) > 25 for colour in background.cells)
+
+
+def test_cells_are_a_whole_even_number_of_pixels():
+    assert [cell_size(n, n, FILM.panel) for n in (1, 28, 40, 72, 300, 4000)] == [
+        448,
+        16,
+        12,
+        6,
+        2,
+        2,
+    ]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 7), st.integers(1, 4))
+def test_sheets_have_video_sides_and_room_for_every_panel(height, width, panels, columns):
+    sheet = Sheet(panels, columns, height, width, "dark", FILM)
+    assert sheet.canvas.shape[0] % 16 == sheet.canvas.shape[1] % 16 == 0
+    for panel in range(panels):
+        sheet.draw(panel, np.full((height, width, 3), 200 + panel, np.uint8))
+        sheet.caption(panel, "step 1000000", "a name that is much too long " * 3)
+    area = height * width * cell_size(height, width, FILM.panel) ** 2
+    painted = sheet.canvas[sheet.canvas.min(axis=-1) == sheet.canvas.max(axis=-1)][:, 0]
+    assert (np.bincount(painted, minlength=256)[200 : 200 + panels] >= area).all()
+
+
+def test_film_draws_every_cell_sharp(film):
+    states, target = pictures(11), pictures(1, seed=1)[0]
+    assert len(film) == 11
+    for index in (0, 7, -1):
+        frame = film[index]
+        assert frame.shape == (544, 864, 3)
+        expected = composite(states[index], "dark").repeat(32, axis=0).repeat(32, axis=1)
+        np.testing.assert_array_equal(frame[PANEL], expected)
+        np.testing.assert_array_equal(middles(frame[TARGET_PANEL]), composite(target, "dark"))
+
+
+def test_film_captions_tell_the_step(film):
+    captions = [frame[480:544] for frame in film]
+    assert all((caption != caption[0, 0]).any() for caption in captions)
+    assert len({caption.tobytes() for caption in captions}) == len(film)
+    right = {caption[:, 432:].tobytes() for caption in captions}
+    assert len(right) == 1
+    np.testing.assert_array_equal(film[3], film[3:4][0])
+
+
+def test_strip_sets_states_in_even_rows_and_the_target_last():
+    states, target = pictures(11), pictures(1, seed=1)[0]
+    found = strip(list(enumerate(states)), target, "7-012", "class 7", longest=10)
+    cell, gap, caption = 12, 24, 40
+    across, down = WIDTH * cell + gap, HEIGHT * cell + caption
+    top, left = gap, gap + (-(gap + 6 * across) % 16) // 4 * 2
+    top += (-(gap + 2 * down) % 16) // 4 * 2
+    for panel, picture in enumerate([*states, target]):
+        row, column = divmod(panel, 6)
+        y, x = top + row * down, left + column * across
+        cells = found[y : y + HEIGHT * cell, x : x + WIDTH * cell]
+        np.testing.assert_array_equal(middles(cells, cell), composite(picture, "dark"))

@@ -1,0 +1,152 @@
+"""`nca-zoo show`, from a zoo file to the file or the screen."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from readback import HEIGHT, PANEL, WIDTH, decode, middles, pictures, read_png, read_screen
+
+from nca_zoo import rule
+from nca_zoo.quality import psnr
+from nca_zoo.regime import REGIMES
+from nca_zoo.rollout import Damage, rollout
+from nca_zoo.schema import Header
+from nca_zoo.viewer.frames import BACKGROUNDS, composite, strip
+from nca_zoo.zoowriter import ZooWriter
+from nca_zoo_cli.main import group
+from nca_zoo_cli.show import BACKGROUNDS as OFFERED
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory, lively_weights):
+    """A zoo of two lively NCAs, one of them marked as failed."""
+    grown(lively_weights(0), 1)  # compiles what `show` runs, so that it draws no progress bar
+    path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
+    target = np.round(255 * pictures(1, seed=1)[0]).astype(np.uint8)
+    shared = {
+        "source_index": 0, "split": "train", "seed_row": 6, "seed_col": 5, "rng_seed": 1,
+        "init": "meta", "target": target, "grown": target, "psnr_96": 14.2, "psnr_400": 9.1,
+        "alive_400": 0.5, "loss": np.zeros(100, np.float32), "train_steps": 1, "attempts": 1,
+        "wall_s": 1.0,
+    }  # fmt: skip
+    header = Header(
+        {"regime": REGIMES["persistent"].as_dict()}, "made", "none", "none", {}, lively_weights(0)
+    )
+    with ZooWriter(path, header) as writer:
+        writer.add([
+            shared | {"id": "7-012", "label": 7, "weights": lively_weights(3), "status": "ok"},
+            shared
+            | {"id": "gecko", "label": -1, "weights": lively_weights(4), "status": "below_gate"},
+        ])  # fmt: skip
+    return path
+
+
+def run(zoo, *arguments, code=0):
+    result = CliRunner().invoke(group, ["show", *arguments, "--zoo", str(zoo)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def grown(weights, steps, **options):
+    seed = rule.seed_state(HEIGHT, WIDTH, 6, 5)
+    return dict(rollout(weights, seed, steps, **options))
+
+
+def test_show_writes_a_video_beside_the_zoo(zoo, lively_weights):
+    result = run(zoo, "7-012", "--steps", "20", "--seed", "5", "--damage", "9:6,5,2")
+    path = zoo.parent / "show" / "7-012.mp4"
+    states = grown(lively_weights(3), 20, seed=5, damage=[Damage(9, 6, 5, 2)])
+    target = np.round(255 * pictures(1, seed=1)[0]) / 255
+    db = psnr(states[20][..., :4], target)
+    assert result.stdout == f"{path}\n7-012 at step 20: PSNR {db:.1f} dB against its target\n"
+    assert result.stderr == ""
+    _, frames = decode(path)
+    assert len(frames) == 21
+    for step in (0, 8, 9, 20):
+        error = np.abs(middles(frames[step][PANEL]) - composite(states[step], "dark"))
+        assert error.max() <= 8
+
+
+def test_show_writes_by_the_ending(zoo, tmp_path):
+    for name, magic in (("a.mp4", b"ftyp"), ("a.GIF", b"GIF89a"), ("a.png", b"PNG")):
+        result = run(zoo, "7-012", "--steps", "12", "--every", "5", "--out", str(tmp_path / name))
+        assert result.stdout.splitlines()[0] == str(tmp_path / name)
+        assert magic in (tmp_path / name).read_bytes()[:16]
+    with Image.open(tmp_path / "a.GIF") as found:
+        assert found.n_frames == 4  # 0, 5, 10, 12
+    result = run(zoo, "7-012", "--out", str(tmp_path / "a.avi"), code=1)
+    assert result.stderr.endswith("a.avi: the name must end in one of .mp4, .gif, .png\n")
+
+
+def test_a_strip_shows_the_wound_and_its_healing(zoo, tmp_path, lively_weights):
+    path = tmp_path / "strip.png"
+    run(zoo, "7-012", "--steps", "70", "--damage", "40", "--out", str(path))
+    states = grown(lively_weights(3), 70, damage=[Damage(40)])
+    shown = [(step, states[step]) for step in (0, 8, 16, 32, 40, 56, 64, 70)]
+    target = np.round(255 * pictures(1, seed=1)[0]) / 255
+    np.testing.assert_array_equal(read_png(path), strip(shown, target, "7-012", "class 7"))
+
+
+def test_a_long_film_has_few_frames(zoo, tmp_path):
+    run(zoo, "7-012", "--steps", "900", "--out", str(tmp_path / "long.gif"), "--fps", "50")
+    with Image.open(tmp_path / "long.gif") as found:
+        clock = 0
+        for index in range(found.n_frames):
+            found.seek(index)
+            clock += found.info["duration"]
+    assert clock == 301 * 20  # every third step, from 0 to 900
+
+
+def test_show_in_the_terminal(zoo, lively_weights):
+    result = run(zoo, "gecko", "--terminal", "--steps", "9")
+    *picture, line = result.stdout.splitlines()
+    rows = read_screen(picture)
+    assert len(rows) == HEIGHT // 2 + 1
+    cells = composite(grown(lively_weights(4), 9)[9], "dark")
+    for row, col in np.ndindex(HEIGHT, WIDTH):
+        assert rows[row // 2][col][1 + row % 2] == tuple(cells[row, col])
+    assert line.startswith("gecko at step 9: PSNR ")
+    assert result.stderr == (
+        "note: gecko failed its fit (below_gate): PSNR 14.2 dB at step 96, 9.1 dB at step 400\n"
+    )
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (["7-021"], 1, "no NCA '7-021'; the nearest are 7-012"),
+    (["7-012", "--damage", "soon"], 1, "damage 'soon' is not understood"),
+    (["7-012", "--damage", "400"], 1, "the rollout ends at step 400"),
+    (["7-012", "--damage", "3:14,0,2"], 1, "rows go from 0 to 13"),
+    (["7-012", "--out", "nowhere/a.png"], 1, "cannot write nowhere/a.png: No such file"),
+    (["7-012", "--steps", "802", "--every", "2", "--out", "a.png"], 1, "use --every 3 or more"),
+    (["7-012", "--steps", "90000", "--every", "1"], 1, "more than 20000 pictures; use --every 5"),
+    (["7-012", "--steps", "0"], 2, "0 is not in the range"),
+    (["7-012", "--terminal", "--out", "a.gif"], 2, "leave out --terminal or --out"),
+    ([], 2, "Missing argument 'ID'"),
+])  # fmt: skip
+def test_bad_input_is_one_clear_line(zoo, arguments, code, words):
+    errors = run(zoo, *arguments, code=code).stderr.splitlines()
+    assert errors[-1].startswith("Error: ")
+    assert words in errors[-1]
+    assert len(errors) == 1 or code == 2
+
+
+def test_the_show_folder_cannot_be_made(zoo, tmp_path):
+    (tmp_path / "zoo.h5").write_bytes(zoo.read_bytes())
+    (tmp_path / "show").write_text("in the way")
+    result = run(tmp_path / "zoo.h5", "7-012", "--steps", "2", code=1)
+    assert result.stderr.startswith("Error: cannot make ")
+    assert "name a file with --out" in result.stderr
+
+
+def test_looking_never_waits_for_torch():
+    viewer = "nca_zoo.viewer.video, nca_zoo.viewer.terminal"
+    modules = f"nca_zoo_cli.show, nca_zoo.rollout, nca_zoo.zoofile, {viewer}"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_command_offers_all_backgrounds():
+    assert list(OFFERED) == list(BACKGROUNDS)
