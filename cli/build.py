@@ -1,0 +1,215 @@
+"""``nca-zoo build``: fit one NCA per picture and write the zoo file."""
+
+import dataclasses
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from nca_zoo.build import BuildSettings, header
+from nca_zoo.build import build as build_zoo
+from nca_zoo.engines import ENGINES
+from nca_zoo.errors import ZooError
+from nca_zoo.images import SOURCES, load_pictures, parse_classes
+from nca_zoo.init import INITS, make_init
+from nca_zoo.regime import REGIMES, Regime
+from nca_zoo.schema import STATUSES
+from nca_zoo.targets import TargetSettings
+from nca_zoo.trainer import Fit
+from nca_zoo.zoofile import open_zoo
+from nca_zoo.zoowriter import ZooWriter
+
+from .options import data_folder, default_zoo
+
+SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
+NAMED = 10  # failed NCAs named in the summary
+
+
+@click.command(short_help="Fit one NCA per picture and write the zoo file.")
+@click.option(
+    "--source",
+    default="digits",
+    show_default=True,
+    help=f"Pictures: {', '.join(SOURCES)}, or a folder of image files.",
+)
+@click.option(
+    "--digits", "--classes", "classes", help="Classes, as in 0-9, 3,5,8 or 0-4,9.  [default: all]"
+)
+@click.option("--per-class", default="50", show_default=True, help="Pictures per class, or all.")
+@click.option(
+    "--size", type=int, help="Resize pictures to SIZE x SIZE cells.  [default: as they are]"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=default_zoo,
+    show_default="data/zoo.h5",
+    help="The zoo file; the same command again goes on where it stopped.",
+)
+@click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
+@click.option(
+    "--init",
+    type=click.Choice(INITS),
+    help="Where weights start.  [default: meta; writeup: independent]",
+)
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="A start file of `nca-zoo metastart`, for --init meta.",
+)
+@click.option(
+    "--alpha",
+    type=click.Choice(["ink", "opaque"]),
+    help="What lives: the ink or all.  [default: ink; writeup: opaque]",
+)
+@click.option(
+    "--seed-at",
+    type=click.Choice(["ink", "center"]),
+    default="ink",
+    show_default=True,
+    help="Seed on the lit cell nearest the centre, or at the centre.",
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    help="cpu, cuda, cuda:1, mps: anything torch knows.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+    help="Worker processes.",
+)
+@click.option(
+    "--cohort",
+    type=click.IntRange(1),
+    help="NCAs trained together in one task.  [default: 4; other devices: 256]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides all random draws.")
+@click.option("--steps", type=int, help="Training steps of an attempt.  [default: the regime's]")
+@click.option(
+    "--extra-steps",
+    type=int,
+    help="Granted to an attempt short of the gate.  [default: the regime's]",
+)
+@click.option(
+    "--attempts", type=int, help="Attempts before an NCA counts as failed.  [default: the regime's]"
+)
+@click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
+@click.option("--pool", type=int, help="States in the pool.  [default: the regime's]")
+@click.option("--lr", type=float, help="Adam's step size.  [default: the regime's]")
+def build(
+    source: str,
+    classes: str | None,
+    per_class: str,
+    size: int | None,
+    out: Path,
+    regime: str,
+    init: str | None,
+    start: Path | None,
+    alpha: str | None,
+    seed_at: str,
+    engine: str,
+    device: str,
+    jobs: int,
+    cohort: int | None,
+    seed: int,
+    **overrides: Any,
+) -> None:
+    """Fit one NCA per picture and write weights and metadata to an HDF5 file.
+
+    \b
+    nca-zoo build --digits 0-9 --per-class 50
+    nca-zoo build --digits 3,5,8 --per-class 10 --out small.h5
+    nca-zoo build --source fashion --per-class 20 --out fashion.h5
+    nca-zoo build --source my-pictures/ --per-class all --size 40 --out mine.h5
+    nca-zoo build --regime growing --init shared --out growing.h5
+
+    Pictures that the file already holds are not fitted again, so the same command goes on where
+    it was stopped, and a larger --per-class adds to the zoo.
+    """
+    began = time.monotonic()
+    chosen = _regime(regime, overrides)
+    writeup = regime == "writeup"
+    settings = BuildSettings(
+        chosen,
+        make_init(init or ("independent" if writeup else "meta"), regime, seed, start),
+        TargetSettings(alpha or ("opaque" if writeup else "ink"), seed_at),  # type: ignore[arg-type]
+        seed,
+        engine,
+        device,
+    )
+    wanted = parse_classes(classes) if classes else None
+    origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ZooWriter(out, header(origin, settings, size)) as writer:
+        held = len({picture.id for picture in pictures} & writer.finished_ids())
+        if held:
+            click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)
+        fits: list[Fit] = []
+        try:
+            with tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar:
+                for fit in build_zoo(pictures, settings, writer, jobs, cohort):
+                    fits.append(fit)
+                    bar.set_postfix_str(_progress(fits), refresh=False)
+                    bar.update()
+        except KeyboardInterrupt:
+            click.echo(
+                f"Stopped: {held + len(fits)} of {len(pictures)} NCAs are safe in {out}; "
+                "the same command goes on from there.",
+                err=True,
+            )
+            raise SystemExit(1) from None
+    click.echo(_summary(out, len(fits), time.monotonic() - began))
+
+
+def _regime(name: str, overrides: dict[str, Any]) -> Regime:
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return dataclasses.replace(REGIMES[name], **given)
+
+
+def _count(per_class: str) -> int | None:
+    if per_class == "all":
+        return None
+    if per_class.isdecimal() and int(per_class) > 0:
+        return int(per_class)
+    raise ZooError(f"--per-class is {per_class!r}; it must be a whole number above 0, or all")
+
+
+def _progress(fits: list[Fit]) -> str:
+    failed = sum(fit.status != "ok" for fit in fits)
+    return f"median PSNR {np.median([fit.psnr_96 for fit in fits]):.1f} dB, {failed} failed"
+
+
+def _summary(out: Path, fitted: int, seconds: float) -> str:
+    """What the zoo holds after a build, failures and all."""
+    zoo = open_zoo(out)
+    counts = {status: int((zoo.status == status).sum()) for status in STATUSES}
+    failed = zoo.id[~zoo.good]
+    lines = [
+        f"{out}: {len(zoo)} NCAs; "
+        + ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
+    ]
+    if fitted:
+        rate = 60 * fitted / seconds
+        lines.append(f"Fitted {fitted} in {seconds / 60:.1f} minutes, {rate:.0f} a minute.")
+    for step, values in ((96, zoo.psnr_96), (400, zoo.psnr_400)):
+        low, median = np.percentile(values, [5, 50])
+        share = 100 * np.mean(values >= SOLID_DB)
+        lines.append(
+            f"Step {step}: median PSNR {median:.1f} dB, 5th percentile {low:.1f} dB, "
+            f"{share:.1f} % at {SOLID_DB:.0f} dB or more."
+        )
+    if len(failed):
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        lines.append(f"Marked as failed: {', '.join(failed[:NAMED])}{more}.")
+    lines.append(f"Next: nca-zoo probe --zoo {out}   or   nca-zoo show {zoo.id[0]} --zoo {out}")
+    return "\n".join(lines)

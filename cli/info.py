@@ -1,0 +1,135 @@
+"""``nca-zoo info``: say what a zoo file holds."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from nca_zoo.schema import BY_NAME, dotted
+
+from .options import json_option, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.zoofile import Zoo
+
+
+@click.command()
+@click.argument("nca_id", metavar="[ID]", required=False)
+@zoo_option
+@json_option
+def info(zoo: Path, nca_id: str | None, as_json: bool) -> None:
+    """Say what a zoo file holds, or all that it says about one NCA.
+
+    \b
+    nca-zoo info
+    nca-zoo info 7-012
+    nca-zoo info --zoo data/growing.h5 --json
+    """
+    from nca_zoo.zoofile import open_zoo
+
+    held = open_zoo(zoo)
+    if nca_id is not None:
+        about = one(held, nca_id)
+        lines = [_line(name, value) for name, value in about.items()]
+    else:
+        about = summary(held)
+        lines = [*facts(about), "", *class_table(about)]
+    click.echo(json.dumps(about, indent=2) if as_json else "\n".join(lines))
+
+
+def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
+    """Every column of one NCA that is a single value."""
+    row = zoo.subset([zoo.index(nca_id)])
+    return {name: _plain(row.column(name)[0]) for name in row.scalars}
+
+
+def _line(name: str, value: Any) -> str:
+    shown = f"{value:.6g}" if isinstance(value, float) else value
+    units = BY_NAME[name].units if name in BY_NAME else ""
+    return f"{name:14}{shown} {units}".rstrip()
+
+
+def summary(zoo: "Zoo") -> dict[str, Any]:
+    """What the file says of itself, and how its NCAs are. Reads no weights."""
+    statuses, counts = np.unique(zoo.status, return_counts=True)
+    attrs = zoo.attrs
+    return {
+        "zoo": str(zoo.path),
+        "bytes": zoo.file_bytes,
+        "ncas": len(zoo),
+        "status": dict(zip(statuses.tolist(), counts.tolist(), strict=True)),
+        "grid": list(zoo.grid),
+        "columns": list(zoo.columns),
+        "shared_start": bool(len(attrs["init_weights"])),
+        **{name: attrs[name] for name in ("schema", "created", "source", "licence", "engine")},
+        **{name: attrs[name] for name in ("versions", "settings")},
+        "classes": _classes(zoo),
+        "all": _class(None, zoo.good, zoo.psnr_96, zoo.psnr_400),
+    }
+
+
+def _classes(zoo: "Zoo") -> list[dict[str, Any]]:
+    labels, starts = np.unique(zoo.label, return_index=True)  # rows are sorted by label
+    columns = [np.split(values, starts[1:]) for values in (zoo.good, zoo.psnr_96, zoo.psnr_400)]
+    return [_class(*of_class) for of_class in zip(labels.tolist(), *columns, strict=True)]
+
+
+def _class(label: int | None, ok: Any, psnr_96: Any, psnr_400: Any) -> dict[str, Any]:
+    """Counts, and medians over all NCAs of a class, failed ones too."""
+    return {
+        "class": label,
+        "ncas": len(ok),
+        "ok": int(ok.sum()),
+        "failed": int((~ok).sum()),
+        "median_psnr_96": _median(psnr_96),
+        "median_psnr_400": _median(psnr_400),
+    }
+
+
+def _median(values: Any) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else None
+
+
+def _plain(value: Any) -> Any:
+    value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def facts(about: dict[str, Any]) -> list[str]:
+    """The summary as lines for people, without the table of classes."""
+    settings = about["settings"]
+    start = "one for all" if about["shared_start"] else "one for each"
+    rows = {
+        "NCAs": ", ".join(f"{count} {status}" for status, count in about["status"].items()),
+        "grid": "{} x {} cells".format(*about["grid"]),
+        "source": about["source"],
+        "licence": about["licence"],
+        "start": f"{settings.get('init', 'unknown')}, {start}",
+        "regime": _pairs(dotted(settings.get("regime", {}))),
+        "engine": about["engine"],
+        "versions": _pairs(about["versions"]),
+        "created": f"{about['created']}, schema {about['schema']}",
+    }
+    head = f"{about['zoo']}: {about['ncas']} NCAs, {about['bytes'] / 1e6:.1f} MB"
+    return [head, "", *(f"{name:10}{value}" for name, value in rows.items() if value)]
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def class_table(about: dict[str, Any]) -> list[str]:
+    """A line for each class: how many, how many failed, median PSNR."""
+    lines = [f"{'class':>5}{'NCAs':>8}{'ok':>8}{'failed':>8}   median PSNR at step 96, 400"]
+    for row in (*about["classes"], about["all"]):
+        name = {None: "all", -1: "none"}.get(row["class"], row["class"])
+        at_96, at_400 = (
+            "-" if row[key] is None else f"{row[key]:.1f}"
+            for key in ("median_psnr_96", "median_psnr_400")
+        )
+        counts = f"{name:>5}{row['ncas']:>8}{row['ok']:>8}{row['failed']:>8}"
+        lines.append(f"{counts}{at_96:>14}{at_400:>8} dB")
+    return lines

@@ -1,0 +1,69 @@
+"""``nca-zoo``: the group of all commands, and what happens when one of them fails."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from nca_zoo.errors import ZooError
+
+# Command -> its line in `nca-zoo --help`. A command's module is imported only when it runs, so
+# that help and reading commands do not wait for libraries they do not use.
+COMMANDS = {
+    "build": "Fit one NCA per picture and write the zoo file.",
+    "info": "Say what a zoo file holds.",
+    "verify": "Check a zoo file from end to end.",
+    "show": "Roll out one NCA: video, picture strip or in the terminal.",
+    "probe": "Measure what the weights know about the pictures' classes.",
+    "metastart": "Meta-learn the shared start that `build` uses.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports each on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"{__package__}.{name}"), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            raise click.ClickException(str(error)) from None
+        except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="nca-zoo", prog_name="nca-zoo")
+def group() -> None:
+    """Grow a population of neural cellular automata, one per picture, and study their weights.
+
+    \b
+    nca-zoo build --digits 0-9 --per-class 50    fit 500 NCAs
+    nca-zoo probe                                what do their weights know?
+    nca-zoo show 7-012 --steps 400               watch one grow
+    """
+
+
+def main() -> None:
+    """Entry point: exit 0 done, 1 one-line error, 2 usage."""
+    try:
+        group()
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""``nca-zoo metastart``: meta-learn the shared start that `build` uses."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from nca_zoo.engines import ENGINES, make_engine
+from nca_zoo.images import load_pictures, meta_pictures
+from nca_zoo.init import write_start
+from nca_zoo.metastart import Recipe, meta_learn
+from nca_zoo.regime import REGIMES
+from nca_zoo.targets import TargetSettings, make_target
+
+from .options import data_folder
+
+DEFAULT = Recipe()
+CHECKPOINT_ROUNDS = 10
+EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
+
+
+@click.command(short_help="Meta-learn the shared start that `build` uses.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The start file to write, an .npz; holds the latest start at every moment.",
+)
+@click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
+@click.option(
+    "--source",
+    help="Pictures to learn from, all of their training split.  "
+    "[default: the digits from the 401st of each class on]",
+)
+@click.option("--size", type=int, help="Resize pictures of --source to SIZE x SIZE cells.")
+@click.option("--rounds", default=DEFAULT.rounds, show_default=True)
+@click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
+@click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
+@click.option("--last-steps", default=DEFAULT.last_steps, show_default=True)
+@click.option("--first-rate", default=DEFAULT.first_rate, show_default=True)
+@click.option("--last-rate", default=DEFAULT.last_rate, show_default=True)
+@click.option("--seed", default=DEFAULT.seed, show_default=True, help="Decides all random draws.")
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+)
+def metastart(
+    out: Path,
+    regime: str,
+    source: str | None,
+    size: int | None,
+    engine: str,
+    device: str,
+    threads: int,
+    **recipe: float,
+) -> None:
+    """Meta-learn weights from which the NCA of any picture is a few training steps away.
+
+    Each round trains NCAs of a few random pictures from the start, for --first-steps training
+    steps in the first round and --last-steps in the last, and moves the start towards their mean
+    by --first-rate to --last-rate (Reptile).
+
+    \b
+    nca-zoo metastart --out my-start.npz --source fashion
+    nca-zoo build --source fashion --start my-start.npz --out fashion.h5
+    """
+    chosen = Recipe(**recipe)  # type: ignore[arg-type]
+    settings = TargetSettings("opaque" if regime == "writeup" else "ink")
+    if source is None:
+        pictures = meta_pictures(data_folder())
+    else:
+        _, every = load_pictures(source, data_dir=data_folder(), size=size)
+        pictures = [picture for picture in every if picture.split == "train"]
+    targets = [make_target(picture.pixels, settings) for picture in pictures]
+    told = {
+        "source": source or "digits from the 401st of each class on, training split",
+        "pictures": len(targets),
+        "regime": REGIMES[regime].step_settings(),
+        "recipe": dataclasses.asdict(chosen),
+    }
+    rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)
+    with tqdm(total=chosen.rounds, unit="round") as bar:
+        for done in rounds:
+            bar.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
+            bar.update()
+            if done.number <= EARLY_ROUNDS:
+                early = done.weights
+            if done.number % CHECKPOINT_ROUNDS == 0 or done.number == chosen.rounds:
+                write_start(out, done.weights, told | {"rounds_done": done.number}, early)
+    click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")

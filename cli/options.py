@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+import os
+from pathlib import Path
+
+import click
+
+
+def data_folder() -> Path:
+    """Where zoos and downloads lie: ``NCA_ZOO_DATA``, or ``data`` in the current folder."""
+    return Path(os.environ.get("NCA_ZOO_DATA", "data"))
+
+
+def default_zoo() -> Path:
+    """The zoo that `build` writes and the other commands read unless told otherwise."""
+    return data_folder() / "zoo.h5"
+
+
+zoo_option = click.option(
+    "--zoo",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=default_zoo,
+    show_default="data/zoo.h5",
+    help="The zoo file to read.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

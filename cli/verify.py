@@ -1,0 +1,62 @@
+"""``nca-zoo verify``: check a zoo file from end to end."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from .options import json_option, zoo_option
+
+
+@click.command()
+@zoo_option
+@click.option(
+    "--sample",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Grow so many NCAs again and compare them with what the file says.",
+)
+@click.option("--all", "grow_all", is_flag=True, help="Grow all of them again.")
+@json_option
+def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
+    """Check a zoo file from end to end.
+
+    Reads every byte: form, types and shapes, the checksum of every chunk, every id and value.
+    Prints one line for each problem and exits with 1 if there is any.
+
+    \b
+    nca-zoo verify
+    nca-zoo verify --sample 20
+    nca-zoo verify --zoo data/growing.h5 --all
+    """
+    from tqdm import tqdm
+
+    from nca_zoo.verify import verify as problems_of
+    from nca_zoo.zoofile import open_zoo
+
+    regrow = None
+    if sample or grow_all:
+        from nca_zoo.regrow import regrow_problems
+
+        regrow = regrow_problems
+    with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:
+
+        def advance(what: str, done: int, total: int) -> None:
+            bar.unit, bar.total = f" {what}", total
+            bar.update(done - bar.n)
+
+        problems = problems_of(zoo, regrow, None if grow_all else sample, advance)
+    if as_json:
+        click.echo(json.dumps({"zoo": str(zoo), "ok": not problems, "problems": problems}))
+    elif problems:
+        click.echo("\n".join(problems))
+    else:
+        held = open_zoo(zoo)
+        good = int(held.good.sum())
+        regrown = good if grow_all else min(sample, good)
+        again = f"; {regrown} grown again" if regrow else ""
+        click.echo(f"{zoo}: all is well: {len(held)} NCAs, {len(held.columns)} columns{again}")
+    if problems:
+        raise SystemExit(1)

@@ -1,0 +1,142 @@
+"""Building a zoo: pictures go in, and every finished NCA is in the file before it is reported.
+
+One task is a cohort's worth of pictures, on one worker process. Nothing about a fit depends on
+the cohort, the worker or the order, so a build that was stopped goes on as if it had not been.
+"""
+
+import os
+import platform
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from nca_zoo.cohort import Job
+from nca_zoo.engines import make_engine
+from nca_zoo.errors import ZooError
+from nca_zoo.images import Picture, Source
+from nca_zoo.init import Init
+from nca_zoo.noise import fit_seed
+from nca_zoo.regime import Regime
+from nca_zoo.schema import Header, resample_loss
+from nca_zoo.targets import TargetSettings, make_target, stored
+from nca_zoo.trainer import Fit, train
+from nca_zoo.zoowriter import ZooWriter
+
+LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
+COHORT_SIZES = {"cpu": 4, "other": 256}  # of NCAs a task: small tasks waste little when killed
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What all fits of a zoo share; together with a picture it decides that picture's NCA."""
+
+    regime: Regime
+    init: Init
+    target: TargetSettings = TargetSettings()
+    seed: int = 0
+    engine: str = "auto"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        make_engine(self.engine, self.device)  # says at once what will not do
+        if not 0 <= self.seed < 2**63:
+            raise ZooError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1")
+
+    @property
+    def engine_used(self) -> str:
+        """The engine that ``auto`` stands for."""
+        if self.engine != "auto":
+            return self.engine
+        return "sparse" if self.device == "cpu" else "dense"
+
+
+def header(source: Source, settings: BuildSettings, size: int | None = None) -> Header:
+    """What the zoo file says about all fits of a build."""
+    shared = settings.init.shared
+    return Header(
+        settings={
+            "source": source.name,
+            "size": size,
+            "target": asdict(settings.target),
+            "regime": settings.regime.as_dict(),
+            "init": settings.init.name,
+            "seed": settings.seed,
+            "engine": settings.engine_used,
+        },
+        source=f"{source.name}: {source.origin}",
+        licence=source.licence,
+        engine=f"{settings.engine_used} on {settings.device}, {platform.machine()}",
+        versions={name: version(name) for name in LIBRARIES}
+        | {"python": platform.python_version()},
+        init_weights=np.zeros(0, np.float32) if shared is None else shared,
+    )
+
+
+def build(
+    pictures: Sequence[Picture],
+    settings: BuildSettings,
+    writer: ZooWriter,
+    workers: int = 1,
+    cohort_size: int | None = None,
+) -> Iterator[Fit]:
+    """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk."""
+    finished = writer.finished_ids()
+    wanted = {picture.id: picture for picture in pictures if picture.id not in finished}
+    jobs = [_job(picture, settings) for picture in wanted.values()]
+    # Much ink means many living cells and slow steps: those first, so that no worker ends late.
+    jobs.sort(key=lambda job: -float(job.target.rgba[..., -1].sum()))
+    if cohort_size is None:
+        cohort_size = COHORT_SIZES.get(settings.device, COHORT_SIZES["other"])
+    tasks = (
+        delayed(_fit_cohort)(jobs[i : i + cohort_size], settings, os.getpid())
+        for i in range(0, len(jobs), cohort_size)
+    )
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs")
+    for fits in pool(tasks):
+        writer.add([record(wanted[fit.job.id], fit) for fit in fits])
+        yield from fits
+
+
+def _job(picture: Picture, settings: BuildSettings) -> Job:
+    try:
+        target = make_target(picture.pixels, settings.target)
+    except ZooError as error:
+        raise ZooError(f"{picture.id}: {error}") from None
+    return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
+
+
+def _fit_cohort(jobs: list[Job], settings: BuildSettings, parent: int) -> list[Fit]:
+    if os.getpid() != parent:  # Ctrl-C is for the parent, which then ends its workers
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    engine = make_engine(settings.engine, settings.device)
+    return list(train(jobs, settings.regime, engine, cohort_size=len(jobs)))
+
+
+def record(picture: Picture, fit: Fit) -> dict[str, Any]:
+    """A fit as a row of the zoo file."""
+    return {
+        "id": picture.id,
+        "weights": fit.weights,
+        "label": picture.label,
+        "source_index": picture.source_index,
+        "split": picture.split,
+        "seed_row": fit.job.target.seed_row,
+        "seed_col": fit.job.target.seed_col,
+        "rng_seed": fit.job.rng_seed,
+        "init": fit.job.init.name,
+        "target": stored(fit.job.target.rgba),
+        "grown": stored(fit.grown),
+        "psnr_96": fit.psnr_96,
+        "psnr_400": fit.psnr_400,
+        "alive_400": fit.alive_400,
+        "loss": resample_loss(fit.losses),
+        "train_steps": fit.train_steps,
+        "attempts": fit.attempts,
+        "status": fit.status,
+        "wall_s": fit.wall_s,
+    }

@@ -1,0 +1,108 @@
+"""The house rules: data flows one way, help is fast, and every command is explained."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import nca_zoo
+from nca_zoo_cli.main import COMMANDS, group
+
+PACKAGE = Path(nca_zoo.__file__).parent
+REPOSITORY = PACKAGE.parent
+# From pictures to findings: a module imports only from those above it.
+ORDER = [
+    *("errors", "rule", "noise", "regime"),
+    *("image_sets", "image_files", "images", "targets", "init"),
+    *("engines", "engines.tile", "engines.kernels", "engines.sparse", "engines.dense"),
+    *("quality", "cohort", "trainer", "metastart"),
+    *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
+    *("rollout", "regrow", "verify"),
+    *("features", "readers", "resampling", "probe"),
+    *("viewer", "viewer.frames", "viewer.video", "viewer.terminal"),
+]
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def imported(path):
+    """Modules of the package that a file imports when it is itself imported."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nca_zoo"):
+            base = node.module.removeprefix("nca_zoo").lstrip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".lstrip(".")
+                yield inner if inner in ORDER else base
+
+
+def deferred(path):
+    """Imports that run only inside a function or for the type checker."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        is_checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if is_checking or isinstance(node, ast.FunctionDef):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom):
+                    yield inner.module
+
+
+def test_a_module_imports_only_what_stands_above_it():
+    for name, path in modules():
+        if name == "__init__":
+            continue
+        assert name in ORDER, f"{name} has no place in the house"
+        later = set(deferred(path))
+        for other in imported(path):
+            if other and f"nca_zoo.{other}" not in later:
+                assert ORDER.index(other) < ORDER.index(name), f"{name} imports {other}"
+
+
+def test_one_idea_a_file():
+    files = [*PACKAGE.rglob("*.py"), *(REPOSITORY / "cli").rglob("*.py")]
+    assert {path.name for path in files if len(path.read_text().splitlines()) > 400} == set()
+
+
+@pytest.mark.parametrize("command", ["--help", "info --help", "show --help", "probe --help"])
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys; from nca_zoo_cli.main import group\n"
+        f"try: group({command.split()!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numba', 'sklearn', 'h5py', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("module", ["zoofile", "probe", "rollout", "viewer.video", "verify"])
+def test_reading_a_zoo_never_imports_torch(module):
+    code = f"import sys, nca_zoo.{module}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_examples_and_a_page(name):
+    result = CliRunner().invoke(group, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"nca-zoo {name}" in result.output
+    page = (REPOSITORY / "docs" / f"{name}.md").read_text()
+    for option in group.get_command(None, name).params:
+        longest = max(option.opts, key=len)
+        assert longest in page or longest.startswith(("zoo", "nca")), f"{name}.md: {longest}"
+
+
+def test_wrong_usage_exits_with_2():
+    assert CliRunner().invoke(group, ["nonsense"]).exit_code == 2
+    assert CliRunner().invoke(group, ["show"]).exit_code == 2
+
+
+def test_the_package_opens_zoos_without_importing_anything_else():
+    code = "import sys, nca_zoo; assert 'h5py' not in sys.modules; nca_zoo.open"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
