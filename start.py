@@ -1,0 +1,77 @@
+"""Set up nca-zoo and do one thing with it, on a machine that has Python 3.11 or newer.
+
+    python3 start.py         a zoo of 500 NCAs, what their weights know, and one of them as a video
+    python3 start.py test    the tests, the linter and the type checker
+
+Everything is installed into the folder .venv, once.
+"""
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENVIRONMENT = HERE / ".venv"
+SCRIPTS = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
+
+JOBS = {
+    "zoo": [
+        ["nca-zoo", "build", "--digits", "0-9", "--per-class", "50"],
+        ["nca-zoo", "probe"],
+        ["nca-zoo", "show", "7-012", "--steps", "400"],
+    ],
+    "test": [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+        ["python", "-m", "pytest"],
+    ],
+}
+AFTERWARDS = """
+The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
+
+    {scripts}/nca-zoo show 3-007 --terminal           watch one grow, here
+    {scripts}/nca-zoo show 3-007 --damage 200         and heal, or not
+    {scripts}/nca-zoo info                            what the file holds
+    {scripts}/nca-zoo --help
+"""
+
+
+def install() -> None:
+    """Make the environment, or bring it up to date with pyproject.toml."""
+    wanted = hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = ENVIRONMENT / "installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("Installing into .venv; torch makes this a matter of minutes.", flush=True)
+    venv.create(ENVIRONMENT, with_pip=True)
+    run(["python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]"])
+    stamp.write_text(wanted)
+
+
+def run(command: list[str]) -> None:
+    """Run a command of the environment; what it says it says itself, and its failure is ours."""
+    if command[0] != "python":
+        print(f"\n$ {' '.join(command)}", flush=True)
+    status = subprocess.call([SCRIPTS / command[0], *command[1:]], cwd=HERE)
+    if status:
+        sys.exit(status)
+
+
+def main() -> None:
+    job = sys.argv[1] if len(sys.argv) > 1 else "zoo"
+    if job not in JOBS or len(sys.argv) > 2:
+        sys.exit(__doc__)
+    if sys.version_info < (3, 11):
+        sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+    install()
+    for command in JOBS[job]:
+        run(command)
+    if job == "zoo":
+        print(AFTERWARDS.format(scripts=SCRIPTS.relative_to(HERE)))
+
+
+if __name__ == "__main__":
+    main()
