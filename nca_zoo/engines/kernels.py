@@ -16,7 +16,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from nca_zoo.engines.tile import COLS, OPTIONS, ROWS, add_row, product, sobel_row
+from nca_zoo.engines.tile import (
+    ADD,
+    GATE,
+    OPTIONS,
+    RELU,
+    ROWS,
+    add_row,
+    product,
+    sobel_row,
+    sobel_row_back,
+)
 from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, param_slices
 
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
@@ -45,6 +55,7 @@ class Workspace(NamedTuple):
     visible: npt.NDArray[np.float32]  # (steps * H * W * 4) if the loss is taken at every step
     weights: npt.NDArray[np.float32]  # W1^T and W2^T, flat
     zeros: npt.NDArray[np.float32]  # (128)
+    ones: npt.NDArray[np.float32]  # (1)
 
 
 def workspace(height: int, width: int, steps: int, every_step: bool = False) -> Workspace:
@@ -72,6 +83,7 @@ def workspace(height: int, width: int, steps: int, every_step: bool = False) -> 
         visible=np.empty(steps * height * width * VISIBLE if every_step else 0, f4),
         weights=np.empty(PERCEPTION * HIDDEN + HIDDEN * CHANNELS, f4),
         zeros=np.zeros(HIDDEN, f4),
+        ones=np.ones(1, f4),
     )
 
 
@@ -106,25 +118,6 @@ def _dilate(plane, across, out, height, width):
 
 
 @njit(**OPTIONS)
-def _perceive_back(d_perception, row, grad, site, pitch):
-    """The transpose of ``sobel_row``: spread row ``row`` over the neighbourhood of a site."""
-    here, up, down = site * CHANNELS, (site - pitch) * CHANNELS, (site + pitch) * CHANNELS
-    identity = row * PERCEPTION
-    x, y = identity + CHANNELS, identity + 2 * CHANNELS
-    eighth, quarter = np.float32(0.125), np.float32(0.25)
-    add_row(d_perception, identity, _ONE, grad, here)
-    add_row(d_perception, x, -quarter, grad, here - CHANNELS)
-    add_row(d_perception, x, quarter, grad, here + CHANNELS)
-    add_row(d_perception, y, -quarter, grad, up)
-    add_row(d_perception, y, quarter, grad, down)
-    for side, sign in ((-CHANNELS, -eighth), (CHANNELS, eighth)):
-        add_row(d_perception, x, sign, grad, up + side)
-        add_row(d_perception, y, -eighth, grad, up + side)
-        add_row(d_perception, x, sign, grad, down + side)
-        add_row(d_perception, y, eighth, grad, down + side)
-
-
-@njit(**OPTIONS)
 def _network(weights, ws, first, m, out, pitch):
     """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
 
@@ -140,14 +133,11 @@ def _network(weights, ws, first, m, out, pitch):
     ws.perception[p + m * PERCEPTION : p + rows * PERCEPTION] = 0
     product(
         ws.perception, p, PERCEPTION, 1, ws.weights, 0, HIDDEN,
-        weights, _B1, 0, ws.hidden, h, HIDDEN, rows, HIDDEN, PERCEPTION,
+        weights, _B1, 0, ws.hidden, h, HIDDEN, rows, HIDDEN, PERCEPTION, RELU,
     )  # fmt: skip
-    for i in range(h, h + rows * HIDDEN):
-        value = ws.hidden[i]
-        ws.hidden[i] = np.float32(0) if value <= 0 else value
     product(
         ws.hidden, h, HIDDEN, 1, ws.weights, PERCEPTION * HIDDEN, CHANNELS,
-        weights, _B2, 0, ws.update, out * CHANNELS, CHANNELS, rows, CHANNELS, HIDDEN,
+        weights, _B2, 0, ws.update, out * CHANNELS, CHANNELS, rows, CHANNELS, HIDDEN, ADD,
     )  # fmt: skip
     return rows
 
@@ -291,28 +281,28 @@ def _back(weights, ws, height, width, first, m, alive, gradient):
     p, h = first * PERCEPTION, first * HIDDEN
     product(
         ws.update, 0, CHANNELS, 1, weights, _W2, HIDDEN,
-        ws.zeros, 0, 0, ws.d_hidden, 0, HIDDEN, m, HIDDEN, CHANNELS,
+        ws.hidden, h, HIDDEN, ws.d_hidden, 0, HIDDEN, m, HIDDEN, CHANNELS, GATE,
     )  # fmt: skip
-    # The first pass over the hidden rows goes in order, which fetches them from far memory fastest.
-    for i in range(m * HIDDEN):
-        ws.d_hidden[i] = ws.d_hidden[i] if ws.hidden[h + i] > 0 else np.float32(0)
-    for i in range(0, m * HIDDEN, COLS):
-        add_row(ws.d_hidden, i, _ONE, gradient, _B1 + i % HIDDEN)
+    product(  # the sum over rows, as a product with ones whose rows all go to one place
+        ws.ones, 0, 0, 0, ws.d_hidden, 0, HIDDEN,
+        gradient, _B1, 0, gradient, _B1, 0, ROWS, HIDDEN, m, ADD,
+    )  # fmt: skip
     product(
         ws.update, 0, 1, CHANNELS, ws.hidden, h, HIDDEN,
-        gradient, _W2, HIDDEN, gradient, _W2, HIDDEN, CHANNELS, HIDDEN, m,
+        gradient, _W2, HIDDEN, gradient, _W2, HIDDEN, CHANNELS, HIDDEN, m, ADD,
     )  # fmt: skip
     product(
         ws.d_hidden, 0, 1, HIDDEN, ws.perception, p, PERCEPTION,
-        gradient, _W1, PERCEPTION, gradient, _W1, PERCEPTION, HIDDEN, PERCEPTION, m,
+        gradient, _W1, PERCEPTION, gradient, _W1, PERCEPTION, HIDDEN, PERCEPTION, m, ADD,
     )  # fmt: skip
     product(
         ws.d_hidden, 0, HIDDEN, 1, weights, _W1, PERCEPTION,
-        ws.zeros, 0, 0, ws.d_perception, 0, PERCEPTION, m, PERCEPTION, HIDDEN,
+        ws.zeros, 0, 0, ws.d_perception, 0, PERCEPTION, m, PERCEPTION, HIDDEN, ADD,
     )  # fmt: skip
     for i in range(m):
         if ws.cells[first + i] > 0:
-            _perceive_back(ws.d_perception, i, ws.grad, ws.cells[first + i], pitch)
+            at = ws.cells[first + i] * CHANNELS
+            sobel_row_back(ws.d_perception, i * PERCEPTION, ws.grad, at, pitch * CHANNELS)
 
 
 @njit(**OPTIONS)

@@ -11,6 +11,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 ROWS, COLS = 4, 16  # 4 x 16 float32 accumulators fill half of AVX2's registers
+ADD, RELU, GATE = 0, 1, 2  # what becomes of a product: see `_tile`
 
 # NaN and infinity must stay visible to the gate, so not plain `True`.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
@@ -66,6 +67,16 @@ def add_row(_typing, a, ai, scale, c, ci):
     return signature, codegen
 
 
+def _neighbour(builder: Any, base: Any, offset: Any, pitch: Any, dy: int, dx: int) -> Any:
+    """Pointer to the 16 channels of the cell ``dy`` rows below and ``dx`` right of an offset."""
+    integer = pitch.type
+    down = builder.add(offset, builder.mul(pitch, ir.Constant(integer, dy)))
+    return _vector(builder, base, builder.add(down, ir.Constant(integer, dx * COLS)))
+
+
+EIGHTH, QUARTER = (ir.Constant(VECTOR, [value] * COLS) for value in (0.125, 0.25))
+
+
 @intrinsic
 def sobel_row(_typing, a, ai, pitch, c, ci):
     """Identity, Sobel x and Sobel y of 16 channels at once: ``c[ci:][:48]`` from ``a[ai:][:16]``.
@@ -75,64 +86,99 @@ def sobel_row(_typing, a, ai, pitch, c, ci):
     signature = types.void(a, types.intp, types.intp, c, types.intp)
 
     def codegen(context, builder, signature, args):
-        centre = _address(context, builder, signature.args[0], args[0], args[1])
+        grid = context.make_array(signature.args[0])(context, builder, args[0]).data
         out = _address(context, builder, signature.args[3], args[3], args[4])
-        integer = args[2].type
 
-        def row(direction):
-            """The neighbours left, here and right in the row above, here or below."""
-            middle = builder.gep(centre, [builder.mul(args[2], ir.Constant(integer, direction))])
-            return [
-                builder.load(_vector(builder, middle, ir.Constant(integer, dx * COLS)), align=4)
-                for dx in (-1, 0, 1)
-            ]
+        def row(dy):
+            at = (_neighbour(builder, grid, args[1], args[2], dy, dx) for dx in (-1, 0, 1))
+            return [builder.load(pointer, align=4) for pointer in at]
 
         def store(value, place):
-            at = _vector(builder, out, ir.Constant(integer, place * COLS))
+            at = _vector(builder, out, ir.Constant(args[4].type, place * COLS))
             builder.store(value, at, align=4)
 
         (nw, n, ne), (w, here, e), (sw, s, se) = row(-1), row(0), row(1)
-        eighth, quarter = (ir.Constant(VECTOR, [value] * COLS) for value in (0.125, 0.25))
         x = builder.fadd(builder.fsub(ne, nw), builder.fsub(se, sw))
         y = builder.fadd(builder.fsub(sw, nw), builder.fsub(se, ne))
-        straight_x = builder.fmul(quarter, builder.fsub(e, w))
-        straight_y = builder.fmul(quarter, builder.fsub(s, n))
         store(here, 0)
-        store(_multiply_add(builder, eighth, x, straight_x), 1)
-        store(_multiply_add(builder, eighth, y, straight_y), 2)
+        store(_multiply_add(builder, EIGHTH, x, builder.fmul(QUARTER, builder.fsub(e, w))), 1)
+        store(_multiply_add(builder, EIGHTH, y, builder.fmul(QUARTER, builder.fsub(s, n))), 2)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def _tile(_typing, a, ai, a_row, a_k, b, bi, b_k, start, si, s_row, c, ci, c_row, depth):
-    """``C[r, :] = start[r, :] + sum_k A[r, k] * B[k, :]`` for a tile of ROWS x COLS, in registers.
+def sobel_row_back(_typing, c, ci, a, ai, pitch):
+    """The transpose of ``sobel_row``: ``c[ci:][:48]`` is added around ``a[ai:][:16]``."""
+    signature = types.void(c, types.intp, a, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        given = _address(context, builder, signature.args[0], args[0], args[1])
+        grid = context.make_array(signature.args[2])(context, builder, args[2]).data
+
+        def load(place):
+            at = _vector(builder, given, ir.Constant(args[1].type, place * COLS))
+            return builder.load(at, align=4)
+
+        identity, x, y = load(0), load(1), load(2)
+        plus = builder.fmul(EIGHTH, builder.fadd(x, y))
+        minus = builder.fmul(EIGHTH, builder.fsub(x, y))
+        straight_x, straight_y = builder.fmul(QUARTER, x), builder.fmul(QUARTER, y)
+        gains = {(0, 0): identity, (0, 1): straight_x, (1, 0): straight_y, (-1, 1): minus}
+        gains[1, 1] = plus
+        losses = {(0, -1): straight_x, (-1, 0): straight_y, (-1, -1): plus, (1, -1): minus}
+        for changes, change in ((gains, builder.fadd), (losses, builder.fsub)):
+            for (dy, dx), amount in changes.items():
+                at = _neighbour(builder, grid, args[3], args[4], dy, dx)
+                builder.store(change(builder.load(at, align=4), amount), at, align=4)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _tile(_typing, a, ai, a_row, a_k, b, bi, b_k, e, ei, e_row, c, ci, c_row, depth, end):
+    """A tile of ROWS x COLS of a product, in registers: ``AB[r, :] = sum_k A[r, k] * B[k, :]``.
+
+    With ``end`` ADD, ``C = E + AB``; with RELU, ``C = max(E + AB, 0)``; with GATE, the ReLU's
+    derivative, ``C = AB`` where E is above 0 and 0 elsewhere.
 
     Every matrix is a flat float32 array with an offset and strides: element (r, k) of A lies at
-    ``a[ai + r * a_row + k * a_k]``, row k of B at ``b[bi + k * b_k:][:16]``. ``start`` may be C
-    itself (accumulate) or one row with stride 0 (a bias). Written as LLVM vectors, because a loop
-    over arrays would go through memory at every multiplication.
+    ``a[ai + r * a_row + k * a_k]``, row k of B at ``b[bi + k * b_k:][:16]``. E may be C itself
+    (accumulate) or one row with stride 0 (a bias). Written as LLVM vectors, because a loop over
+    arrays would go through memory at every multiplication.
     """
     index = types.intp
     signature = types.void(
-        a, index, index, index, b, index, index, start, index, index, c, index, index, index
+        a, index, index, index, b, index, index, e, index, index, c, index, index, index, index
     )  # fmt: skip
 
     def codegen(context, builder, signature, args):
         integer = args[-1].type
+        nothing = ir.Constant(VECTOR, [0.0] * COLS)
 
         def times(row, stride):
             return builder.mul(stride, ir.Constant(integer, row))
 
-        a_base, b_base, start_base, c_base = (
+        a_base, b_base, e_base, c_base = (
             _address(context, builder, signature.args[i], args[i], args[i + 1])
             for i in (0, 4, 7, 10)
         )
-        a_row, a_k, b_k, s_row, c_row, depth = (args[i] for i in (2, 3, 6, 9, 12, 13))
+        a_row, a_k, b_k, e_row, c_row, depth, end = (args[i] for i in (2, 3, 6, 9, 12, 13, 14))
         tile = range(ROWS)
+        e_rows = [_vector(builder, e_base, times(r, e_row)) for r in tile]
+        c_rows = [_vector(builder, c_base, times(r, c_row)) for r in tile]
+
+        def ends_in(which):
+            return builder.icmp_signed("==", end, ir.Constant(integer, which))
+
+        def store(r, wanted, value):
+            """Store a row where ``wanted`` holds, and zeros elsewhere."""
+            builder.store(builder.select(wanted, value, nothing), c_rows[r], align=4)
+
         initial = [
-            builder.load(_vector(builder, start_base, times(r, s_row)), align=4) for r in tile
+            builder.select(ends_in(GATE), nothing, builder.load(e_rows[r], align=4)) for r in tile
         ]
 
         entry = builder.basic_block
@@ -163,19 +209,29 @@ def _tile(_typing, a, ai, a_row, a_k, b, bi, b_k, start, si, s_row, c, ci, c_row
         for r in tile:
             results[r].add_incoming(initial[r], entry)
             results[r].add_incoming(grown[r], loop)
-        for r in tile:
-            builder.store(results[r], _vector(builder, c_base, times(r, c_row)), align=4)
+        with builder.if_else(ends_in(GATE)) as (gated, otherwise):
+            with gated:
+                for r in tile:
+                    gate = builder.load(e_rows[r], align=4)
+                    store(r, builder.fcmp_ordered(">", gate, nothing), results[r])
+            with otherwise, builder.if_else(ends_in(RELU)) as (rectified, plain):
+                with rectified:
+                    for r in tile:  # unordered: NaN must stay visible
+                        store(r, builder.fcmp_unordered(">", results[r], nothing), results[r])
+                with plain:
+                    for r in tile:
+                        builder.store(results[r], c_rows[r], align=4)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @njit(**OPTIONS)
-def product(a, ai, a_row, a_k, b, bi, b_k, start, si, s_row, c, ci, c_row, m, n, depth):
-    """``C (m, n) = start + A (m, depth) B (depth, n)``; m a multiple of ROWS, n of COLS."""
+def product(a, ai, a_row, a_k, b, bi, b_k, e, ei, e_row, c, ci, c_row, m, n, depth, end):
+    """A ``(m, depth)`` times B ``(depth, n)`` into C, as ``_tile`` says; m in ROWS, n in COLS."""
     for j in range(0, n, COLS):
         for i in range(0, m, ROWS):
             _tile(
-                a, ai + i * a_row, a_row, a_k, b, bi + j, b_k,
-                start, si + i * s_row + j, s_row, c, ci + i * c_row + j, c_row, depth,
+                a, ai + i * a_row, a_row, a_k, b, bi + j, b_k, e, ei + i * e_row + j, e_row,
+                c, ci + i * c_row + j, c_row, depth, end,
             )  # fmt: skip
