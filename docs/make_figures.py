@@ -1,0 +1,57 @@
+"""The pictures of the README, made from a zoo: ``make figures``.
+
+python docs/make_figures.py [ZOO]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import nca_zoo
+from nca_zoo.rollout import rollout, seed_of
+from nca_zoo.targets import restored
+from nca_zoo.viewer.frames import Layout, Sheet, composite, strip
+from nca_zoo.viewer.video import write_gif, write_png
+from nca_zoo.zoofile import Zoo
+
+FIGURES = Path(__file__).parent / "figures"
+POPULATION = Layout(panel=84, gap=8, caption=20, text=12)
+FPS = 20
+EVERY, LAST = 2, 160  # CA steps between frames, and of the last one
+HELD = 20  # frames that the grown picture stands still
+STRIP_STEPS = (0, 8, 16, 32, 64, 96, 400)
+
+
+def population(zoo: Zoo, rows: list[int]) -> list[np.ndarray]:
+    """Frames of NCAs ``rows`` growing side by side."""
+    sheet = Sheet(len(rows), len(rows) // 2, *zoo.grid, "dark", POPULATION)
+    frames = []
+    runs = [rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY) for row in rows]
+    for states in zip(*runs, strict=True):
+        for panel, (_, state) in enumerate(states):
+            sheet.draw(panel, composite(state, "dark"))
+        sheet.caption(0, f"step {states[0][0]}")
+        frames.append(sheet.canvas.copy())
+    return frames + frames[-1:] * HELD
+
+
+def main() -> None:
+    """Draw all figures from the zoo that the first argument names."""
+    zoo = nca_zoo.open(sys.argv[1] if len(sys.argv) > 1 else "data/zoo.h5")
+    zoo = zoo.subset(zoo.good)
+    FIGURES.mkdir(exist_ok=True)
+    tenth = [np.flatnonzero(zoo.label == label)[k] for k in (0, 1) for label in range(10)]
+    write_gif(FIGURES / "growing.gif", population(zoo, tenth), FPS)
+    row = int(np.flatnonzero(zoo.label == 3)[0])
+    moments = [
+        (step, state)
+        for step, state in rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1])
+        if step in STRIP_STEPS
+    ]
+    picture = strip(moments, restored(zoo.target[row]), zoo.id[row], f"class {zoo.label[row]}")
+    write_png(FIGURES / "strip.png", picture)
+
+
+if __name__ == "__main__":
+    main()
