@@ -81,7 +81,7 @@ def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:
     """Starting weights ``(P,)`` and their recipe from a file of ``write_start``."""
     wrong = f"{path}: not a start file of `nca-zoo metastart`"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             weights, recipe = archive["weights"], json.loads(str(archive["recipe"]))
     except FileNotFoundError:
         raise ZooError(f"{path}: no such start file") from None
