@@ -6,6 +6,7 @@ make a reader follow it elsewhere, or take memory for a column that is larger th
 """
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -148,9 +149,9 @@ def _attribute(file: h5py.File, name: str, kind: str) -> Any:
     if not h5py.h5a.exists(file.id, name.encode()):
         raise ZooError(f"attribute {name}: missing")
     stored = h5py.h5a.open(file.id, name.encode())
-    if stored.get_storage_size() > MAX_ATTRIBUTE_BYTES:
-        raise ZooError(f"attribute {name}: larger than {MAX_ATTRIBUTE_BYTES} bytes")
     dtype, shape = stored.dtype, stored.shape
+    if math.prod(shape) * dtype.itemsize > MAX_ATTRIBUTE_BYTES:
+        raise ZooError(f"attribute {name}: larger than {MAX_ATTRIBUTE_BYTES} bytes")
     kinds, expected = {
         "number": ("iu", "one integer"),
         "weights": ("f", "float32 weights"),

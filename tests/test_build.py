@@ -96,6 +96,16 @@ def test_the_file_as_plain_h5py_sees_it(tmp_path, drawings):
         assert file["train_steps"][:].tolist() == [3] * 9
 
 
+def test_independent_starts_differ_and_no_shared_one_is_claimed(tmp_path, drawings):
+    settings = BuildSettings(QUICK, make_init("independent", "growing"))
+    zoo = built(tmp_path / "zoo.h5", drawings, settings, per_class=1)
+    assert zoo.attrs["init_weights"].shape == (0,)
+    starts = np.stack([settings.init.weights(int(seed), 0) for seed in zoo.rng_seed])
+    moved = np.abs(zoo.weights - starts).max(axis=1)
+    assert (moved < 0.02).all()  # three steps of Adam
+    assert np.abs(starts[0] - starts[1]).max() > 0.1
+
+
 def test_an_empty_picture_is_named(tmp_path, drawings):
     blank = tmp_path / "blank"
     blank.mkdir()
