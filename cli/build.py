@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -17,8 +17,9 @@ from nca_zoo.engines import ENGINES
 from nca_zoo.errors import ZooError
 from nca_zoo.images import SOURCES, load_pictures, parse_classes
 from nca_zoo.init import INITS, make_init
+from nca_zoo.quality import Status
 from nca_zoo.regime import REGIMES, Regime
-from nca_zoo.schema import STATUSES
+from nca_zoo.share import parse_share
 from nca_zoo.targets import TargetSettings
 from nca_zoo.trainer import Fit
 from nca_zoo.zoofile import open_zoo
@@ -50,6 +51,11 @@ NAMED = 10  # failed NCAs named in the summary
     default=default_zoo,
     show_default="data/zoo.h5",
     help="The zoo file; the same command again goes on where it stopped.",
+)
+@click.option(
+    "--part",
+    metavar="I/N",
+    help="Fit only the I-th of N equal parts of the pictures, into a file of its own beside --out.",
 )
 @click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
 @click.option(
@@ -112,6 +118,7 @@ def build(
     per_class: str,
     size: int | None,
     out: Path,
+    part: str | None,
     regime: str,
     init: str | None,
     start: Path | None,
@@ -132,11 +139,14 @@ def build(
     nca-zoo build --source fashion --per-class 20 --out fashion.h5
     nca-zoo build --source my-pictures/ --per-class all --size 40 --out mine.h5
     nca-zoo build --regime growing --init shared --out growing.h5
+    nca-zoo build --digits 0-9 --per-class 50 --part 3/16
 
     Pictures that the file already holds are not fitted again, so the same command goes on where
-    it was stopped, and a larger --per-class adds to the zoo.
+    it was stopped, and a larger --per-class adds to the zoo. The files of all parts become one
+    with `nca-zoo merge`.
     """
     began = time.monotonic()
+    share = None if part is None else parse_share(part)
     chosen = _regime(regime, overrides)
     writeup = regime == "writeup"
     settings = BuildSettings(
@@ -149,6 +159,8 @@ def build(
     )
     wanted = parse_classes(classes) if classes else None
     origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
+    if share is not None:
+        pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ZooWriter(out, header(origin, settings, size)) as writer:
         held = len({picture.id for picture in pictures} & writer.finished_ids())
@@ -192,7 +204,7 @@ def _progress(fits: list[Fit]) -> str:
 def _summary(out: Path, fitted: int, seconds: float) -> str:
     """What the zoo holds after a build, failures and all."""
     zoo = open_zoo(out)
-    counts = {status: int((zoo.status == status).sum()) for status in STATUSES}
+    counts = {status: int((zoo.status == status).sum()) for status in get_args(Status)}
     failed = zoo.id[~zoo.good]
     lines = [
         f"{out}: {len(zoo)} NCAs; "

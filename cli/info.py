@@ -66,23 +66,24 @@ def summary(zoo: "Zoo") -> dict[str, Any]:
         **{name: attrs[name] for name in ("schema", "created", "source", "licence", "engine")},
         **{name: attrs[name] for name in ("versions", "settings")},
         "classes": _classes(zoo),
-        "all": _class(None, zoo.good, zoo.psnr_96, zoo.psnr_400),
+        "all": _class(None, zoo.status, zoo.psnr_96, zoo.psnr_400),
     }
 
 
 def _classes(zoo: "Zoo") -> list[dict[str, Any]]:
     labels, starts = np.unique(zoo.label, return_index=True)  # rows are sorted by label
-    columns = [np.split(values, starts[1:]) for values in (zoo.good, zoo.psnr_96, zoo.psnr_400)]
+    columns = [np.split(values, starts[1:]) for values in (zoo.status, zoo.psnr_96, zoo.psnr_400)]
     return [_class(*of_class) for of_class in zip(labels.tolist(), *columns, strict=True)]
 
 
-def _class(label: int | None, ok: Any, psnr_96: Any, psnr_400: Any) -> dict[str, Any]:
-    """Counts, and medians over all NCAs of a class, failed ones too."""
+def _class(label: int | None, status: Any, psnr_96: Any, psnr_400: Any) -> dict[str, Any]:
+    """Counts, and medians over all NCAs of a class, failed ones too; unjudged ones did not fail."""
+    ok, unjudged = (int((status == name).sum()) for name in ("ok", "unjudged"))
     return {
         "class": label,
-        "ncas": len(ok),
-        "ok": int(ok.sum()),
-        "failed": int((~ok).sum()),
+        "ncas": len(status),
+        "ok": ok,
+        "failed": len(status) - ok - unjudged,
         "median_psnr_96": _median(psnr_96),
         "median_psnr_400": _median(psnr_400),
     }

@@ -1,6 +1,7 @@
 """``nca-zoo``: the group of all commands, and what happens when one of them fails."""
 
 import importlib
+import keyword
 import sys
 from typing import Any
 
@@ -16,6 +17,9 @@ COMMANDS = {
     "verify": "Check a zoo file from end to end.",
     "show": "Roll out one NCA: video, picture strip or in the terminal.",
     "probe": "Measure what the weights know about the pictures' classes.",
+    "merge": "Make one zoo of several.",
+    "export": "Write a zoo in formats that others read.",
+    "import": "Put NCAs that were trained elsewhere into a zoo.",
     "metastart": "Meta-learn the shared start that `build` uses.",
 }
 
@@ -29,7 +33,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"{__package__}.{name}"), name)
+        module = f"{name}_" if keyword.iskeyword(name) else name  # `import`
+        return getattr(importlib.import_module(f"{__package__}.{module}"), module)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

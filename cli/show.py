@@ -110,7 +110,10 @@ def show(
     wounds = tuple(map(parse_damage, damage))
     opened = open_zoo(zoo)
     nca = opened.subset([opened.index(nca_id)])
-    if nca.status[0] != "ok":
+    judged = nca.status[0] != "unjudged"
+    if not judged:
+        click.echo(f"note: {nca_id} was imported without a picture to judge it by", err=True)
+    elif nca.status[0] != "ok":
         click.echo(
             f"note: {nca_id} failed its fit ({nca.status[0]}): "
             f"PSNR {nca.psnr_96[0]:.1f} dB at step 96, {nca.psnr_400[0]:.1f} dB at step 400",
@@ -139,6 +142,8 @@ def show(
         out = out or _default_file(zoo, nca_id)
         _write(out, states, look, fps, partial(watch, desc=out.name, unit=" frames"))
         click.echo(out)
+    if not judged:
+        return
     reached = float(psnr(states[-1][1], look["target"]))
     click.echo(f"{nca_id} at step {steps}: PSNR {reached:.1f} dB against its target")
 

@@ -22,6 +22,8 @@ from nca_zoo.layout import CHUNK_BYTES, Layout, opened, reason
 from nca_zoo.parts import BLOCK_BYTES, Part, gather, locate
 from nca_zoo.schema import MAX_ATTRIBUTE_BYTES, Column
 
+Progress = Callable[[int, int], None]  # bytes that are written, and that will be
+
 SPARE_BYTES = 1 << 20  # more than HDF5 needs for metadata
 LIBVER = ("v110", "v110")  # for HDF5 1.10 and later; the oldest with checksums on all metadata
 
@@ -46,7 +48,7 @@ def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]
         _publish(path, _image(layout, values))
 
 
-def merge(parts: Sequence[Part], path: Path) -> int:
+def merge(parts: Sequence[Part], path: Path, progress: Progress = lambda done, total: None) -> int:
     """One zoo file at ``path`` with every row of all parts once; returns the number of rows.
 
     Streams: holds a few blocks of 8 MB in memory. Raises ZooError if the parts do not fit each
@@ -57,7 +59,10 @@ def merge(parts: Sequence[Part], path: Path) -> int:
     sizes = parts[0].layout.sizes
     layout = Layout(len(rows), sizes, tuple(columns.values()), parts[0].layout.header)
 
+    total = len(rows) * sum(column.row_bytes(sizes) for column in layout.columns)
+
     def fill(unfinished: Path) -> None:
+        done = 0
         with ExitStack() as stack:
             files = {i: stack.enter_context(opened(part.path)) for i, part in enumerate(parts)}
             new = stack.enter_context(h5py.File(unfinished, "r+", libver=LIBVER, locking=False))
@@ -68,6 +73,8 @@ def merge(parts: Sequence[Part], path: Path) -> int:
                 for start in range(0, len(rows), step):
                     block = rows[start : start + step]
                     _put(dataset, start, gather(files, column, sizes, block))
+                    done += len(block) * column.row_bytes(sizes)
+                    progress(done, total)
 
     with disk(path):
         _publish(path, _image(layout), fill, room=_data_bytes(layout) + SPARE_BYTES)

@@ -21,6 +21,7 @@ from nca_zoo.layout import DAMAGE, Layout, opened, read_layout, reason, stamp
 from nca_zoo.schema import BY_NAME, Column, Sizes, column_problem
 
 BLOCK_BYTES = 1 << 23  # what is read at a time
+NAMED = 20  # ids that an error names at most
 
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
@@ -144,14 +145,18 @@ def _check_same(parts: Sequence[Part], rows: Rows, twins: Rows, ids: npt.NDArray
     """A build that is killed between merging shards and deleting them leaves rows twice."""
     weights = BY_NAME["weights"]
     step = BLOCK_BYTES // weights.row_bytes({})
+    differ = np.zeros(len(rows), bool)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         here, there = (read_rows(parts, weights, r[block]) for r in (rows, twins))
-        differ = (here.view(np.uint32) != there.view(np.uint32)).any(axis=1)
-        if differ.any():
-            at = start + int(np.argmax(differ))
-            paths = [str(parts[r.part[at]].path) for r in (twins, rows)]
-            raise ZooError(f"{ids[at]} is in {paths[0]} and in {paths[1]} with other weights")
+        differ[block] = (here.view(np.uint32) != there.view(np.uint32)).any(axis=1)
+    if differ.any():
+        at = int(np.argmax(differ))
+        paths = [str(parts[r.part[at]].path) for r in (twins, rows)]
+        others = np.unique(ids[differ & (ids != ids[at])])
+        named = ", ".join(others[:NAMED]) + (" ..." if len(others) > NAMED else "")
+        more = f"; and {len(others)} more: {named}" if len(others) else ""
+        raise ZooError(f"{ids[at]} is in {paths[0]} and in {paths[1]} with other weights{more}")
 
 
 def read_rows(parts: Sequence[Part], column: Column, rows: Rows) -> npt.NDArray[Any]:

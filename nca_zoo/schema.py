@@ -19,7 +19,7 @@ from nca_zoo.rule import N_PARAMS, PARAM_SPEC
 
 SCHEMA = 1
 LOSS_POINTS = 100
-STATUSES = ("ok", "below_gate", "dead", "diverged")
+STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no target is known
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and every other text in a column
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
 MAX_LEVELS = 20  # of nesting in JSON
@@ -36,7 +36,8 @@ class Column:
 
     A size in ``shape`` is a number or the name of one of ``Sizes``. ``low`` and ``high`` bound the
     values, both included; of floating-point columns only in rows whose status is ok. ``inside``
-    names a size that the values stay below.
+    names a size that the values stay below. With ``or_unknown`` NaN is allowed in every row: what
+    nobody recorded of an NCA that was trained elsewhere.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Column:
     low: float = -np.inf
     high: float = np.inf
     inside: str = ""
+    or_unknown: bool = False
 
     def row_shape(self, sizes: Sizes) -> tuple[int, ...]:
         """Shape of one row in a zoo of these sizes."""
@@ -107,11 +109,18 @@ COLUMNS: tuple[Column, ...] = (
         "training loss, mean squared error, resampled to L points over all training steps",
         low=0,
         high=_FINITE,
+        or_unknown=True,
     ),
     Column("train_steps", "<i4", (), "training steps", "training steps it took", low=0),
     Column("attempts", "<i2", description="fresh attempts it took", low=1),
-    Column("status", "S16", description="ok, or why it failed: below_gate, dead, diverged"),
-    Column("wall_s", "<f4", (), "s", "computing time of the fit", low=0, high=_FINITE),
+    Column(
+        "status",
+        "S16",
+        description="ok, or why it failed: below_gate, dead, diverged; unjudged without a target",
+    ),
+    Column(
+        "wall_s", "<f4", (), "s", "computing time of the fit", low=0, high=_FINITE, or_unknown=True
+    ),
 )
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
@@ -276,6 +285,8 @@ def column_problem(
         bad = ~((block >= column.low) & (block <= high))
         if column.is_float:
             bad &= ok[start : start + rows].reshape(-1, *[1] * (block.ndim - 1))
+        if column.or_unknown:
+            bad &= ~np.isnan(block)
         if bad.any():
             place = np.unravel_index(np.argmax(bad), bad.shape)
             limits = f"{column.low:.3g} to {high:.3g}"

@@ -16,10 +16,11 @@ REPOSITORY = PACKAGE.parent
 # From pictures to findings: a module imports only from those above it.
 ORDER = [
     *("errors", "rule", "noise", "regime"),
-    *("image_sets", "image_files", "images", "targets", "init"),
+    *("image_sets", "image_files", "images", "share", "targets", "init"),
     *("engines", "engines.tile", "engines.kernels", "engines.sparse", "engines.dense"),
     *("quality", "cohort", "trainer", "metastart"),
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
+    *("merging", "distill", "exporting", "foreign", "importing"),
     *("rollout", "regrow", "verify"),
     *("features", "readers", "resampling", "probe"),
     *("viewer", "viewer.frames", "viewer.video", "viewer.terminal"),

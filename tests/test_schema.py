@@ -28,8 +28,22 @@ def test_columns_explain_themselves():
     assert BY_NAME["target"].row_shape(SIZES) == (3, 4, 4)
 
 
-def test_statuses_are_those_of_the_gate():
-    assert set(STATUSES) == set(get_args(Status))
+def test_statuses_are_those_of_the_gate_and_one_without():
+    assert set(STATUSES) - set(get_args(Status)) == {"unjudged"}
+    assert set(STATUSES) >= set(get_args(Status))
+
+
+def test_only_what_nobody_recorded_may_be_unknown():
+    ids, ok = np.array([b"a"]), np.array([True])
+    may = {
+        column.name
+        for column in COLUMNS
+        if column.is_float
+        and not column_problem(
+            column, np.full((1, *column.row_shape(SIZES)), np.nan, column.dtype), ids, ok, SIZES
+        )
+    }
+    assert may == {"loss", "wall_s"}
 
 
 def test_stored_attributes_are_strict_json():

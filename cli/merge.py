@@ -1,0 +1,60 @@
+"""``nca-zoo merge``: one zoo of several."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from .options import json_option
+
+
+@click.command()
+@click.argument("zoos", metavar="ZOO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The new zoo file; must not exist yet.",
+)
+@click.option(
+    "--mix-settings",
+    is_flag=True,
+    help="Take zoos that were built with other settings, too; the file then lists what differs.",
+)
+@json_option
+def merge(zoos: tuple[Path, ...], out: Path, mix_settings: bool, as_json: bool) -> None:
+    """Make one zoo of several.
+
+    The ZOOs are parts of one build, or builds of different pictures. An NCA that several hold
+    comes once; one id with different weights is refused and named. The ZOOs stay as they are.
+
+    \b
+    nca-zoo merge data/zoo-part-*-of-16.h5 --out data/zoo.h5
+    nca-zoo merge digits.h5 more-digits.h5 --out all.h5
+    nca-zoo merge digits.h5 fashion.h5 --out both.h5 --mix-settings
+    """
+    from tqdm import tqdm
+
+    from nca_zoo.merging import merge_zoos
+    from nca_zoo.zoofile import open_zoo
+
+    with tqdm(
+        desc="merge", unit="B", unit_scale=True, delay=2, leave=False, file=sys.stderr
+    ) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        merged = merge_zoos(zoos, out, mix_settings, advance)
+    mixed = open_zoo(out).attrs["settings"].get("mixed", {})
+    if as_json:
+        about = {"zoo": str(out), "ncas": merged.rows, "twins": merged.twins, "mixed": mixed}
+        click.echo(json.dumps(about))
+        return
+    were = "was" if merged.twins == 1 else "were"
+    twins = f"; {merged.twins} {were} there twice" if merged.twins else ""
+    click.echo(f"{out}: {merged.rows} NCAs of {len(zoos)} zoos{twins}")
+    if mixed:
+        click.echo(f"Mixed settings: {', '.join(sorted(mixed))}")
