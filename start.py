@@ -7,6 +7,8 @@ Everything is installed into the folder .venv, once.
 """
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -16,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
 SCRIPTS = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 JOBS = {
     "zoo": [
         ["nca-zoo", "build", "--digits", "0-9", "--per-class", "50"],
@@ -34,6 +37,7 @@ The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 
     {scripts}/nca-zoo show 3-007 --terminal           watch one grow, here
     {scripts}/nca-zoo show 3-007 --damage 200         and heal, or not
+    {scripts}/nca-zoo explore                         all of them, alive in the browser
     {scripts}/nca-zoo info                            what the file holds
     {scripts}/nca-zoo --help
 """
@@ -49,6 +53,18 @@ def install() -> None:
     venv.create(ENVIRONMENT, with_pip=True)
     run(["python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]"])
     stamp.write_text(wanted)
+
+
+def find_browser() -> None:
+    """See that there is a browser for the tests of the explorer; without one they are skipped."""
+    if any(map(shutil.which, BROWSERS)):
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        print("Installing chromium, for the tests of `nca-zoo explore`.", flush=True)
+        subprocess.call(["apt-get", "update", "-qq"])
+        subprocess.call(["apt-get", "install", "-qq", "-y", "chromium"])
+    if not any(map(shutil.which, BROWSERS)):
+        print("No browser: install chromium, or the tests of `nca-zoo explore` are skipped.")
 
 
 def run(command: list[str]) -> None:
@@ -67,6 +83,8 @@ def main() -> None:
     if sys.version_info < (3, 11):
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     install()
+    if job == "test":
+        find_browser()
     for command in JOBS[job]:
         run(command)
     if job == "zoo":

@@ -16,6 +16,7 @@ COMMANDS = {
     "info": "Say what a zoo file holds.",
     "verify": "Check a zoo file from end to end.",
     "show": "Roll out one NCA: video, picture strip or in the terminal.",
+    "explore": "One page in which the whole zoo grows.",
     "probe": "Measure what the weights know about the pictures' classes.",
     "merge": "Make one zoo of several.",
     "export": "Write a zoo in formats that others read.",

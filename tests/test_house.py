@@ -24,6 +24,8 @@ ORDER = [
     *("rollout", "regrow", "verify"),
     *("features", "readers", "resampling", "probe"),
     *("viewer", "viewer.frames", "viewer.video", "viewer.terminal"),
+    *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
+    *("viewer.explorer.page", "viewer.explorer.server"),
 ]
 
 

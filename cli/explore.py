@@ -1,0 +1,99 @@
+"""``nca-zoo explore``: one page in which the whole zoo grows."""
+
+import os
+import sys
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from nca_zoo.errors import ZooError
+
+from .options import zoo_option
+
+
+@click.command()
+@zoo_option
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write one self-contained file that works from disk, instead of serving.",
+)
+@click.option("--sample", type=click.IntRange(1), help="Show so many NCAs, evenly over classes.")
+@click.option(
+    "--features",
+    default="weights,pixels",
+    show_default=True,
+    help="The maps to offer, separated by commas: the features of `probe`.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="To serve."
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the browser.")
+def explore(
+    zoo: Path, html: Path | None, sample: int | None, features: str, port: int, no_browser: bool
+) -> None:
+    """One page in which the whole zoo grows.
+
+    A map of all NCAs by their weights. Click one and it grows in the browser: wound it, plant
+    seeds, walk in a straight line from its weights to another's. The page is served to this
+    machine alone until Ctrl-C.
+
+    \b
+    nca-zoo explore
+    nca-zoo explore --features weights,pixels,W2 --no-browser --port 8000
+    nca-zoo explore --html zoo.html --sample 200
+    """
+    from tqdm import tqdm
+
+    from nca_zoo.viewer.explorer.exhibit import make_exhibit, sample_rows
+    from nca_zoo.viewer.explorer.page import MOST_IN_A_FILE
+    from nca_zoo.zoofile import open_zoo
+
+    opened = open_zoo(zoo)
+    total = len(opened)
+    most = sample or total
+    if html and most > MOST_IN_A_FILE:
+        click.echo(
+            f"note: a file holds {MOST_IN_A_FILE} of the {total} NCAs, drawn evenly over the "
+            "classes; leave out --html to serve them all",
+            err=True,
+        )
+        most = MOST_IN_A_FILE
+    if most < total:
+        opened = opened.subset(sample_rows(opened.label, most))
+    names = list(dict.fromkeys(name.strip() for name in features.split(",") if name.strip()))
+    exhibit = make_exhibit(
+        opened,
+        names,
+        total,
+        lambda todo: tqdm(todo, "lay out", file=sys.stderr, delay=2, leave=False, unit=" maps"),
+    )
+    if html:
+        from nca_zoo.viewer.explorer.page import standalone_page
+
+        _write(html, standalone_page(exhibit))
+        click.echo(html)
+        return
+
+    from nca_zoo.viewer.explorer.server import ExhibitServer
+
+    with ExhibitServer(exhibit, port) as server:
+        click.echo(f"{len(opened)} NCAs at {server.url} until Ctrl-C")
+        if not no_browser:
+            webbrowser.open(server.url)
+        with suppress(KeyboardInterrupt):  # how a person ends it
+            server.serve_forever()
+
+
+def _write(path: Path, text: str) -> None:
+    """The file appears whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise ZooError(f"cannot write {path}: {error.strerror}; name another --html file") from None
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+// What is known of an NCA: its columns, its nearest neighbours, a line while hovering.
+
+import { paintTarget } from "explore/views.js";
+
+function text(column, row) {
+  const value = column.values[row];
+  if (value === null) return "not finite";
+  const short = column.number && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
+  return `${short} ${column.units}`.trim();
+}
+
+/** Fill a <dl> with every column of a row. */
+export function describe(list, zoo, row) {
+  list.replaceChildren(
+    ...zoo.columns.flatMap((column) => {
+      const [term, value] = [document.createElement("dt"), document.createElement("dd")];
+      term.textContent = column.name;
+      term.title = column.description;
+      value.textContent = text(column, row);
+      return [term, value];
+    }),
+  );
+}
+
+/** A button with an NCA's picture and id; a click picks it. */
+function portrait(zoo, row, pick) {
+  const button = document.createElement("button");
+  const canvas = document.createElement("canvas");
+  const label = document.createElement("span");
+  button.type = "button";
+  button.setAttribute("aria-label", `grow ${zoo.nameOf(row)}`);
+  paintTarget(canvas, zoo.target(row), zoo.height, zoo.width);
+  label.textContent = zoo.ids[row];
+  button.append(canvas, label);
+  button.addEventListener("click", (event) => pick(row, event.shiftKey));
+  return button;
+}
+
+export function showNeighbours(element, zoo, near, pick) {
+  element.replaceChildren(...near.map((row) => portrait(zoo, row, pick)));
+}
+
+const HOVERED = ["label", "status", "psnr_96", "psnr_400", "train_steps", "split"];
+
+/** Show what matters of the row under the pointer, beside it; null hides it. */
+export function hover(tip, zoo, row, x, y) {
+  tip.hidden = row === null;
+  if (row === null) return;
+  const title = document.createElement("strong");
+  title.textContent = zoo.ids[row];
+  const lines = HOVERED.filter((name) => zoo.column[name]).map((name) => {
+    const line = document.createElement("div");
+    line.textContent = `${name} ${text(zoo.column[name], row)}`;
+    return line;
+  });
+  tip.replaceChildren(title, ...lines);
+  const { clientWidth, clientHeight } = tip.parentElement;
+  tip.style.left = `${Math.max(4, Math.min(x + 16, clientWidth - tip.offsetWidth - 4))}px`;
+  tip.style.top = `${Math.max(4, Math.min(y + 16, clientHeight - tip.offsetHeight - 4))}px`;
+}

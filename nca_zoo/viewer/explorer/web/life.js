@@ -1,0 +1,63 @@
+// One automaton's life: it grows step by step, remembers what it was, and can be taken back.
+
+import { Automaton } from "explore/automaton.js";
+import { rolloutKey } from "explore/noise.js";
+
+const MEMORY_BYTES = 48e6;
+
+export class Life {
+  constructor(height, width, weights, seedHidden) {
+    this.automaton = new Automaton(height, width, weights);
+    this.seedHidden = seedHidden;
+    this.key = rolloutKey(0); // the rollout that the quality gate judged
+    this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
+  }
+
+  /** Back to step 0: one seed cell. */
+  restart([row, col]) {
+    this.automaton.clear();
+    this.automaton.plant(row, col, this.seedHidden);
+    this.step = 0;
+    this.first = 0; // the oldest step that is remembered
+    this.past = [this.automaton.read()];
+  }
+
+  /** The newest step that is remembered. */
+  get last() {
+    return this.first + this.past.length - 1;
+  }
+
+  /** Take one step. What was remembered of another future is forgotten. */
+  grow() {
+    this.past.length = this.step - this.first + 1;
+    this.automaton.step(this.key, this.step);
+    this.step += 1;
+    this.past.push(this.automaton.read());
+    if (this.past.length > this.most) {
+      this.past.shift();
+      this.first += 1;
+    }
+  }
+
+  /** Back, or forward again, to a step that is remembered. */
+  scrub(step) {
+    this.step = Math.min(this.last, Math.max(this.first, step));
+    this.automaton.write(this.past[this.step - this.first]);
+  }
+
+  erase(row, col, radius) {
+    this.automaton.erase(row, col, radius);
+    this.#changed();
+  }
+
+  plant(row, col) {
+    this.automaton.plant(row, col, this.seedHidden);
+    this.#changed();
+  }
+
+  /** The present was changed by hand: remember it as it now is, without a future. */
+  #changed() {
+    this.past.length = this.step - this.first + 1;
+    this.past[this.step - this.first] = this.automaton.read();
+  }
+}

@@ -1,0 +1,95 @@
+// States as pictures: what colour each cell has in each way of looking at it.
+
+import { ALPHA, CHANNELS } from "explore/automaton.js";
+
+const NIGHT = [24, 28, 36]; // behind transparent cells, as in nca_zoo/viewer/frames.py
+const BELOW = [74, 163, 255]; // colour of a channel at -1
+const ABOVE = [255, 176, 66]; // and at +1
+
+const byte = (value) => Math.round(255 * Math.min(1, Math.max(0, value)));
+
+function shade(pixels, at, value, low, high) {
+  const amount = Math.min(1, Math.abs(value)) || 0;
+  const goal = value < 0 ? low : high;
+  for (let c = 0; c < 3; c++) pixels[at + c] = NIGHT[c] + amount * (goal[c] - NIGHT[c]);
+}
+
+const hiddenNames = Array.from({ length: CHANNELS - 4 }, (_, i) => `hidden ${i + 1}`);
+const channelNames = ["red", "green", "blue", "alpha", ...hiddenNames];
+const channelInk = [[255, 96, 96], [96, 224, 128], [104, 152, 255], [255, 255, 255]];
+
+/** Name -> the channels it shows; "picture" and "alive" are not channels. */
+export const VIEWS = new Map([
+  ["picture", null],
+  ["alive mask", null],
+  ["all hidden", hiddenNames.map((_, i) => 4 + i)],
+  ...channelNames.map((name, channel) => [name, [channel]]),
+]);
+
+/** How many panels a view has, across and down. */
+export function panels(view) {
+  return view === "all hidden" ? [4, 3] : [1, 1];
+}
+
+/** Draw an automaton on a canvas, one pixel a cell; the style sheet enlarges it. */
+export function paint(canvas, automaton, view) {
+  const { height, width } = automaton;
+  const [across, down] = panels(view);
+  if (canvas.width !== across * width || canvas.height !== down * height) {
+    canvas.width = across * width;
+    canvas.height = down * height;
+  }
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const image = context.createImageData(canvas.width, canvas.height);
+  const state = automaton.read();
+  const alive = view === "alive mask" ? automaton.alive() : null;
+  const channels = VIEWS.get(view) ?? [0];
+  channels.forEach((channel, panel) => {
+    const left = (panel % across) * width;
+    const top = Math.floor(panel / across) * height;
+    for (let cell = 0; cell < height * width; cell++) {
+      const row = top + Math.floor(cell / width);
+      const at = 4 * (row * canvas.width + left + (cell % width));
+      if (view === "picture") paintCell(image.data, at, state, cell * CHANNELS);
+      else if (alive) shade(image.data, at, 0.85 * alive[cell], BELOW, [120, 230, 180]);
+      else shade(image.data, at, state[cell * CHANNELS + channel], BELOW, channelInk[channel] ?? ABOVE);
+      image.data[at + 3] = 255;
+    }
+  });
+  context.putImageData(image, 0, 0);
+}
+
+function paintCell(pixels, at, state, cell) {
+  const clear = 1 - Math.min(1, Math.max(0, state[cell + ALPHA] || 0));
+  for (let c = 0; c < 3; c++) {
+    const value = Math.min(1, Math.max(0, state[cell + c] || 0));
+    pixels[at + c] = byte(value + (clear * NIGHT[c]) / 255);
+  }
+}
+
+/** Draw a target picture (RGBA, premultiplied, 0 to 255) on a canvas, one pixel a cell. */
+export function paintTarget(canvas, target, height, width) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let at = 0; at < target.length; at += 4) {
+    const clear = 1 - target[at + 3] / 255;
+    for (let c = 0; c < 3; c++) image.data[at + c] = target[at + c] + clear * NIGHT[c];
+    image.data[at + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/quality.py. */
+export function psnr(state, target) {
+  let sum = 0;
+  for (let cell = 0; 4 * cell < target.length; cell++) {
+    for (let c = 0; c < 4; c++) {
+      const value = Math.min(1, Math.max(0, state[cell * CHANNELS + c]));
+      sum += (value - target[4 * cell + c] / 255) ** 2;
+    }
+  }
+  if (!Number.isFinite(sum)) return 0;
+  return -10 * Math.log10(Math.max(sum / target.length, 1e-10));
+}
