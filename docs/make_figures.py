@@ -3,14 +3,19 @@
 python docs/make_figures.py [ZOO]
 """
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 import nca_zoo
 from nca_zoo.rollout import rollout, seed_of
 from nca_zoo.targets import restored
+from nca_zoo.viewer.explorer.exhibit import make_exhibit
+from nca_zoo.viewer.explorer.page import standalone_page
 from nca_zoo.viewer.frames import Layout, Sheet, composite, strip
 from nca_zoo.viewer.video import write_gif, write_png
 from nca_zoo.zoofile import Zoo
@@ -36,6 +41,21 @@ def population(zoo: Zoo, rows: list[int]) -> list[np.ndarray]:
     return frames + frames[-1:] * HELD
 
 
+def page(zoo: Zoo) -> None:
+    """A picture of the explorer's page, with one NCA growing."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        file = Path(folder) / "page.html"
+        file.write_text(standalone_page(make_exhibit(zoo)))
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+        tab.goto(f"{file.as_uri()}#{zoo.id[len(zoo) * 3 // 4]}")
+        tab.wait_for_timeout(5000)
+        tab.screenshot(path=FIGURES / "explore.png")
+        browser.close()
+
+
 def main() -> None:
     """Draw all figures from the zoo that the first argument names."""
     zoo = nca_zoo.open(sys.argv[1] if len(sys.argv) > 1 else "data/zoo.h5")
@@ -51,6 +71,7 @@ def main() -> None:
     ]
     picture = strip(moments, restored(zoo.target[row]), zoo.id[row], f"class {zoo.label[row]}")
     write_png(FIGURES / "strip.png", picture)
+    page(zoo)
 
 
 if __name__ == "__main__":
