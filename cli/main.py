@@ -21,6 +21,7 @@ COMMANDS = {
     "merge": "Make one zoo of several.",
     "export": "Write a zoo in formats that others read.",
     "import": "Put NCAs that were trained elsewhere into a zoo.",
+    "symmetry": "Scramble or align weights without changing what grows.",
     "metastart": "Meta-learn the shared start that `build` uses.",
 }
 

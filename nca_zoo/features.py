@@ -52,6 +52,47 @@ def _tensor(zoo: "Zoo", name: str) -> Vectors:
     return _weights(zoo)[:, param_slices()[name]]
 
 
+def seed_hidden(zoo: "Zoo") -> bool:
+    """Whether the zoo's seeds light their hidden channels: it decides which bases keep the seed."""
+    try:
+        return bool(zoo.attrs["settings"]["regime"]["seed_hidden"])
+    except (KeyError, TypeError):
+        raise ZooError(
+            "the zoo's settings lack regime.seed_hidden, without which its symmetries are not "
+            "known; leave aligned, canonical and invariants out, or build it again"
+        ) from None
+
+
+def alignment_start(zoo: "Zoo") -> Vectors:
+    """What a zoo is aligned to, ``(P,)``: the start that its NCAs share, or else its first NCA.
+
+    The first NCA also stands in for a start whose W2 is zero, since that has no basis to match.
+    """
+    start = zoo.attrs["init_weights"]
+    return start if len(start) and start[param_slices()["W2"]].any() else _weights(zoo)[0]
+
+
+# The three below import their module only when asked, so that `--help` does not wait for scipy.
+
+
+def _aligned(zoo: "Zoo") -> Vectors:
+    from nca_zoo.alignment import align
+
+    return align(_weights(zoo), alignment_start(zoo), seed_hidden(zoo))
+
+
+def _canonical(zoo: "Zoo") -> Vectors:
+    from nca_zoo.alignment import canonicalise
+
+    return canonicalise(_weights(zoo), seed_hidden(zoo))
+
+
+def _invariants(zoo: "Zoo") -> Vectors:
+    from nca_zoo.alignment import invariants
+
+    return invariants(_weights(zoo), seed_hidden(zoo)).astype(np.float32)
+
+
 def informative_channels(target: ByteImages) -> list[list[int]]:
     """The channels of targets ``(N, H, W, 4)`` that say something, copies grouped together.
 
@@ -129,6 +170,9 @@ FEATURES: dict[str, Feature] = {
             Feature(name, "weights", f"the tensor {name} alone", partial(_tensor, name=name))
             for name, _ in PARAM_SPEC
         ),
+        Feature("aligned", "weights", "weights, as near to the start as they come", _aligned),
+        Feature("canonical", "weights", "weights in the standard form of their orbit", _canonical),
+        Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("pixels", "control", "the target picture", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),

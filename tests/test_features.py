@@ -44,7 +44,7 @@ def small_zoo(rgba: str = "ink", **attrs: Any) -> SmallZoo:
         grown=rng.integers(0, 256, (N, H, W, 4), dtype=np.uint8),
         seed_row=rng.integers(0, H, N).astype(np.int16),
         seed_col=rng.integers(0, W, N).astype(np.int16),
-        attrs=attrs,
+        attrs={"settings": {"regime": {"seed_hidden": True}}} | attrs,
     )
 
 
@@ -61,6 +61,9 @@ def vectors(name: str, zoo: SmallZoo) -> np.ndarray:
         ("b1", 128),
         ("W2", 16 * 128),
         ("b2", 16),
+        ("aligned", 8336),
+        ("canonical", 8336),
+        ("invariants", 196),
         ("pixels", H * W),
         ("centred", H * W),
         ("grown", H * W),
@@ -195,7 +198,10 @@ def test_seed_is_row_and_column() -> None:
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     assert find_feature("W2").name == "W2"
-    with pytest.raises(ZooError, match=r"'w2'.*weights, delta, W1, b1, W2, b2, pixels"):
+    with pytest.raises(
+        ZooError,
+        match=r"'w2'.*weights, delta, W1, b1, W2, b2, aligned, canonical, invariants, pixels",
+    ):
         find_feature("w2")
 
 

@@ -22,7 +22,7 @@ ORDER = [
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
     *("merging", "distill", "exporting", "foreign", "importing"),
     *("rollout", "regrow", "verify"),
-    *("features", "readers", "resampling", "probe"),
+    *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
     *("viewer", "viewer.frames", "viewer.video", "viewer.terminal"),
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server"),

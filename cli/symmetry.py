@@ -1,0 +1,169 @@
+"""``nca-zoo symmetry``: change weights without changing what grows, and undo such changes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import json_option, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.orbit import Orbit
+
+
+@click.group()
+def symmetry() -> None:
+    """Scramble or align weights without changing what grows.
+
+    \b
+    nca-zoo symmetry orbit                     what do readers lose on scrambled weights?
+    nca-zoo symmetry align 7-012 --to 7-003    how near can two NCAs come?
+    """
+
+
+@symmetry.command()
+@zoo_option
+@click.option(
+    "--features",
+    default="weights,aligned,canonical,invariants",
+    show_default=True,
+    help="What to read, separated by commas, as in `nca-zoo probe`.",
+)
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1), default=96, show_default=True, help="CA steps to compare."
+)
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 4),
+    default=1.0,
+    show_default=True,
+    help="How far to scramble: scales go from 2^-SPREAD to 2^SPREAD.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Decides elements, fire masks, folds and resamples.",
+)
+@json_option
+def orbit(
+    zoo: Path,
+    features: str,
+    folds: int,
+    repeats: int,
+    steps: int,
+    spread: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Scramble every NCA by a random symmetry, check that rollouts stand, and read them again.
+
+    \b
+    nca-zoo symmetry orbit
+    nca-zoo symmetry orbit --features weights,aligned --repeats 3
+    nca-zoo symmetry orbit --zoo data/growing.h5 --json
+    """
+    # Imported here so that --help does not wait for scikit-learn.
+    from tqdm import tqdm
+
+    from nca_zoo.orbit import orbit as run_orbit
+    from nca_zoo.zoofile import open_zoo
+
+    names = [name.strip() for name in features.split(",") if name.strip()]
+    opened = open_zoo(zoo)
+    with tqdm(desc="orbit", unit=" folds", delay=2, leave=False, file=sys.stderr) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        result = run_orbit(opened, names, folds, repeats, seed, spread, steps, progress=advance)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=2))
+    else:
+        click.echo("\n".join([*stands(result), "", *falls(result)]))
+
+
+def stands(result: "Orbit") -> list[str]:
+    """How far the weights moved, and how little what grows."""
+    s = result.standing
+    return [
+        f"{s.n} NCAs scrambled; weights moved {s.moved:.1f} times their norm (median).",
+        f"Visible channels after {s.steps} steps moved by {s.exact:.0e} in float64, "
+        f"in float32 by {s.median:.0e} (median) and {s.worst:.0e} (worst); "
+        f"{100 * s.stood:.1f} % of NCAs by no more than 1/255 anywhere.",
+    ]
+
+
+def falls(result: "Orbit") -> list[str]:
+    """Accuracies in % before and after, with their intervals; raw pixels for comparison."""
+    before, after = result.before, result.after
+    span = f"{100 * before.coverage:.0f} % interval"
+    lines = [
+        f"{before.n} pictures, {before.folds} folds x {before.repeats} repeats.",
+        f"{'feature':<12}{'reader':<10}{'before':>8}   {span:<16}{'scrambled':>9}   {span}",
+    ]
+    for old, new in zip(before.rows, after.rows, strict=True):
+        if old.kind == "weights" or old.feature == "pixels":
+            was, now = (f"{100 * row.low:.1f} to {100 * row.high:.1f}" for row in (old, new))
+            lines.append(
+                f"{old.feature:<12}{old.reader:<10}{100 * old.accuracy:>6.1f} %   {was:<16}"
+                f"{100 * new.accuracy:>7.1f} %   {now}"
+            )
+    return lines
+
+
+@symmetry.command()
+@click.argument("nca_id", metavar="ID")
+@zoo_option
+@click.option(
+    "--to",
+    metavar="ID",
+    help="The NCA to align to.  [default: the zoo's start, or its first "
+    "NCA if there is no shared start to align to]",
+)
+@json_option
+def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
+    """Say how near one NCA comes to another, or to the zoo's start, by symmetries alone.
+
+    \b
+    nca-zoo symmetry align 7-012
+    nca-zoo symmetry align 7-012 --to 7-003
+    """
+    import numpy as np
+
+    from nca_zoo.alignment import aligner
+    from nca_zoo.features import alignment_start, seed_hidden
+    from nca_zoo.symmetry import act
+    from nca_zoo.zoofile import open_zoo
+
+    opened = open_zoo(zoo)
+    weights = opened.subset([opened.index(nca_id)]).weights[0].astype(np.float64)
+    chosen = opened.subset([opened.index(to) if to else 0])
+    reference = chosen.weights[0] if to else alignment_start(chosen)
+    is_start = not to and np.array_equal(reference, opened.attrs["init_weights"])
+    name = "the start" if is_start else str(chosen.id[0])
+    element = aligner(weights, reference, seed_hidden(opened))
+    length = np.linalg.norm(reference)
+    found = {
+        "reference": name,
+        "distance_before": float(np.linalg.norm(weights - reference) / length),
+        "distance_after": float(np.linalg.norm(act(element, weights) - reference) / length),
+        "units_moved": int((element.permutation != np.arange(len(element.permutation))).sum()),
+        "permutation": element.permutation.tolist(),
+        "scales": element.scales.tolist(),
+        "basis": element.basis.tolist(),
+    }
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(
+        f"{nca_id} lies {found['distance_before']:.3f} from {name}, aligned "
+        f"{found['distance_after']:.3f} (in units of the latter's norm); "
+        f"{found['units_moved']} of {len(element.permutation)} units moved."
+    )
