@@ -24,6 +24,9 @@ ByteImages = npt.NDArray[np.uint8]  # (N, H, W, 4), premultiplied RGBA
 Ints = npt.NDArray[np.integer]
 
 
+LARGEST_WEIGHT = 1e6  # trained weights stay below 10; beyond this, float32 sums overflow
+
+
 @dataclass(frozen=True)
 class Feature:
     """One way to see an NCA as a vector."""
@@ -187,3 +190,10 @@ def find_feature(name: str) -> Feature:
     if name not in FEATURES:
         raise ZooError(f"there is no feature {name!r}; choose from {', '.join(FEATURES)}")
     return FEATURES[name]
+
+
+def readable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":
+    """The NCAs whose features can be read: good fits unless all are asked for, none diverged."""
+    read = zoo.subset(zoo.good | all_fits)
+    sane = (np.abs(read.weights) < LARGEST_WEIGHT).all(axis=1)  # false for NaN, too
+    return read if sane.all() else read.subset(sane)

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from nca_zoo import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES, PIXEL_CONTROLS, Feature, Vectors, find_feature
+from nca_zoo.features import FEATURES, PIXEL_CONTROLS, Feature, Vectors, find_feature, readable
 from nca_zoo.readers import READERS, Fold, Reader, find_reader
 from nca_zoo.resampling import (
     COVERAGE,
@@ -39,7 +39,6 @@ Bools = npt.NDArray[np.bool_]
 SHUFFLED = "shuffled"  # the control that reads the first feature with its labels shuffled
 INNER_FOLDS = 3
 MIN_PICTURES = 20
-LARGEST_WEIGHT = 1e6  # trained weights stay below 10; beyond this, float32 sums overflow
 MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
 
 
@@ -131,7 +130,8 @@ def probe(
         raise ZooError(f"no reader was named; choose from {', '.join(READERS)}")
     if repeats < 1:
         raise ZooError(f"repeats is {repeats}; it must be at least 1")
-    read = _readable(zoo, all_fits)
+    read = readable(zoo, all_fits)
+    read = read.subset(read.label >= 0)
     labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
     folds = _possible_folds(labels, groups, folds)
     splits = [_split(labels, groups, folds, seed, repeat) for repeat in range(repeats)]
@@ -151,13 +151,6 @@ def probe(
         repeats=repeats,
         seed=seed,
     )
-
-
-def _readable(zoo: "Zoo", all_fits: bool) -> "Zoo":
-    """The rows that can be read: good fits unless all are asked for, with a class, not diverged."""
-    read = zoo.subset((zoo.label >= 0) & (zoo.good | all_fits))
-    sane = (np.abs(read.weights) < LARGEST_WEIGHT).all(axis=1)  # false for NaN, too
-    return read if sane.all() else read.subset(sane)
 
 
 def _possible_folds(labels: Ints, groups: Ints, folds: int) -> int:

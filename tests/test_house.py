@@ -23,7 +23,9 @@ ORDER = [
     *("merging", "distill", "exporting", "foreign", "importing"),
     *("rollout", "regrow", "verify"),
     *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
-    *("viewer", "viewer.frames", "viewer.video", "viewer.terminal"),
+    "cluster",
+    *("embedding", "neighbours"),
+    *("viewer", "viewer.frames", "viewer.atlas", "viewer.video", "viewer.terminal"),
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server"),
 ]

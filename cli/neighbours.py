@@ -1,0 +1,68 @@
+"""``nca-zoo neighbours``: the nearest NCAs, by what they are and by what they do."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import json_option, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.neighbours import NeighboursResult
+
+
+@click.command()
+@click.argument("nca_id", metavar="ID")
+@zoo_option
+@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="How many.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Decides which cells fire in the rollouts, the same for all.",
+)
+@click.option("--all-fits", is_flag=True, help="Count NCAs whose fit failed, too.")
+@json_option
+def neighbours(
+    nca_id: str, zoo: Path, count: int, seed: int, all_fits: bool, as_json: bool
+) -> None:
+    """The nearest NCAs, by what they are and by what they do.
+
+    Three distances side by side: between weights, between aligned weights, and between rollouts.
+
+    \b
+    nca-zoo neighbours 7-012
+    nca-zoo neighbours 7-012 --count 20 --json
+    """
+    # Imported here so that --help does not wait for the engine.
+    from nca_zoo.neighbours import neighbours as find
+    from nca_zoo.zoofile import open_zoo
+
+    result = find(open_zoo(zoo), nca_id, count, seed, all_fits=all_fits)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=2))
+    else:
+        click.echo("\n".join(table(result)))
+
+
+def table(result: "NeighboursResult") -> list[str]:
+    """One column for each distance, nearest first, and how many share the class."""
+    about = f" (class {result.label})" if result.label >= 0 else ""
+    names = list(result.nearest)
+    lines = [
+        f"Nearest to {result.id}{about} of {result.n} NCAs, and how far:",
+        "",
+        "    " + "".join(f"{name:<24}" for name in names).rstrip(),
+    ]
+    for rank, row in enumerate(zip(*result.nearest.values(), strict=True), start=1):
+        cells = "".join(f"{near.id:<12}{near.distance:<12.4g}" for near in row)
+        lines.append(f"{rank:>2}  {cells.rstrip()}")
+    if result.label >= 0:
+        same = [
+            sum(n.label == result.label for n in nearest) for nearest in result.nearest.values()
+        ]
+        of = len(next(iter(result.nearest.values())))
+        lines.append("    " + "".join(f"{f'{k} of {of} same class':<24}" for k in same).rstrip())
+    return lines
