@@ -1,7 +1,6 @@
 """``nca-zoo cluster``: do the weights fall into the classes by themselves?"""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, zoo_option
+from .options import json_option, progress, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.cluster import ClusterResult
@@ -66,19 +65,12 @@ def cluster(
     nca-zoo cluster --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from tqdm import tqdm
-
     from nca_zoo.cluster import cluster as run_cluster
     from nca_zoo.zoofile import open_zoo
 
     names = [name.strip() for name in features.split(",") if name.strip()]
     opened = open_zoo(zoo)
-    with tqdm(desc="cluster", unit=" runs", delay=2, leave=False, file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress("cluster", " runs") as advance:
         result = run_cluster(
             opened, names, seeds, clusters, seed, all_fits=all_fits, progress=advance
         )

@@ -1,13 +1,12 @@
 """``nca-zoo export``: a zoo in formats that others read."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from nca_zoo.errors import ZooError
 
-from .options import zoo_option
+from .options import progress, zoo_option
 
 KINDS = ("safetensors", "npz", "parquet", "torch", "distill")
 
@@ -41,8 +40,6 @@ def export(
     nca-zoo export --format torch --out zoo.pt
     nca-zoo export --format distill 7-012 --out for-the-demo/
     """
-    from tqdm import tqdm
-
     from nca_zoo.exporting import FORMATS
     from nca_zoo.exporting import export as write
     from nca_zoo.zoofile import open_zoo
@@ -58,12 +55,7 @@ def export(
     each = each or form.whole is None
     if out is None:
         out = zoo.with_name(f"{zoo.stem}-{kind}") if each else zoo.with_suffix(form.suffix)
-    with tqdm(desc="export", unit=" files", delay=2, leave=False, file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress("export", " files") as advance:
         files = write(chosen, kind, out, each, advance)
     left = len(opened) - len(chosen)
     others = f"; {left} that did not pass the gate left out" if left and not nca_ids else ""

@@ -1,12 +1,11 @@
 """``nca-zoo merge``: one zoo of several."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from .options import json_option
+from .options import json_option, progress
 
 
 @click.command()
@@ -34,19 +33,10 @@ def merge(zoos: tuple[Path, ...], out: Path, mix_settings: bool, as_json: bool) 
     nca-zoo merge digits.h5 more-digits.h5 --out all.h5
     nca-zoo merge digits.h5 fashion.h5 --out both.h5 --mix-settings
     """
-    from tqdm import tqdm
-
     from nca_zoo.merging import merge_zoos
     from nca_zoo.zoofile import open_zoo
 
-    with tqdm(
-        desc="merge", unit="B", unit_scale=True, delay=2, leave=False, file=sys.stderr
-    ) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress("merge", "B") as advance:
         merged = merge_zoos(zoos, out, mix_settings, advance)
     mixed = open_zoo(out).attrs["settings"].get("mixed", {})
     if as_json:

@@ -1,6 +1,9 @@
-"""Options that several commands share."""
+"""Options, and a progress bar, that several commands share."""
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -24,3 +27,19 @@ zoo_option = click.option(
     help="The zoo file to read.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@contextmanager
+def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""
+    from tqdm import tqdm
+
+    with tqdm(
+        desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False, file=sys.stderr
+    ) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield advance

@@ -1,7 +1,6 @@
 """``nca-zoo probe``: measure what the weights know about the pictures' classes."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, zoo_option
+from .options import json_option, progress, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.probe import Difference, ProbeResult
@@ -51,19 +50,12 @@ def probe(
     nca-zoo probe --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from tqdm import tqdm
-
     from nca_zoo.probe import probe as run_probe
     from nca_zoo.zoofile import open_zoo
 
     names = [name.strip() for name in features.split(",") if name.strip()]
     opened = open_zoo(zoo)
-    with tqdm(desc="probe", unit=" folds", delay=2, leave=False, file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress("probe", " folds") as advance:
         result = run_probe(
             opened,
             names,

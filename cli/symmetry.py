@@ -1,13 +1,12 @@
 """``nca-zoo symmetry``: change weights without changing what grows, and undo such changes."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, zoo_option
+from .options import json_option, progress, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.orbit import Orbit
@@ -69,19 +68,12 @@ def orbit(
     nca-zoo symmetry orbit --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from tqdm import tqdm
-
     from nca_zoo.orbit import orbit as run_orbit
     from nca_zoo.zoofile import open_zoo
 
     names = [name.strip() for name in features.split(",") if name.strip()]
     opened = open_zoo(zoo)
-    with tqdm(desc="orbit", unit=" folds", delay=2, leave=False, file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress("orbit", " folds") as advance:
         result = run_orbit(opened, names, folds, repeats, seed, spread, steps, progress=advance)
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=2))

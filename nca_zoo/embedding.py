@@ -39,13 +39,18 @@ def embed(
     if len(vectors) < LEAST:
         raise ZooError(f"a map needs {LEAST} NCAs and there are {len(vectors)}; build more")
     scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS)
+    return lay_out(scores.astype(np.float32), seed, neighbours, spread)
+
+
+def lay_out(scores: Vectors, seed: int = 0, neighbours: int = 15, spread: float = 0.1) -> Floats:
+    """UMAP's places ``(N, 2)`` of a few components ``(N, D)``; arguments as for ``embed``."""
     model = _umap().UMAP(
-        n_neighbors=min(neighbours, len(vectors) - 1),
+        n_neighbors=min(neighbours, len(scores) - 1),
         min_dist=spread,
         random_state=seed % 2**32,  # numpy's older generator takes 32 bits
         n_jobs=1,  # with a seed UMAP runs on one thread, and warns if asked for more
     )
-    return model.fit_transform(scores.astype(np.float32)).astype(np.float64)
+    return model.fit_transform(scores).astype(np.float64)
 
 
 def _umap() -> "types.ModuleType":

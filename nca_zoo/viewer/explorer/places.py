@@ -1,13 +1,12 @@
 """Where NCAs lie on the map, and which are their nearest: by any feature vectors."""
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
 COMPONENTS = 50  # neighbours and UMAP see that many principal components
+SPREAD = 0.3  # looser than a map on paper: pictures here can be zoomed
 FEWEST_FOR_UMAP = 20  # fewer rows are drawn by their first two components
 
 
@@ -35,11 +34,9 @@ def places(reduced: Floats, seed: int = 0) -> Floats:
         flat = np.zeros((len(reduced), 2), np.float32)
         flat[:, : min(2, reduced.shape[1])] = reduced[:, :2]
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of things that are none of a person's doing
-            from umap import UMAP
+        from nca_zoo.embedding import lay_out
 
-            flat = UMAP(random_state=seed, n_jobs=1, min_dist=0.3).fit_transform(reduced)
+        flat = lay_out(reduced, seed, spread=SPREAD).astype(np.float32)
     low, high = flat.min(axis=0), flat.max(axis=0)
     return ((flat - (low + high) / 2) / (max((high - low).max(), 1e-9)) + 0.5).astype(np.float32)
 
