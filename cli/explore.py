@@ -10,7 +10,7 @@ import click
 
 from nca_zoo.errors import ZooError
 
-from .options import zoo_option
+from .options import listed, zoo_option
 
 
 @click.command()
@@ -63,7 +63,7 @@ def explore(
         most = MOST_IN_A_FILE
     if most < total:
         opened = opened.subset(sample_rows(opened.label, most))
-    names = list(dict.fromkeys(name.strip() for name in features.split(",") if name.strip()))
+    names = listed(features)
     exhibit = make_exhibit(
         opened,
         names,

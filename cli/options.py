@@ -29,6 +29,11 @@ zoo_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+def listed(text: str) -> list[str]:
+    """The names in a list that a person separated by commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""

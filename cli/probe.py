@@ -8,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, progress, zoo_option
+from .options import json_option, listed, progress, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.probe import Difference, ProbeResult
@@ -53,7 +53,7 @@ def probe(
     from nca_zoo.probe import probe as run_probe
     from nca_zoo.zoofile import open_zoo
 
-    names = [name.strip() for name in features.split(",") if name.strip()]
+    names = listed(features)
     opened = open_zoo(zoo)
     with progress("probe", " folds") as advance:
         result = run_probe(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, progress, zoo_option
+from .options import json_option, listed, progress, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.orbit import Orbit
@@ -71,7 +71,7 @@ def orbit(
     from nca_zoo.orbit import orbit as run_orbit
     from nca_zoo.zoofile import open_zoo
 
-    names = [name.strip() for name in features.split(",") if name.strip()]
+    names = listed(features)
     opened = open_zoo(zoo)
     with progress("orbit", " folds") as advance:
         result = run_orbit(opened, names, folds, repeats, seed, spread, steps, progress=advance)

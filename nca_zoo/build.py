@@ -50,9 +50,7 @@ class BuildSettings:
     @property
     def engine_used(self) -> str:
         """The engine that ``auto`` stands for."""
-        if self.engine != "auto":
-            return self.engine
-        return "sparse" if self.device == "cpu" else "dense"
+        return make_engine(self.engine, self.device).name
 
 
 def header(source: Source, settings: BuildSettings, size: int | None = None) -> Header:

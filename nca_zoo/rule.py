@@ -21,7 +21,6 @@ ALPHA = 3
 HIDDEN = 128
 PERCEPTION = 3 * CHANNELS  # identity, Sobel x, Sobel y of every channel, in that order
 ALIVE_THRESHOLD = 0.1
-FIRE_RATE = 0.5
 
 PARAM_SPEC: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("W1", (HIDDEN, PERCEPTION)),
