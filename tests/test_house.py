@@ -17,7 +17,15 @@ REPOSITORY = PACKAGE.parent
 ORDER = [
     *("errors", "rule", "noise", "regime"),
     *("image_sets", "image_files", "images", "share", "targets", "init"),
-    *("engines", "engines.tile", "engines.kernels", "engines.sparse", "engines.dense"),
+    *(
+        "engines",
+        "engines.tile",
+        "engines.planes",
+        "engines.workspace",
+        "engines.kernels",
+        "engines.sparse",
+        "engines.dense",
+    ),
     *("quality", "cohort", "trainer", "metastart"),
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
     *("merging", "distill", "exporting", "foreign", "importing"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nca_zoo import noise
-from nca_zoo.engines import kernels
+from nca_zoo.engines import planes
 
 # threefry2x32, 20 rounds, from the known-answer tests of the Random123 library (D. E. Shaw
 # Research): key, counter, result.
@@ -25,7 +25,7 @@ def test_known_answers(key, counter, expected):
     assert noise.threefry2x32(*key, *counter) == expected
     arrays = noise.threefry2x32(*(np.array([v], np.int64) for v in (*key, *counter)))
     assert tuple(int(a[0]) for a in arrays) == expected
-    compiled = kernels.threefry(*(np.uint64(v) for v in (*key, *counter)))
+    compiled = planes.threefry(*(np.uint64(v) for v in (*key, *counter)))
     assert tuple(int(v) for v in compiled) == expected
 
 

@@ -4,256 +4,208 @@ A cell that is dead, or does not fire, adds nothing to a step or to its gradient
 lists the living, firing cells, gathers their perceptions as the rows of a matrix, and runs the
 network on those rows alone. Every kernel is serial and releases the GIL.
 
-Grids are padded by one dead cell on each side; a *site* is an index into the padded grid. Matrices
-are flat arrays whose rows come in multiples of ``ROWS``, so that all products are made of one
-register tile. (Numba's cache watches only a function's own file: after a change to ``tile.py``,
-touch this one.)
+Grids are padded by one dead cell on each side; a *site* is an index into the padded grid. Which
+cells live, fire or have changed is kept in bit planes. Matrices are flat arrays whose rows come in
+multiples of ``ROWS``. (Numba's cache watches only a function's own file: after a change to
+``tile.py``, ``planes.py`` or ``workspace.py``, touch this one.)
 """
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
+from nca_zoo.engines import tile
+from nca_zoo.engines.planes import dilate, fire_plane, row_mask, words
 from nca_zoo.engines.tile import (
-    ADD,
     GATE,
-    OPTIONS,
     RELU,
     ROWS,
     add_row,
+    copy_row,
+    lowest_bit,
     product,
     sobel_row,
     sobel_row_back,
 )
+from nca_zoo.engines.workspace import CHUNK_ROWS, W1_T, W2_T
 from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, param_slices
 
+OPTIONS = tile.OPTIONS | {"cache": True}
+BLOCK_ROWS = 48  # rows whose hidden activations stay in the first cache from product to product
+
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
-_ONE = np.float32(1)
+_ONE = np.uint64(1)
 _W1, _B1, _W2, _B2 = (s.start for s in param_slices().values())
 
-
-class Workspace(NamedTuple):
-    """Scratch memory of one thread; ``rows`` is a bound that is rarely touched, so never filled."""
-
-    state: npt.NDArray[np.float32]  # (sites * 16) the state, updated in place
-    grad: npt.NDArray[np.float32]  # (sites * 16) the loss's gradient by that state
-    filled: npt.NDArray[np.uint8]  # (sites) may hold anything but zeros
-    mature: npt.NDArray[np.uint8]  # (sites) alpha above the threshold
-    fire: npt.NDArray[np.uint8]  # (sites) fires in this step
-    pre: npt.NDArray[np.uint8]  # (sites) alive before the update
-    across: npt.NDArray[np.uint8]  # (sites) row-wise part of a dilation
-    alive: npt.NDArray[np.uint8]  # (steps * sites) alive before and after, of every step
-    first_row: npt.NDArray[np.int64]  # (steps + 1) where each step's rows begin
-    cells: npt.NDArray[np.int32]  # (rows) the site of each row
-    perception: npt.NDArray[np.float32]  # (rows * 48)
-    hidden: npt.NDArray[np.float32]  # (rows * 128) after the ReLU
-    update: npt.NDArray[np.float32]  # (step's rows * 16) an update or its gradient
-    d_hidden: npt.NDArray[np.float32]  # (step's rows * 128)
-    d_perception: npt.NDArray[np.float32]  # (step's rows * 48)
-    visible: npt.NDArray[np.float32]  # (steps * H * W * 4) if the loss is taken at every step
-    weights: npt.NDArray[np.float32]  # W1^T and W2^T, flat
-    zeros: npt.NDArray[np.float32]  # (128)
-    ones: npt.NDArray[np.float32]  # (1)
-
-
-def workspace(height: int, width: int, steps: int, every_step: bool = False) -> Workspace:
-    """Scratch for rollouts of up to ``steps`` traced steps; 1 is enough without gradients."""
-    sites = (height + 2) * (width + 2)
-    step_rows = height * width + 2 * ROWS  # a padded list of cells, and a ghost
-    rows = steps * step_rows
-    f4, u1 = np.float32, np.uint8
-    return Workspace(
-        state=np.zeros(sites * CHANNELS, f4),
-        grad=np.zeros(sites * CHANNELS, f4),
-        filled=np.zeros(sites, u1),
-        mature=np.zeros(sites, u1),
-        fire=np.zeros(sites, u1),
-        pre=np.zeros(sites, u1),
-        across=np.zeros(sites, u1),
-        alive=np.zeros(steps * sites, u1),
-        first_row=np.zeros(steps + 1, np.int64),
-        cells=np.empty(rows, np.int32),
-        perception=np.empty(rows * PERCEPTION, f4),
-        hidden=np.empty(rows * HIDDEN, f4),
-        update=np.empty(step_rows * CHANNELS, f4),
-        d_hidden=np.empty(step_rows * HIDDEN, f4),
-        d_perception=np.empty(step_rows * PERCEPTION, f4),
-        visible=np.empty(steps * height * width * VISIBLE if every_step else 0, f4),
-        weights=np.empty(PERCEPTION * HIDDEN + HIDDEN * CHANNELS, f4),
-        zeros=np.zeros(HIDDEN, f4),
-        ones=np.ones(1, f4),
-    )
+# The products of a step, by what they make; strides as `product` takes them.
+_hidden = product(HIDDEN, (PERCEPTION, 1), HIDDEN, 0, HIDDEN, RELU)
+_update = product(CHANNELS, (HIDDEN, 1), CHANNELS, 0, CHANNELS)
+_d_hidden = product(HIDDEN, (CHANNELS, 1), HIDDEN, HIDDEN, HIDDEN, GATE)
+_d_perception = product(PERCEPTION, (HIDDEN, 1), PERCEPTION, 0, PERCEPTION)
+_d_w1 = product(PERCEPTION, (1, HIDDEN), PERCEPTION, PERCEPTION, PERCEPTION)
+_d_w2 = product(HIDDEN, (1, CHANNELS), HIDDEN, HIDDEN, HIDDEN)
+_d_b1 = product(HIDDEN, (0, 0), HIDDEN, 0, 0)
+_d_b2 = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
 
 
 @njit(**OPTIONS)
-def threefry(k0, k1, c0, c1):
-    """Threefry-2x32-20, as ``noise.threefry2x32``, on uint64 values below 2**32."""
-    m32 = np.uint64(0xFFFFFFFF)
-    k2 = k0 ^ k1 ^ np.uint64(0x1BD11BDA)
-    x0, x1 = (c0 + k0) & m32, (c1 + k1) & m32
-    ks = (k0, k1, k2)
-    for group in range(5):
-        rotations = (13, 15, 26, 6) if group % 2 == 0 else (17, 29, 16, 24)
-        for i in range(4):
-            r = np.uint64(rotations[i])
-            x0 = (x0 + x1) & m32
-            x1 = x0 ^ (((x1 << r) & m32) | (x1 >> (np.uint64(32) - r)))
-        x0 = (x0 + ks[(group + 1) % 3]) & m32
-        x1 = (x1 + ks[(group + 2) % 3] + np.uint64(group + 1)) & m32
-    return x0, x1
-
-
-@njit(**OPTIONS)
-def _dilate(plane, across, out, height, width):
-    """3 x 3 maximum of a 0/1 plane over the inner sites of ``out``; all three have one pitch."""
-    pitch = width + 2
-    for site in range(1, (height + 2) * pitch - 1):
-        across[site] = plane[site - 1] | plane[site] | plane[site + 1]
-    for row in range(1, height + 1):
-        base = row * pitch
-        for site in range(base + 1, base + width + 1):
-            out[site] = across[site - pitch] | across[site] | across[site + pitch]
-
-
-@njit(**OPTIONS)
-def _network(weights, ws, first, m, out, pitch):
+def _network(ws, first, m, out, pitch):
     """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
 
     Fills their perceptions and hidden activations, and the updates from row ``out`` on. Returns
     the number of rows with the padding, whose site is 0: a corner of the border, always dead.
     """
     rows = (m + ROWS - 1) // ROWS * ROWS
-    p, h = first * PERCEPTION, first * HIDDEN
+    w, state, cells = ws.weights, ws.state, ws.cells
+    perception, hidden, update = ws.perception, ws.hidden, ws.update
     for i in range(first, first + m):
-        at = ws.cells[i] * CHANNELS
-        sobel_row(ws.state, at, pitch * CHANNELS, ws.perception, i * PERCEPTION)
-    ws.cells[first + m : first + rows] = 0
-    ws.perception[p + m * PERCEPTION : p + rows * PERCEPTION] = 0
-    product(
-        ws.perception, p, PERCEPTION, 1, ws.weights, 0, HIDDEN,
-        weights, _B1, 0, ws.hidden, h, HIDDEN, rows, HIDDEN, PERCEPTION, RELU,
-    )  # fmt: skip
-    product(
-        ws.hidden, h, HIDDEN, 1, ws.weights, PERCEPTION * HIDDEN, CHANNELS,
-        weights, _B2, 0, ws.update, out * CHANNELS, CHANNELS, rows, CHANNELS, HIDDEN, ADD,
-    )  # fmt: skip
+        at = cells[i] * CHANNELS
+        sobel_row(state, at, pitch * CHANNELS, perception, i * PERCEPTION)
+    cells[first + m : first + rows] = 0
+    perception[(first + m) * PERCEPTION : (first + rows) * PERCEPTION] = 0
+    for i in range(0, rows, BLOCK_ROWS):
+        some = min(BLOCK_ROWS, rows - i)
+        p, h, u = (first + i) * PERCEPTION, (first + i) * HIDDEN, (out + i) * CHANNELS
+        _hidden(perception, p, w, W1_T, w, _B1, hidden, h, some, PERCEPTION)
+        _update(hidden, h, w, W2_T, w, _B2, update, u, some, HIDDEN)
     return rows
 
 
 @njit(**OPTIONS)
-def _list_cells(ws, height, width, key, ca_step, first):
-    """List the living cells that fire in this step as rows from ``first`` on; returns how many."""
-    pitch = width + 2
-    k0, k1 = key >> np.uint64(32), key & np.uint64(0xFFFFFFFF)
-    m = 0
-    bits, left = np.uint64(0), 0
-    block = 0
-    for row in range(height):
-        for col in range(width):
-            if left == 0:
-                x0, x1 = threefry(k0, k1, np.uint64(ca_step), np.uint64(block))
-                bits = x0 | (x1 << np.uint64(32))
-                block += 1
-                left = 64
-            site = (row + 1) * pitch + col + 1
-            fires = np.uint8(bits & np.uint64(1))
-            ws.fire[site] = fires
-            # Written always, kept only where it counts: no branch to mispredict.
-            ws.cells[first + m] = site
-            m += np.int64(fires & ws.pre[site])
-            bits >>= np.uint64(1)
-            left -= 1
-    return m
+def _list_cells(plane, cells, first, height, width):
+    """List the sites of a plane's cells as rows from ``first`` on; returns how many."""
+    n, i = words(width), first
+    for row in range(1, height + 1):
+        for word in range(n):
+            bits = plane[row * n + word]
+            base = row * (width + 2) + 64 * word + 1
+            while bits:
+                cells[i] = base + lowest_bit(bits)
+                bits &= bits - _ONE
+                i += 1
+    return i - first
 
 
 @njit(**OPTIONS)
-def _list_ghosts(ws, post, sites, pitch, first):
-    """List dead cells that fire beside a cell about to die, as rows from ``first`` on.
-
-    A dead cell's update is erased at the end of the step, but the second alive mask sees it: for
-    the length of the step it may come alive and save its neighbours. It matters to no other cell.
-    """
-    m = 0
-    for site in range(sites):
-        if ws.pre[site] > post[site]:
-            for dy in (-pitch, 0, pitch):
-                for other in range(site + dy - 1, site + dy + 2):
-                    if ws.fire[other] > ws.pre[other]:
-                        ws.fire[other] = 0  # listed once
-                        ws.cells[first + m] = other
-                        m += 1
-    return m
+def _ripen(plane, ws, first, out, mature, height, width):
+    """Write into ``mature`` which of a plane's cells, listed from row ``first`` on, will be so."""
+    n, i = words(width), 0
+    state, cells, update = ws.state, ws.cells, ws.update
+    for at in range(n, (height + 1) * n):
+        bits = plane[at]
+        ripe = np.uint64(0)
+        while bits:
+            bit = bits & (~bits + _ONE)
+            site = cells[first + i]
+            alpha = state[site * CHANNELS + ALPHA] + update[(out + i) * CHANNELS + ALPHA]
+            if alpha > _THRESHOLD:
+                ripe |= bit
+            bits ^= bit
+            i += 1
+        mature[at] = (mature[at] & ~plane[at]) | ripe
 
 
 @njit(**OPTIONS)
-def _step(weights, ws, height, width, key, ca_step, first, alive):
-    """One CA step in place. Rows go from ``first`` on, the step's alive mask to offset ``alive``.
+def _clear(plane, values, height, width):
+    """Set all 16 channels of a plane's cells to zero."""
+    n = words(width)
+    for row in range(1, height + 1):
+        for word in range(n):
+            bits = plane[row * n + word]
+            base = row * (width + 2) + 64 * word + 1
+            while bits:
+                at = (base + lowest_bit(bits)) * CHANNELS
+                values[at : at + CHANNELS] = 0
+                bits &= bits - _ONE
+
+
+@njit(**OPTIONS)
+def _step(ws, height, width, key, ca_step, first):
+    """One CA step in place, its rows from ``first`` on; leaves the alive mask in ``ws.post``.
 
     Returns the number of rows, a multiple of ROWS.
     """
-    pitch = width + 2
-    sites = (height + 2) * pitch
-    _dilate(ws.mature, ws.across, ws.pre, height, width)
-    m = _list_cells(ws, height, width, key, ca_step, first)
-    rows = _network(weights, ws, first, m, 0, pitch)
-    for i in range(m):
-        site = ws.cells[first + i]
-        alpha = ws.state[site * CHANNELS + ALPHA] + ws.update[i * CHANNELS + ALPHA]
-        ws.mature[site] = alpha > _THRESHOLD
-    post = ws.alive[alive : alive + sites]
-    _dilate(ws.mature, ws.across, post, height, width)
+    pitch, n = width + 2, words(width)
+    inner = range(n, (height + 1) * n)
+    pre, post, fire, mature, filled = ws.pre, ws.post, ws.fire, ws.mature, ws.filled
+    across, spread, cells, state, update = ws.across, ws.spread, ws.cells, ws.state, ws.update
+    dilate(mature, across, pre, 0, height, width)
+    fire_plane(key, ca_step, ws.draws, fire, height, width)
+    for at in inner:
+        spread[at] = fire[at] & pre[at]
+    m = _list_cells(spread, cells, first, height, width)
+    rows = _network(ws, first, m, 0, pitch)
+    _ripen(spread, ws, first, 0, mature, height, width)
+    dilate(mature, across, post, 0, height, width)
 
-    ghosts = _list_ghosts(ws, post, sites, pitch, first + rows)
-    if ghosts:
-        _network(weights, ws, first + rows, ghosts, rows, pitch)
-    for i in range(rows, rows + ghosts):
-        site = ws.cells[first + i]
-        if ws.state[site * CHANNELS + ALPHA] + ws.update[i * CHANNELS + ALPHA] > _THRESHOLD:
-            for dy in (-pitch, 0, pitch):
-                for other in range(site + dy - 1, site + dy + 2):
-                    post[other] |= ws.pre[other]
+    # A dead cell's update is erased at the end of the step, but the second alive mask sees it: for
+    # the length of the step it may come alive and save a neighbour that is about to die.
+    threatened = False
+    for at in inner:
+        spread[at] = pre[at] & ~post[at]
+        threatened |= spread[at] != 0
+    if threatened:
+        dilate(spread, across, spread, 0, height, width)
+        for at in inner:
+            spread[at] &= fire[at] & ~pre[at]
+        ghosts = _list_cells(spread, cells, first + rows, height, width)
+        _network(ws, first + rows, ghosts, rows, pitch)
+        fire[:] = 0
+        _ripen(spread, ws, first + rows, rows, fire, height, width)
+        dilate(fire, across, spread, 0, height, width)
+        for at in inner:
+            post[at] |= spread[at]
 
     for i in range(m):
-        add_row(ws.update, i * CHANNELS, _ONE, ws.state, ws.cells[first + i] * CHANNELS)
-    for row in range(1, height + 1):
-        for site in range(row * pitch + 1, row * pitch + width + 1):
-            post[site] &= ws.pre[site]
-            if (ws.filled[site] | ws.pre[site]) > post[site]:
-                ws.mature[site] = 0
-                ws.state[site * CHANNELS : (site + 1) * CHANNELS] = 0
-            ws.filled[site] = post[site]
+        add_row(update, i * CHANNELS, state, cells[first + i] * CHANNELS)
+    for at in inner:
+        post[at] &= pre[at]
+        spread[at] = (filled[at] | pre[at]) & ~post[at]
+        filled[at] = post[at]
+        mature[at] &= post[at]
+    _clear(spread, state, height, width)
     return rows
 
 
 @njit(**OPTIONS)
 def _load(weights, state, ws):
-    """Copy a state ``(H, W, 16)`` onto the padded grid and lay out the transposed weights."""
+    """Copy a state ``(H, W, 16)`` onto the padded grid and lay out the weights both ways."""
     height, width = state.shape[0], state.shape[1]
-    pitch = width + 2
+    pitch, n = width + 2, words(width)
+    grid, mature, w = ws.state, ws.mature, ws.weights
+    mature[:] = 0
     for row in range(height):
         for col in range(width):
-            site = (row + 1) * pitch + col + 1
+            at = ((row + 1) * pitch + col + 1) * CHANNELS
             for c in range(CHANNELS):
-                ws.state[site * CHANNELS + c] = state[row, col, c]
-            ws.mature[site] = state[row, col, ALPHA] > _THRESHOLD
-            ws.filled[site] = 1
+                grid[at + c] = state[row, col, c]
+            if state[row, col, ALPHA] > _THRESHOLD:
+                mature[(row + 1) * n + col // 64] |= _ONE << np.uint64(col % 64)
+    _fill(ws.filled, height, width)
+    w[:W1_T] = weights
     for j in range(HIDDEN):
         for k in range(PERCEPTION):
-            ws.weights[k * HIDDEN + j] = weights[_W1 + j * PERCEPTION + k]
+            w[W1_T + k * HIDDEN + j] = weights[_W1 + j * PERCEPTION + k]
         for c in range(CHANNELS):
-            ws.weights[PERCEPTION * HIDDEN + j * CHANNELS + c] = weights[_W2 + c * HIDDEN + j]
+            w[W2_T + j * CHANNELS + c] = weights[_W2 + c * HIDDEN + j]
+
+
+@njit(**OPTIONS)
+def _fill(plane, height, width):
+    """Every cell."""
+    n = words(width)
+    for at in range(n, (height + 1) * n):
+        plane[at] = row_mask(width, at % n)
 
 
 @njit(**OPTIONS)
 def _unload(ws, state):
     height, width = state.shape[0], state.shape[1]
+    grid = ws.state
     for row in range(height):
         for col in range(width):
-            site = (row + 1) * (width + 2) + col + 1
+            at = ((row + 1) * (width + 2) + col + 1) * CHANNELS
             for c in range(CHANNELS):
-                state[row, col, c] = ws.state[site * CHANNELS + c]
+                state[row, col, c] = grid[at + c]
 
 
 @njit(**OPTIONS)
@@ -262,47 +214,47 @@ def rollout(weights, state, key, first_step, n_steps, ws):
     height, width = state.shape[0], state.shape[1]
     _load(weights, state, ws)
     for ca_step in range(first_step, first_step + n_steps):
-        _step(weights, ws, height, width, key, ca_step, 0, 0)
+        _step(ws, height, width, key, ca_step, 0)
     _unload(ws, state)
 
 
 @njit(**OPTIONS)
-def _back(weights, ws, height, width, first, m, alive, gradient):
-    """Carry ``ws.grad`` back over one step; adds the step's share to ``gradient`` ``(P,)``."""
-    pitch = width + 2
-    for site in range((height + 2) * pitch):
-        if ws.alive[alive + site] == 0:
-            for c in range(CHANNELS):
-                ws.grad[site * CHANNELS + c] = 0
+def _back(ws, pitch, first, m, out):
+    """Carry ``ws.grad`` back over one step's network, on its rows ``first`` to ``first + m``.
+
+    Leaves the gradients of updates and hidden activations from row ``out`` of the chunk on.
+    """
+    w, hidden, d_hidden, d_perception = ws.weights, ws.hidden, ws.d_hidden, ws.d_perception
+    cells, grad, update, zeros = ws.cells, ws.grad, ws.update, ws.zeros
     for i in range(m):
-        site = ws.cells[first + i] * CHANNELS
-        ws.update[i * CHANNELS : (i + 1) * CHANNELS] = ws.grad[site : site + CHANNELS]
-        add_row(ws.grad, site, _ONE, gradient, _B2)
-    p, h = first * PERCEPTION, first * HIDDEN
-    product(
-        ws.update, 0, CHANNELS, 1, weights, _W2, HIDDEN,
-        ws.hidden, h, HIDDEN, ws.d_hidden, 0, HIDDEN, m, HIDDEN, CHANNELS, GATE,
-    )  # fmt: skip
-    product(  # the sum over rows, as a product with ones whose rows all go to one place
-        ws.ones, 0, 0, 0, ws.d_hidden, 0, HIDDEN,
-        gradient, _B1, 0, gradient, _B1, 0, ROWS, HIDDEN, m, ADD,
-    )  # fmt: skip
-    product(
-        ws.update, 0, 1, CHANNELS, ws.hidden, h, HIDDEN,
-        gradient, _W2, HIDDEN, gradient, _W2, HIDDEN, CHANNELS, HIDDEN, m, ADD,
-    )  # fmt: skip
-    product(
-        ws.d_hidden, 0, 1, HIDDEN, ws.perception, p, PERCEPTION,
-        gradient, _W1, PERCEPTION, gradient, _W1, PERCEPTION, HIDDEN, PERCEPTION, m, ADD,
-    )  # fmt: skip
-    product(
-        ws.d_hidden, 0, HIDDEN, 1, weights, _W1, PERCEPTION,
-        ws.zeros, 0, 0, ws.d_perception, 0, PERCEPTION, m, PERCEPTION, HIDDEN, ADD,
-    )  # fmt: skip
+        row, site = (out + i) * CHANNELS, cells[first + i] * CHANNELS
+        if site > 0:
+            copy_row(grad, site, update, row)
+        else:
+            copy_row(zeros, 0, update, row)
+    for i in range(0, m, BLOCK_ROWS):
+        rows = min(BLOCK_ROWS, m - i)
+        u, h, at = (out + i) * CHANNELS, (first + i) * HIDDEN, (out + i) * HIDDEN
+        _d_hidden(update, u, w, _W2, hidden, h, d_hidden, at, rows, CHANNELS)
+        p = i * PERCEPTION
+        _d_perception(d_hidden, at, w, _W1, zeros, 0, d_perception, p, rows, HIDDEN)
     for i in range(m):
-        if ws.cells[first + i] > 0:
-            at = ws.cells[first + i] * CHANNELS
-            sobel_row_back(ws.d_perception, i * PERCEPTION, ws.grad, at, pitch * CHANNELS)
+        site = cells[first + i] * CHANNELS
+        if site > 0:
+            sobel_row_back(d_perception, i * PERCEPTION, grad, site, pitch * CHANNELS)
+
+
+@njit(**OPTIONS)
+def _add_up(ws, first, m):
+    """Add the shares of the chunk's rows, ``first`` to ``first + m``, to ``ws.gradient``."""
+    if m == 0:
+        return
+    g, update, d_hidden, ones = ws.gradient, ws.update, ws.d_hidden, ws.ones
+    _d_w1(d_hidden, 0, ws.perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
+    _d_w2(update, 0, ws.hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
+    # Sums over rows are products with ones, ROWS times over into one place.
+    _d_b1(ones, 0, d_hidden, 0, g, _B1, g, _B1, ROWS, m)
+    _d_b2(ones, 0, update, 0, g, _B2, g, _B2, ROWS, m)
 
 
 @njit(**OPTIONS)
@@ -321,6 +273,15 @@ def _add_loss_gradient(visible, target, scale, grad, height, width, offset, stri
 
 
 @njit(**OPTIONS)
+def _first_of_chunk(first_row, stop):
+    """The first step of the chunk of steps that ends before step ``stop``."""
+    start = stop - 1
+    while start > 0 and first_row[stop] - first_row[start - 1] <= CHUNK_ROWS:
+        start -= 1
+    return start
+
+
+@njit(**OPTIONS)
 def forward_backward(weights, state, target, key, steps, every_step, gradient, ws):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 
@@ -329,36 +290,57 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
     H, W and RGBA, or with ``every_step`` its mean over all steps.
     """
     height, width = state.shape[0], state.shape[1]
-    sites = (height + 2) * (width + 2)
+    pitch, plane = width + 2, (height + 2) * words(width)
     pixels = height * width * VISIBLE
     _load(weights, state, ws)
-    ws.first_row[0] = 0
+    first_row, all_alive, visible = ws.first_row, ws.alive, ws.visible
+    filled, spread, across = ws.filled, ws.spread, ws.across
+    grid, grad = ws.state, ws.grad
+    first_row[0] = 0
     for t in range(steps):
-        first = ws.first_row[t]
-        rows = _step(weights, ws, height, width, key, t, first, t * sites)
-        ws.first_row[t + 1] = first + rows
+        first_row[t + 1] = first_row[t] + _step(ws, height, width, key, t, first_row[t])
+        all_alive[t * plane : (t + 1) * plane] = ws.post
         if every_step:
             for row in range(height):
                 for col in range(width):
-                    site = (row + 1) * (width + 2) + col + 1
+                    site = (row + 1) * pitch + col + 1
                     for c in range(VISIBLE):
                         place = t * pixels + (row * width + col) * VISIBLE + c
-                        ws.visible[place] = ws.state[site * CHANNELS + c]
+                        visible[place] = grid[site * CHANNELS + c]
     _unload(ws, state)
 
-    gradient[:] = 0
-    ws.grad[:] = 0
+    ws.gradient[:] = 0
+    grad[:] = 0
     terms = steps if every_step else 1
     scale = np.float32(2.0 / (pixels * terms))
     total = 0.0
     if not every_step:
-        total = _add_loss_gradient(ws.state, target, scale, ws.grad, height, width, 0, CHANNELS)
-    for t in range(steps - 1, -1, -1):
-        if every_step:
-            total += _add_loss_gradient(
-                ws.visible, target, scale, ws.grad, height, width, t * pixels, VISIBLE
-            )
-        first = ws.first_row[t]
-        rows = ws.first_row[t + 1] - first
-        _back(weights, ws, height, width, first, rows, t * sites, gradient)
+        total = _add_loss_gradient(grid, target, scale, grad, height, width, 0, CHANNELS)
+    _fill(filled, height, width)  # from here on: cells whose gradient may not be zero
+    stop = steps
+    while stop > 0:
+        start = _first_of_chunk(first_row, stop)
+        for t in range(stop - 1, start - 1, -1):
+            if every_step:
+                total += _add_loss_gradient(
+                    visible, target, scale, grad, height, width, t * pixels, VISIBLE
+                )
+                _fill(filled, height, width)
+            alive = all_alive[t * plane : (t + 1) * plane]
+            for at in range(plane):
+                spread[at] = filled[at] & ~alive[at]
+            _clear(spread, grad, height, width)
+            first = first_row[t]
+            _back(ws, pitch, first, first_row[t + 1] - first, first - first_row[start])
+            # The rows' cells lie next to or in what lived before the step, their gradients go
+            # to their neighbours.
+            if t > 0:
+                before = all_alive[(t - 1) * plane : t * plane]
+                dilate(before, across, spread, 0, height, width)
+                dilate(spread, across, filled, 0, height, width)
+                for at in range(plane):
+                    filled[at] |= alive[at]
+        _add_up(ws, first_row[start], first_row[stop] - first_row[start])
+        stop = start
+    gradient[:] = ws.gradient
     return total / (pixels * terms)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.engines import Floats, Gradients, Keys, kernels
+from nca_zoo.engines.workspace import Workspace, workspace
 from nca_zoo.rule import CHANNELS, N_PARAMS, VISIBLE
 
 
@@ -27,9 +28,7 @@ class SparseEngine:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._local = threading.local()
 
-    def _workspace(
-        self, height: int, width: int, steps: int, every_step: bool
-    ) -> kernels.Workspace:
+    def _workspace(self, height: int, width: int, steps: int, every_step: bool) -> Workspace:
         """This thread's scratch memory, kept between calls and grown when it is too small."""
         held = getattr(self._local, "held", None)
         if held is not None:
@@ -37,7 +36,7 @@ class SparseEngine:
             fits = size[:2] == (height, width) and size[2] >= steps and size[3] >= every_step
             if fits:
                 return space
-        space = kernels.workspace(height, width, steps, every_step)
+        space = workspace(height, width, steps, every_step)
         self._local.held = ((height, width, steps, every_step), space)
         return space
 

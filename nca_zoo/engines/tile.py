@@ -1,24 +1,30 @@
-"""The register tile: one small matrix product, of which all products of the sparse engine are made.
+"""The register tile: small matrix products with their sizes compiled in.
 
 The engine multiplies a few dozen rows at a time. A general matrix library spends much of such a
-call on packing and dispatch; this tile reads its operands where they lie.
+call on packing and dispatch; these tiles read their operands where they lie, at strides that the
+compiler knows. Matrices are flat float32 arrays with an offset each.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-ROWS, COLS = 4, 16  # 4 x 16 float32 accumulators fill half of AVX2's registers
-ADD, RELU, GATE = 0, 1, 2  # what becomes of a product: see `_tile`
+ROWS, LANES = 4, 16  # row counts are multiples of ROWS; a vector is the 16 channels of a cell
+ADD, RELU, GATE = 0, 1, 2  # what becomes of a product: see `product`
+
+# 32 registers of 512 bits hold 24 running sums; elsewhere 16 of 256 bits hold 4 rows of 16 floats.
+WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 # NaN and infinity must stay visible to the gate, so not plain `True`.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": FASTMATH}
+OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH}
 
 
-VECTOR = ir.VectorType(ir.FloatType(), COLS)
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
@@ -27,7 +33,7 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> 
 
 
 def _vector(builder: Any, base: Any, offset: Any = None) -> Any:
-    """The pointer ``base + offset`` seen as a pointer to COLS floats."""
+    """The pointer ``base + offset`` seen as a pointer to LANES floats."""
     at = base if offset is None else builder.gep(base, [offset])
     return builder.bitcast(at, VECTOR.as_pointer())
 
@@ -36,7 +42,7 @@ def _spread(builder: Any, scalar: Any) -> Any:
     """A scalar in all lanes of a vector."""
     nothing, lane = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
     single = builder.insert_element(nothing, scalar, ir.Constant(lane, 0))
-    lanes = ir.Constant(ir.VectorType(lane, COLS), [0] * COLS)
+    lanes = ir.Constant(ir.VectorType(lane, LANES), [0] * LANES)
     return builder.shuffle_vector(single, nothing, lanes)
 
 
@@ -47,34 +53,50 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
-def add_row(_typing, a, ai, scale, c, ci):
-    """``c[ci:][:16] += scale * a[ai:][:16]`` on flat float32 arrays.
+def lowest_bit(_typing, word):
+    """The place of the lowest bit that is set in a uint64 other than 0."""
 
-    Says what a loop cannot: that the two rows do not overlap.
-    """
-    signature = types.void(a, types.intp, types.float32, c, types.intp)
+    def codegen(_context, builder, _signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
-    def codegen(context, builder, signature, args):
-        a_row = _vector(builder, _address(context, builder, signature.args[0], args[0], args[1]))
-        c_row = _vector(builder, _address(context, builder, signature.args[3], args[3], args[4]))
-        scaled = _spread(builder, args[2])
-        total = _multiply_add(
-            builder, scaled, builder.load(a_row, align=4), builder.load(c_row, align=4)
-        )
-        builder.store(total, c_row, align=4)
-        return context.get_dummy_value()
+    return types.int64(types.uint64), codegen
 
-    return signature, codegen
+
+def _row_move(adding: bool) -> Callable[..., None]:
+    """Copies a row of 16, or adds it; says what a loop cannot: that the two do not overlap."""
+
+    @intrinsic
+    def move(_typing, a, ai, c, ci):
+        signature = types.void(a, types.intp, c, types.intp)
+
+        def codegen(context, builder, signature, args):
+            a_base, c_base = (
+                _address(context, builder, signature.args[i], args[i], args[i + 1]) for i in (0, 2)
+            )
+            a_row, c_row = _vector(builder, a_base), _vector(builder, c_base)
+            value = builder.load(a_row, align=4)
+            if adding:
+                value = builder.fadd(value, builder.load(c_row, align=4))
+            builder.store(value, c_row, align=4)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return move
+
+
+copy_row = _row_move(adding=False)  # c[ci:][:16] = a[ai:][:16]
+add_row = _row_move(adding=True)  # c[ci:][:16] += a[ai:][:16]
 
 
 def _neighbour(builder: Any, base: Any, offset: Any, pitch: Any, dy: int, dx: int) -> Any:
     """Pointer to the 16 channels of the cell ``dy`` rows below and ``dx`` right of an offset."""
     integer = pitch.type
     down = builder.add(offset, builder.mul(pitch, ir.Constant(integer, dy)))
-    return _vector(builder, base, builder.add(down, ir.Constant(integer, dx * COLS)))
+    return _vector(builder, base, builder.add(down, ir.Constant(integer, dx * LANES)))
 
 
-EIGHTH, QUARTER = (ir.Constant(VECTOR, [value] * COLS) for value in (0.125, 0.25))
+EIGHTH, QUARTER = (ir.Constant(VECTOR, [value] * LANES) for value in (0.125, 0.25))
 
 
 @intrinsic
@@ -94,7 +116,7 @@ def sobel_row(_typing, a, ai, pitch, c, ci):
             return [builder.load(pointer, align=4) for pointer in at]
 
         def store(value, place):
-            at = _vector(builder, out, ir.Constant(args[4].type, place * COLS))
+            at = _vector(builder, out, ir.Constant(args[4].type, place * LANES))
             builder.store(value, at, align=4)
 
         (nw, n, ne), (w, here, e), (sw, s, se) = row(-1), row(0), row(1)
@@ -118,7 +140,7 @@ def sobel_row_back(_typing, c, ci, a, ai, pitch):
         grid = context.make_array(signature.args[2])(context, builder, args[2]).data
 
         def load(place):
-            at = _vector(builder, given, ir.Constant(args[1].type, place * COLS))
+            at = _vector(builder, given, ir.Constant(args[1].type, place * LANES))
             return builder.load(at, align=4)
 
         identity, x, y = load(0), load(1), load(2)
@@ -137,101 +159,137 @@ def sobel_row_back(_typing, c, ci, a, ai, pitch):
     return signature, codegen
 
 
-@intrinsic
-def _tile(_typing, a, ai, a_row, a_k, b, bi, b_k, e, ei, e_row, c, ci, c_row, depth, end):
-    """A tile of ROWS x COLS of a product, in registers: ``AB[r, :] = sum_k A[r, k] * B[k, :]``.
+def _tile(
+    rows: int, vectors: int, a: tuple[int, int], b: int, e: int, c: int, end: int
+) -> Callable[..., None]:
+    """A tile of ``rows`` x ``16 vectors`` of a product, held in registers: see `product`.
 
-    With ``end`` ADD, ``C = E + AB``; with RELU, ``C = max(E + AB, 0)``; with GATE, the ReLU's
-    derivative, ``C = AB`` where E is above 0 and 0 elsewhere.
-
-    Every matrix is a flat float32 array with an offset and strides: element (r, k) of A lies at
-    ``a[ai + r * a_row + k * a_k]``, row k of B at ``b[bi + k * b_k:][:16]``. E may be C itself
-    (accumulate) or one row with stride 0 (a bias). Written as LLVM vectors, because a loop over
-    arrays would go through memory at every multiplication.
+    Written as LLVM vectors, because a loop over arrays would go through memory at every
+    multiplication.
     """
-    index = types.intp
-    signature = types.void(
-        a, index, index, index, b, index, index, e, index, index, c, index, index, index, index
-    )  # fmt: skip
+    (a_row, a_k), b_k, e_row, c_row = a, b, e, c
+    places = [(r, v) for r in range(rows) for v in range(vectors)]
 
-    def codegen(context, builder, signature, args):
-        integer = args[-1].type
-        nothing = ir.Constant(VECTOR, [0.0] * COLS)
+    @intrinsic
+    def tile(_typing, a, ai, b, bi, e, ei, c, ci, depth):
+        index = types.intp
+        signature = types.void(a, index, b, index, e, index, c, index, index)
 
-        def times(row, stride):
-            return builder.mul(stride, ir.Constant(integer, row))
+        def codegen(context, builder, signature, args):
+            integer = args[-1].type
+            nothing = ir.Constant(VECTOR, [0.0] * LANES)
+            a_base, b_base, e_base, c_base = (
+                _address(context, builder, signature.args[i], args[i], args[i + 1])
+                for i in (0, 2, 4, 6)
+            )
 
-        a_base, b_base, e_base, c_base = (
-            _address(context, builder, signature.args[i], args[i], args[i + 1])
-            for i in (0, 4, 7, 10)
-        )
-        a_row, a_k, b_k, e_row, c_row, depth, end = (args[i] for i in (2, 3, 6, 9, 12, 13, 14))
-        tile = range(ROWS)
-        e_rows = [_vector(builder, e_base, times(r, e_row)) for r in tile]
-        c_rows = [_vector(builder, c_base, times(r, c_row)) for r in tile]
+            def place(base, stride, r, v):
+                return _vector(builder, base, ir.Constant(integer, r * stride + v * LANES))
 
-        def ends_in(which):
-            return builder.icmp_signed("==", end, ir.Constant(integer, which))
+            def extra(r, v):
+                return builder.load(place(e_base, e_row, r, v), align=4)
 
-        def store(r, wanted, value):
-            """Store a row where ``wanted`` holds, and zeros elsewhere."""
-            builder.store(builder.select(wanted, value, nothing), c_rows[r], align=4)
+            initial = [nothing if end == GATE else extra(*at) for at in places]
+            entry = builder.basic_block
+            loop = builder.append_basic_block("tile.loop")
+            done = builder.append_basic_block("tile.done")
+            builder.branch(loop)
 
-        initial = [
-            builder.select(ends_in(GATE), nothing, builder.load(e_rows[r], align=4)) for r in tile
-        ]
+            builder.position_at_end(loop)
+            left = builder.phi(integer)
+            a_at, b_at = builder.phi(a_base.type), builder.phi(b_base.type)
+            total = [builder.phi(VECTOR) for _ in places]
+            columns = [builder.load(place(b_at, 0, 0, v), align=4) for v in range(vectors)]
+            grown = []
+            for r in range(rows):
+                scalar = builder.load(builder.gep(a_at, [ir.Constant(integer, r * a_row)]))
+                spread = _spread(builder, scalar)
+                for v in range(vectors):
+                    so_far = total[r * vectors + v]
+                    grown.append(_multiply_add(builder, spread, columns[v], so_far))
+            fewer = builder.sub(left, ir.Constant(integer, 1))
+            for phi, first, then in [
+                (left, args[-1], fewer),
+                (a_at, a_base, builder.gep(a_at, [ir.Constant(integer, a_k)])),
+                (b_at, b_base, builder.gep(b_at, [ir.Constant(integer, b_k)])),
+                *zip(total, initial, grown, strict=True),
+            ]:
+                phi.add_incoming(first, entry)
+                phi.add_incoming(then, loop)
+            builder.cbranch(builder.icmp_signed(">", fewer, ir.Constant(integer, 0)), loop, done)
 
-        entry = builder.basic_block
-        loop = builder.append_basic_block("tile.loop")
-        done = builder.append_basic_block("tile.done")
-        zero = ir.Constant(integer, 0)
-        builder.cbranch(builder.icmp_signed(">", depth, zero), loop, done)
+            builder.position_at_end(done)
+            for at, value in zip(places, grown, strict=True):
+                if end == GATE:
+                    wanted = builder.fcmp_ordered(">", extra(*at), nothing)
+                    value = builder.select(wanted, value, nothing)
+                if end == RELU:  # unordered: NaN must stay visible
+                    wanted = builder.fcmp_unordered(">", value, nothing)
+                    value = builder.select(wanted, value, nothing)
+                builder.store(value, place(c_base, c_row, *at), align=4)
+            return context.get_dummy_value()
 
-        builder.position_at_end(loop)
-        k = builder.phi(integer)
-        total = [builder.phi(VECTOR) for _ in tile]
-        b_row = builder.load(_vector(builder, b_base, builder.mul(k, b_k)), align=4)
-        a_column = builder.gep(a_base, [builder.mul(k, a_k)])
-        grown = []
-        for r in tile:
-            scalar = builder.load(builder.gep(a_column, [times(r, a_row)]), align=4)
-            grown.append(_multiply_add(builder, _spread(builder, scalar), b_row, total[r]))
-        following = builder.add(k, ir.Constant(integer, 1))
-        k.add_incoming(zero, entry)
-        k.add_incoming(following, loop)
-        for r in tile:
-            total[r].add_incoming(initial[r], entry)
-            total[r].add_incoming(grown[r], loop)
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+        return signature, codegen
 
-        builder.position_at_end(done)
-        results = [builder.phi(VECTOR) for _ in tile]
-        for r in tile:
-            results[r].add_incoming(initial[r], entry)
-            results[r].add_incoming(grown[r], loop)
-        with builder.if_else(ends_in(GATE)) as (gated, otherwise):
-            with gated:
-                for r in tile:
-                    gate = builder.load(e_rows[r], align=4)
-                    store(r, builder.fcmp_ordered(">", gate, nothing), results[r])
-            with otherwise, builder.if_else(ends_in(RELU)) as (rectified, plain):
-                with rectified:
-                    for r in tile:  # unordered: NaN must stay visible
-                        store(r, builder.fcmp_unordered(">", results[r], nothing), results[r])
-                with plain:
-                    for r in tile:
-                        builder.store(results[r], c_rows[r], align=4)
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return tile
 
 
-@njit(**OPTIONS)
-def product(a, ai, a_row, a_k, b, bi, b_k, e, ei, e_row, c, ci, c_row, m, n, depth, end):
-    """A ``(m, depth)`` times B ``(depth, n)`` into C, as ``_tile`` says; m in ROWS, n in COLS."""
-    for j in range(0, n, COLS):
-        for i in range(0, m, ROWS):
-            _tile(
-                a, ai + i * a_row, a_row, a_k, b, bi + j, b_k, e, ei + i * e_row + j, e_row,
-                c, ci + i * c_row + j, c_row, depth, end,
-            )  # fmt: skip
+def product(
+    n: int,
+    a: tuple[int, int],
+    b: int,
+    e: int,
+    c: int,
+    end: int = ADD,
+    tall: int = 8,
+    wide: bool = WIDE,
+) -> Callable[..., None]:
+    """A compiled product of A ``(m, depth)`` and B ``(depth, n)``, for these strides.
+
+    ``run(A, ai, B, bi, E, ei, C, ci, m, depth)``: with ``end`` ADD, ``C = E + AB``; with RELU,
+    ``C = max(E + AB, 0)``; with GATE, the ReLU's derivative, ``C = AB`` where E is above 0 and 0
+    elsewhere. m in multiples of ROWS, n of LANES.
+
+    Element (r, k) of A lies at ``A[ai + r * a[0] + k * a[1]]``, row k of B at ``B[bi + k * b:]``,
+    row r of E and C at ``e`` and ``c`` times r. depth is 1 or more. E may be C itself (accumulate)
+    or one row with stride 0 (a bias). Every element is summed in the order of k, whatever the
+    tiles.
+    """
+    vectors = next(v for v in (3, 2, 1) if n % (v * LANES) == 0) if wide else 1
+    tall = tall if wide else ROWS
+    width, (a_row, _), e_row, c_row = vectors * LANES, a, e, c
+    tall_tile = _tile(tall, vectors, a, b, e, c, end)
+    low_tile = _tile(ROWS, vectors, a, b, e, c, end)
+
+    @njit(**OPTIONS)
+    def run(a, ai, b, bi, e, ei, c, ci, m, depth):
+        for j in range(0, n, width):
+            i = 0
+            while i + tall <= m:
+                tall_tile(
+                    a,
+                    ai + i * a_row,
+                    b,
+                    bi + j,
+                    e,
+                    ei + i * e_row + j,
+                    c,
+                    ci + i * c_row + j,
+                    depth,
+                )
+                i += tall
+            while i < m:
+                low_tile(
+                    a,
+                    ai + i * a_row,
+                    b,
+                    bi + j,
+                    e,
+                    ei + i * e_row + j,
+                    c,
+                    ci + i * c_row + j,
+                    depth,
+                )
+                i += ROWS
+
+    return run
