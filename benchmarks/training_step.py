@@ -1,23 +1,29 @@
-"""Seconds per training step: our engines, and an NCA as people write it in torch.
+"""Seconds per training step: our engines, an NCA as people write it in torch, and CAX.
 
-Same mathematics for all: growing regime, batch 8, 28 x 28 cells, alpha = ink. Ten digits are
-trained with the sparse engine; along each run, every contender takes the very step that the
-training took, from the same weights, states, fire masks and number of CA steps. The losses are
-compared too: a contender that computes something else would be caught.
+Same mathematics for all: growing regime, batch 8, 80 CA steps, 28 x 28 cells, alpha = ink. Ten
+digits are trained with the sparse engine; along each run, every contender takes the very step that
+the training took, from the same weights, states and fire masks, and they take turns. Losses and
+gradients are compared: a contender that computes something else would be caught.
 
-    python benchmarks/training_step.py [--steps 200] [--every 50]
+    python benchmarks/training_step.py [--steps 200] [--every 50] [--out benchmarks/results/training_step.md]
+
+A step is the loss and its gradient; the optimiser, which is the same for all, is not in it.
+CAX is timed at a few of the points only: it computes every cell, so that they cost it the same.
 """
 
 import dataclasses
-import platform
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cax_step
 import click
 import numpy as np
 import torch
-from torch.nn import functional
+from plain_torch import PlainTorch
+from report import Report, out_option, tell
 
 from nca_zoo.cohort import Cohort, Job, Member
 from nca_zoo.engines import Gradients
@@ -25,99 +31,206 @@ from nca_zoo.engines.dense import DenseEngine
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
-from nca_zoo.noise import fire_mask
 from nca_zoo.regime import REGIMES
-from nca_zoo.rule import unflatten
 from nca_zoo.targets import make_target
 
-SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-IDENTITY = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
-
-
-def plain_torch(weights, states, targets, keys, steps):
-    """One NCA ``(1, P)`` as in the notebooks: depthwise conv2d, 1 x 1 convolutions, autograd."""
-    w = torch.tensor(weights[0], requires_grad=True)
-    parts = {name: torch.as_tensor(t) for name, t in unflatten(weights[0]).items()}
-    sizes = [part.numel() for part in parts.values()]
-    w1, b1, w2, b2 = (
-        piece.view(part.shape) for piece, part in zip(w.split(sizes), parts.values(), strict=True)
-    )
-    filters = torch.stack([IDENTITY, SOBEL, SOBEL.T])[:, None].repeat(16, 1, 1, 1)
-    order = torch.arange(48).view(16, 3).T.reshape(-1)  # channel-major to filter-major
-    state = torch.as_tensor(states[0]).permute(0, 3, 1, 2)
-    target = torch.as_tensor(targets).permute(0, 3, 1, 2)
-
-    def alive(state):
-        return functional.max_pool2d(state[:, 3:4], 3, stride=1, padding=1) > 0.1
-
-    for t in range(int(steps[0])):
-        before = alive(state)
-        seen = functional.conv2d(state, filters, padding=1, groups=16)[:, order]
-        hidden = functional.conv2d(seen, w1[:, :, None, None], b1).relu()
-        update = functional.conv2d(hidden, w2[:, :, None, None], b2)
-        fire = torch.as_tensor(fire_mask(keys[0], t, *states.shape[2:4]))[:, None]
-        state = state + update * fire
-        state = state * (before & alive(state))
-    losses = (state[:, :4] - target).square().mean(dim=(1, 2, 3))
-    losses.mean().backward()
-    return losses.detach().numpy()[None], w.grad.numpy()[None]
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2  # relative; float32 adds up in many orders
+Call = list[Any]  # the arguments of Engine.gradients
 
 
 class Recorder(SparseEngine):
-    """The sparse engine, keeping the arguments of its last call."""
+    """The sparse engine with a fixed number of CA steps, keeping its last call."""
 
-    def gradients(self, *arguments) -> Gradients:
-        self.last = [np.copy(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        return super().gradients(*arguments)
+    def __init__(self, ca_steps: int) -> None:
+        super().__init__()
+        self.ca_steps = ca_steps
+        self.last: Call = []
+
+    def gradients(self, weights, states, targets, keys, steps, every_step=False) -> Gradients:
+        steps = np.full_like(steps, self.ca_steps)
+        self.last = [np.copy(a) for a in (weights, states, targets, keys, steps)]
+        return super().gradients(weights, states, targets, keys, steps, every_step)
 
 
-def contenders():
-    """Name -> (torch threads, function of the arguments that gives losses)."""
+def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
+    """Name -> (torch threads, the engine's answer to a call)."""
     one, two = SparseEngine(1), SparseEngine(2)
-    dense = DenseEngine()
+    dense, plain = DenseEngine(), PlainTorch()
     return {
-        "sparse, 1 thread": (1, lambda a: one.gradients(*a).losses),
-        "sparse, 2 threads": (1, lambda a: two.gradients(*a).losses),
-        "dense, 1 thread": (1, lambda a: dense.gradients(*a).losses),
-        "dense, 2 threads": (2, lambda a: dense.gradients(*a).losses),
-        "plain torch, 1 thread": (1, lambda a: plain_torch(*a[:5])[0]),
-        "plain torch, 2 threads": (2, lambda a: plain_torch(*a[:5])[0]),
+        "sparse, 1 thread": (1, lambda call: one.gradients(*call)),
+        "sparse, 2 threads": (1, lambda call: two.gradients(*call)),
+        "our dense engine, 1 thread": (1, lambda call: dense.gradients(*call)),
+        "our dense engine, 2 threads": (2, lambda call: dense.gradients(*call)),
+        "plain torch, 1 thread": (1, lambda call: plain.gradients(*call)),
+        "plain torch, 2 threads": (2, lambda call: plain.gradients(*call)),
     }
+
+
+def distance(found: Gradients, expected: Gradients) -> tuple[float, float]:
+    """Largest relative difference of losses, and relative distance of gradients."""
+    losses = np.max(np.abs(found.losses / expected.losses - 1))
+    off = np.linalg.norm(found.gradients - expected.gradients, axis=1)
+    return float(losses), float(np.max(off / np.linalg.norm(expected.gradients, axis=1)))
+
+
+def demand_agreement(name: str, off: tuple[float, float]) -> None:
+    """Stop the benchmark if a contender computes something else."""
+    if not (off[0] <= LOSS_TOLERANCE and off[1] <= GRADIENT_TOLERANCE):
+        raise SystemExit(f"{name}: losses off by {off[0]:.1e}, gradients by {off[1]:.1e}")
+
+
+class CaxRows:
+    """CAX on 1 and 2 threads, timed at the first point of each of the first ``points`` digits."""
+
+    def __init__(self, points: int, ca_steps: int) -> None:
+        self.points, self.skipped = points, ""
+        self.rivals: dict[str, cax_step.CaxProcess] = {}
+        self.times: dict[str, list[float]] = defaultdict(list)
+        self.cpu: dict[str, list[float]] = defaultdict(list)
+        self.losses: list[tuple[float, float]] = []  # CAX's, with its own fire masks, and ours
+        self.compiling: dict[str, float] = {}
+        self.off: tuple[float, float] | None = None
+        if not points:
+            self.skipped = "CAX was left out (`--cax-points 0`)."
+        elif not cax_step.installed():
+            self.skipped = (
+                "CAX was left out: it is not installed here "
+                "(`pip install nca-zoo[benchmarks]` brings it and JAX)."
+            )
+        else:
+            counts = (1, 2) if cax_step.can_limit_threads() else (2,)
+            names = [f"CAX, {n} thread{'s' * (n > 1)}" for n in counts]
+            self.rivals = {
+                name: cax_step.CaxProcess(n, ca_steps)
+                for name, n in zip(names, counts, strict=True)
+            }
+
+    def take(self, call: Call, ours: Gradients) -> None:
+        """Time all, in turn, at one point; at the first, check that the mathematics is ours."""
+        for name, rival in self.rivals.items():
+            if self.off is None:
+                tell("CAX: comparing with our fire masks")
+                answer = rival.check(call)
+                found = Gradients(answer["losses"][None], answer["gradient"][None], ours.states)
+                self.off = distance(found, ours)
+                demand_agreement("CAX", self.off)
+            tell(f"{name}: point {len(self.times[name]) + 1} of {self.points}")
+            answer = rival.step(call)
+            self.times[name].append(answer["seconds"])
+            self.cpu[name].append(answer["cpu_seconds"])
+            self.compiling.setdefault(name, answer["compile_seconds"])
+            self.losses.append((answer["loss"], float(ours.losses.mean())))
+
+    def close(self) -> None:
+        for rival in self.rivals.values():
+            rival.close()
+
+    def notes(self) -> str:
+        """What must be known to read CAX's rows."""
+        if self.skipped:
+            return self.skipped
+        used = ", ".join(
+            f"{name.removeprefix('CAX, ')}: {np.sum(cpu) / np.sum(self.times[name]):.2f} cores busy"
+            for name, cpu in self.cpu.items()
+        )
+        compiling = max(self.compiling.values())
+        theirs, ours = np.mean(self.losses, axis=0)
+        return (
+            f"CAX: its GrowingNCA example, jitted; compiling (with a first run, {compiling:.0f} s) "
+            "is not in its times. XLA has no one switch for its threads: each row is a process of "
+            f"its own, bound to as many cores before JAX was imported ({used}). It computes every "
+            f"cell, so it is timed at {len(next(iter(self.times.values())))} points only, and its "
+            "ratio is to the sparse engine's mean over all points. It draws its fire masks itself, "
+            "so that losses agree on average only "
+            f"(mean {theirs:.5f}, ours {ours:.5f}); under our masks, losses differ by "
+            f"{self.off[0]:.1e} and gradients by {self.off[1]:.1e} (relative)."
+        )
 
 
 @click.command()
 @click.option("--steps", default=200, show_default=True, help="Training steps of a run.")
-@click.option("--every", default=50, show_default=True, help="Training steps between timings.")
-@click.option("--init", default="meta", show_default=True)
-def main(steps: int, every: int, init: str) -> None:
+@click.option("--every", default=50, show_default=True, help="Training steps between points.")
+@click.option("--digits", default=10, show_default=True, help="How many digits are trained.")
+@click.option("--ca-steps", default=80, show_default=True, help="CA steps of a training step.")
+@click.option("--init", default="meta", show_default=True, help="Where training starts.")
+@click.option("--cax-points", default=2, show_default=True, help="Points at which CAX is timed.")
+@out_option
+def main(
+    steps: int,
+    every: int,
+    digits: int,
+    ca_steps: int,
+    init: str,
+    cax_points: int,
+    out: Path | None,
+) -> None:
     """Time every contender along the training of ten digits, and print a table."""
-    regime = dataclasses.replace(REGIMES["growing"], batch=8)
+    report = Report("A training step", out, cax_step.LIBRARIES)
+    regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
     start = make_init(init, "growing")
-    _, pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))
+    pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
     rivals = contenders()
-    times = defaultdict(list)
+    times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in rivals}
+    off: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    cax = CaxRows(cax_points, ca_steps)
     for number, picture in enumerate(pictures):
-        engine = Recorder()
+        engine = Recorder(ca_steps)
         cohort = Cohort(regime, engine, 28, 28)
         cohort.add(Member(Job(picture.id, make_target(picture.pixels), start, number)))
         for step in range(steps + 1):
             cohort.step()
             if step % every:
                 continue
-            expected = engine.gradients(*engine.last).losses
+            call = engine.last
+            expected = SparseEngine().gradients(*call)
             for name, (threads, run) in rivals.items():
                 torch.set_num_threads(threads)
+                if number == step == 0:
+                    run(call)  # warms up
                 began = time.perf_counter()
-                losses = run(engine.last)
-                if number or step:  # the very first call of each warms it up
-                    times[name].append(time.perf_counter() - began)
-                np.testing.assert_allclose(losses, expected, rtol=1e-4)
-    print(f"{platform.processor() or platform.machine()}, {torch.__version__=}")
-    best = np.array(times["sparse, 1 thread"])
-    print(f"{'contender':24} {'ms a step':>10} {'of sparse, 1 thread':>20}")
-    for name, found in times.items():
-        ratio = np.sum(found) / np.sum(best)
-        print(f"{name:24} {1e3 * np.mean(found):10.1f} {ratio:20.2f}")
+                found = run(call)
+                times[name][step].append(time.perf_counter() - began)
+                off[name].append(distance(found, expected))
+                demand_agreement(f"{name}, {picture.id}, step {step}", off[name][-1])
+            if step == 0 and number < cax_points:
+                cax.take(call, expected)
+        tell(f"{picture.id}: done")
+    cax.close()
+
+    points = sorted(next(iter(times.values())))
+    means = {name: np.mean(np.concatenate(list(at.values()))) for name, at in times.items()}
+    best = means["sparse, 1 thread"], means["sparse, 2 threads"]
+    rows = []
+    for name, at in times.items():
+        ends = [f"{1e3 * np.mean(at[p]):.1f}" for p in (points[0], points[-1])]
+        worst = np.max(off[name], axis=0)
+        rows.append([name, *_cells(means[name], ends, best), f"{worst[0]:.0e} / {worst[1]:.0e}"])
+    for name, found in cax.times.items():
+        rows.append([name, *_cells(np.mean(found), ["", ""], best), "see below"])
+    report.say(
+        f"Growing regime from the start `{init}`, batch 8, {ca_steps} CA steps, 28 x 28 cells, "
+        f"alpha = ink; {len(pictures)} digits, {len(points)} points along each run of {steps} "
+        "training steps; all contenders take the same steps, in turn. Last column: largest "
+        "relative difference from the sparse engine, of losses / of gradients."
+    )
+    report.table(
+        [
+            "",
+            "ms a step",
+            f"at step {points[0]}",
+            f"at step {points[-1]}",
+            "times sparse, 1 thread",
+            "times sparse, 2 threads",
+            "off by",
+        ],
+        rows,
+    )
+    report.say(cax.notes())
+    report.finish()
+
+
+def _cells(mean: float, ends: list[str], best: tuple[float, float]) -> list[str]:
+    return [f"{1e3 * mean:.1f}", *ends, *[f"{mean / other:.2f}" for other in best]]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""An NCA as people write it in torch: depthwise ``conv2d``, 1 x 1 convolutions, autograd.
+
+Dense: every cell is computed at every step. It takes the fire masks of the project's generator, so
+that its losses and gradients can be compared with those of the engines.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from nca_zoo.engines import Floats, Gradients, Keys
+from nca_zoo.noise import fire_mask
+from nca_zoo.rule import unflatten
+
+SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
+IDENTITY = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
+FILTERS = torch.stack([IDENTITY, SOBEL, SOBEL.T])[:, None].repeat(16, 1, 1, 1)
+ORDER = torch.arange(48).view(16, 3).T.reshape(-1)  # channel-major to filter-major
+
+
+def _alive(state: torch.Tensor) -> torch.Tensor:
+    return functional.max_pool2d(state[:, 3:4], 3, stride=1, padding=1) > 0.1
+
+
+def _walk(
+    weights: torch.Tensor, state: torch.Tensor, keys: Keys, first: int, steps: int
+) -> torch.Tensor:
+    """States ``(B, 16, H, W)`` of one NCA with flat weights ``(P,)`` after ``steps`` steps."""
+    shapes = [part.shape for part in unflatten(weights.detach().numpy()).values()]
+    pieces = weights.split([int(np.prod(shape)) for shape in shapes])
+    w1, b1, w2, b2 = (piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True))
+    for t in range(first, first + steps):
+        before = _alive(state)
+        seen = functional.conv2d(state, FILTERS, padding=1, groups=16)[:, ORDER]
+        hidden = functional.conv2d(seen, w1[:, :, None, None], b1).relu()
+        update = functional.conv2d(hidden, w2[:, :, None, None], b2)
+        fire = torch.as_tensor(fire_mask(keys, t, *state.shape[2:]))[:, None]
+        state = state + update * fire
+        state = state * (before & _alive(state))
+    return state
+
+
+class PlainTorch:
+    """Answers the trainer's question (``nca_zoo.engines.Engine``), one NCA after the other."""
+
+    name = "plain torch"
+
+    def gradients(
+        self,
+        weights: Floats,
+        states: Floats,
+        targets: Floats,
+        keys: Keys,
+        steps: npt.NDArray[np.int64],
+        every_step: bool = False,
+    ) -> Gradients:
+        """See ``Engine.gradients``; the loss is that of the last state only."""
+        if every_step:
+            raise ValueError("the plain NCA takes the loss of the last state only")
+        losses, gradients, finals = [], [], []
+        for k in range(len(weights)):
+            w = torch.tensor(weights[k], requires_grad=True)
+            state = torch.as_tensor(states[k]).permute(0, 3, 1, 2)
+            state = _walk(w, state, keys[k], 0, int(steps[k]))
+            target = torch.as_tensor(targets[k]).permute(2, 0, 1)
+            loss = (state[:, :4] - target).square().mean(dim=(1, 2, 3))
+            loss.mean().backward()
+            losses.append(loss.detach().numpy().astype(np.float64))
+            gradients.append(w.grad.numpy())
+            finals.append(state.detach().permute(0, 2, 3, 1).contiguous().numpy())
+        return Gradients(np.stack(losses), np.stack(gradients), np.stack(finals))
+
+    @torch.no_grad()
+    def rollout(
+        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
+    ) -> Floats:
+        """See ``Engine.rollout``."""
+        finals = []
+        for k in range(len(weights)):
+            state = torch.as_tensor(states[k]).permute(0, 3, 1, 2)
+            state = _walk(torch.as_tensor(weights[k]), state, keys[k], first_step, n_steps)
+            finals.append(state.permute(0, 2, 3, 1).contiguous().numpy())
+        return np.stack(finals)
