@@ -11,5 +11,12 @@ starts: # the meta-learned starts that ship with the package: an hour on two cor
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
 	.venv/bin/nca-zoo metastart --regime growing --rounds 150 --out nca_zoo/starts/growing.npz
 
-benchmarks: # tables for docs/performance.md
-	.venv/bin/python benchmarks/training_step.py
+ZOO = data/zoo.h5
+RESULTS = benchmarks/results
+benchmarks: # the tables of docs/performance.md, on idle cores; needs $(ZOO) and pip install -e .[benchmarks]
+	.venv/bin/python benchmarks/training_step.py --out $(RESULTS)/training_step.md
+	.venv/bin/python benchmarks/roofline.py --out $(RESULTS)/roofline.md
+	.venv/bin/python benchmarks/time_to_quality.py --out $(RESULTS)/time_to_quality.md
+	.venv/bin/python benchmarks/rollout_rate.py --zoo $(ZOO) --out $(RESULTS)/rollout_rate.md
+	.venv/bin/python benchmarks/startup.py --zoo $(ZOO) --out $(RESULTS)/startup.md
+	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md

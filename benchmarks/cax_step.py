@@ -5,9 +5,10 @@ grid, our target and our weights: the loss of the last of T states, batch of see
 What the example does beyond that is left out, which favours CAX: its pool, its 128 steps of
 which it keeps all states in order to pick one at random, and its optimiser.
 
-Where its mathematics differs: CAX draws its own fire masks, from JAX's generator, and its dropout
-doubles what survives; ``step_size`` 0.5 undoes the doubling. So its losses agree with ours on
-average only. To see that all else is the same, ``check`` puts our masks in the place of its dropout.
+Where its mathematics differs: CAX draws its own fire masks, from JAX's generator, and its
+dropout doubles what survives; ``step_size`` 0.5 undoes the doubling. So its losses agree with
+ours on average only. To see that all else is the same, ``check`` puts our masks in the place of
+its dropout.
 """
 
 import multiprocessing

@@ -5,7 +5,7 @@ digits are trained with the sparse engine; along each run, every contender takes
 the training took, from the same weights, states and fire masks, and they take turns. Losses and
 gradients are compared: a contender that computes something else would be caught.
 
-    python benchmarks/training_step.py [--steps 200] [--every 50] [--out benchmarks/results/training_step.md]
+    python benchmarks/training_step.py [--steps 200] [--every 50] [--out FILE]
 
 A step is the loss and its gradient; the optimiser, which is the same for all, is not in it.
 CAX is timed at a few of the points only: it computes every cell, so that they cost it the same.
