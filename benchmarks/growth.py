@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -51,20 +51,21 @@ class Row:
 
 @dataclass
 class Peak:
-    """Largest resident sizes seen, in bytes."""
+    """Largest resident sizes seen, in bytes, and CPU seconds of every process when last seen."""
 
     head: int = 0
     worker: int = 0
     all: int = 0
+    cpu: dict[int, float] = field(default_factory=dict)
 
     def look(self, head: psutil.Process) -> None:
         """Look at the head and everything that it started."""
         try:
-            here = head.memory_info().rss
+            here = self._size(head)
             sizes = []
             for child in head.children(recursive=True):
                 try:
-                    sizes.append(child.memory_info().rss)
+                    sizes.append(self._size(child))
                 except psutil.Error:
                     continue  # ended meanwhile
         except psutil.Error:
@@ -72,6 +73,11 @@ class Peak:
         self.head = max(self.head, here)
         self.worker = max([self.worker, *sizes])
         self.all = max(self.all, here + sum(sizes))
+
+    def _size(self, process: psutil.Process) -> int:
+        times = process.cpu_times()
+        self.cpu[process.pid] = times.user + times.system
+        return process.memory_info().rss
 
 
 def build(row: Row, classes: str, extra: list[str]) -> list[str]:
@@ -91,7 +97,9 @@ def build(row: Row, classes: str, extra: list[str]) -> list[str]:
             if child.returncode:
                 log.seek(0)
                 raise SystemExit(f"nca-zoo {' '.join(arguments)}: {log.read().strip()[-300:]}")
-        cpu = _children_cpu() - before
+        # Workers that their parent did not wait for are missing from the first.
+        waited, seen = _children_cpu() - before, sum(peak.cpu.values())
+        cpu = max(waited, seen)
         zoo = open_zoo(out)
         steps = int(np.sum(zoo.train_steps))
         height, width = zoo.target.shape[1:3]
