@@ -146,7 +146,10 @@ def rows_of(
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no list of whole numbers such as 1,2,4") from None
 
 
 @click.command()

@@ -113,6 +113,10 @@ class Report:
         self.out = out
         self.head = [f"# {title}", "", f"`{command}`", "", *machine(libraries)]
         self.body: list[str] = []
+        try:
+            self.save()  # a place that cannot be written to must not be found out at the end
+        except OSError as error:
+            raise click.ClickException(f"{out}: {error.strerror}") from None
 
     def say(self, text: str) -> None:
         """Add a paragraph, or a table, to the report."""
