@@ -62,7 +62,7 @@ def commit() -> str:
     head = _output("git", "rev-parse", "--short=10", "HEAD")
     if not head:
         return "unknown"
-    changed = _output("git", "status", "--porcelain", "--", ":!benchmarks/results")
+    changed = _output("git", "status", "--porcelain", "--", ":(top,exclude)benchmarks/results")
     return f"{head}, with uncommitted changes" if changed else head
 
 
@@ -113,10 +113,13 @@ class Report:
         self.out = out
         self.head = [f"# {title}", "", f"`{command}`", "", *machine(libraries)]
         self.body: list[str] = []
-        try:
-            self.save()  # a place that cannot be written to must not be found out at the end
-        except OSError as error:
-            raise click.ClickException(f"{out}: {error.strerror}") from None
+        if out is not None:
+            try:  # a place that cannot be written to must not be found out at the end
+                out.parent.mkdir(parents=True, exist_ok=True)
+                self._unfinished(out).touch()
+                self._unfinished(out).unlink()
+            except OSError as error:
+                raise click.ClickException(f"{out}: {error.strerror}") from None
 
     def say(self, text: str) -> None:
         """Add a paragraph, or a table, to the report."""
@@ -129,10 +132,13 @@ class Report:
     def save(self) -> None:
         """Write what there is so far, if there is a place for it."""
         if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self.out.with_name(f"{self.out.name}.unfinished")
+            unfinished = self._unfinished(self.out)
             unfinished.write_text("\n".join([*self.head, *self.body, ""]))
             unfinished.replace(self.out)
+
+    @staticmethod
+    def _unfinished(out: Path) -> Path:
+        return out.with_name(f"{out.name}.unfinished")
 
     def finish(self) -> None:
         """Print the report, and write it."""
