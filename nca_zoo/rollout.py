@@ -102,6 +102,49 @@ def seed_of(zoo: "Zoo", row: int) -> State:
     return seed_state(height, width, int(zoo.seed_row[row]), int(zoo.seed_col[row]), hidden)
 
 
+class Life:
+    """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
+
+    weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
+    to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may.
+    Its ``state``, float32 (H, W, 16), is a new array after every change.
+    """
+
+    def __init__(
+        self, weights: npt.ArrayLike, state: npt.ArrayLike, seed: int = 0, hidden: bool = True
+    ) -> None:
+        self._weights = np.ascontiguousarray(weights, np.float32)[None]
+        self._start = np.array(state, np.float32, order="C")
+        self._keys, self._hidden = rollout_keys(seed, 1), hidden
+        self._engine = SparseEngine()
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to step 0."""
+        self.state, self.step = self._start.copy(), 0
+
+    def grow(self, steps: int = 1) -> None:
+        """Take CA steps."""
+        if not steps:
+            return
+        batch = self._engine.rollout(
+            self._weights, self.state[None, None], self._keys, self.step, steps
+        )
+        self.state, self.step = batch[0, 0], self.step + steps
+
+    def hurt(self, wound: Damage) -> None:
+        """Erase the cells of a wound now; its ``step`` does not matter."""
+        self.state = wound.apply(self.state)
+
+    def plant(self, row: int, col: int) -> None:
+        """Make the cell a seed, whatever it was. Raises ValueError outside the grid."""
+        height, width = self.state.shape[:2]
+        seed = seed_state(height, width, row, col, self._hidden)
+        here = np.zeros((height, width, 1), bool)
+        here[row, col] = True
+        self.state = np.where(here, seed, self.state)
+
+
 def rollout(
     weights: npt.ArrayLike,
     state: npt.ArrayLike,
@@ -142,17 +185,13 @@ def _check(damage: Sequence[Damage], steps: int, height: int, width: int) -> Non
 def _walk(
     weights: State, state: State, steps: int, seed: int, every: int, damage: Sequence[Damage]
 ) -> Iterator[tuple[int, State]]:
-    engine = SparseEngine()
-    keys = rollout_keys(seed, 1)
+    life = Life(weights, state, seed)
     wounds = defaultdict(list)
     for wound in damage:
         wounds[wound.step].append(wound)
-    now = 0
     for stop in sorted({*range(0, steps, every), *wounds, steps}):
-        if stop > now:
-            batch = engine.rollout(weights[None], state[None, None], keys, now, stop - now)
-            state, now = batch[0, 0], stop
-        for wound in wounds[now]:
-            state = wound.apply(state)
-        if now % every == 0 or now == steps:
-            yield now, state
+        life.grow(stop - life.step)
+        for wound in wounds[stop]:
+            life.hurt(wound)
+        if stop % every == 0 or stop == steps:
+            yield stop, life.state

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nca_zoo import noise, rule
 from nca_zoo.errors import ZooError
-from nca_zoo.rollout import Damage, parse_damage, rollout, seed_of
+from nca_zoo.rollout import Damage, Life, parse_damage, rollout, seed_of
 
 HEIGHT, WIDTH = 11, 17
 
@@ -164,3 +164,31 @@ def test_seed_of_follows_the_zoo(hidden):
 def test_seed_of_a_zoo_that_does_not_say(settings):
     with pytest.raises(ZooError, match=r"zoo\.h5: .*seed_hidden"):
         seed_of(stand_in(settings=settings), 0)
+
+
+def test_a_life_is_a_rollout_that_can_be_touched(lively_weights, start):
+    life = Life(lively_weights(3), start, seed=5)
+    path = dict(rollout(lively_weights(3), start, 12, seed=5, damage=[Damage(7, 5, 8, 2)]))
+    life.grow(6)
+    life.grow()
+    life.hurt(Damage(0, 5, 8, 2))
+    np.testing.assert_array_equal(life.state, path[7])
+    life.grow(5)
+    assert life.step == 12
+    np.testing.assert_array_equal(life.state, path[12])
+    life.restart()
+    assert life.step == 0
+    np.testing.assert_array_equal(life.state, start)
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_planted_seed_is_a_seed_and_nothing_else_changes(lively_weights, start, hidden):
+    life = Life(lively_weights(3), start, hidden=hidden)
+    life.grow(9)
+    before = life.state.copy()
+    life.plant(0, 16)
+    np.testing.assert_array_equal(life.state[0, 16], [0, 0, 0, 1] + 12 * [float(hidden)])
+    life.state[0, 16] = before[0, 16]
+    np.testing.assert_array_equal(life.state, before)
+    with pytest.raises(ValueError, match="outside a grid"):
+        life.plant(11, 0)
