@@ -47,8 +47,9 @@ def explore(
     """
     from tqdm import tqdm
 
-    from nca_zoo.viewer.explorer.exhibit import make_exhibit, sample_rows
+    from nca_zoo.viewer.explorer.exhibit import make_exhibit
     from nca_zoo.viewer.explorer.page import MOST_IN_A_FILE
+    from nca_zoo.viewer.picking import sample_rows
     from nca_zoo.zoofile import open_zoo
 
     opened = open_zoo(zoo)

@@ -1,8 +1,9 @@
-"""``nca-zoo show``: roll out one NCA and look at it."""
+"""``nca-zoo show``: roll out NCAs and look at them."""
 
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +16,42 @@ from .options import zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.rollout import Damage, State
-    from nca_zoo.viewer.video import Progress
+    from nca_zoo.viewer.frames import Pixels, Reel
+    from nca_zoo.zoofile import Zoo
 
     States = list[tuple[int, State]]
+    Walk = Callable[[int], States]  # the states to show of the NCA in a row
 
 KINDS = (".mp4", ".gif", ".png")
 BACKGROUNDS = ("dark", "light", "checker")  # as in the viewer, which `--help` should not wait for
 FRAMES = 400  # at most in a film, unless --every is given
-MOST = {"film": 20_000, "strip": 400}  # pictures at most, so that memory holds them
+# Pictures at most, in a film and in a file that stands still, so that memory holds them. A grid
+# counts those of all its NCAs.
+MOST = {"one": (20_000, 400), "channels": (4_000, 40), "grid": (200_000, 400)}
 STRIP_STEPS = (0, 8, 16, 32, 64, 96, 200, 400)  # of a picture strip, unless --every is given
 HEALING_STEPS = 16  # after damage, when a strip looks again
 
 
 @click.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_ids", metavar="[ID]...", nargs=-1)
 @zoo_option
+@click.option("--digits", "--classes", "classes", help="The NCAs of these classes, as in 0-9.")
+@click.option(
+    "--sample", type=click.IntRange(1), help="So many NCAs of each class, always the same ones."
+)
+@click.option(
+    "--grid",
+    is_flag=True,
+    help="All NCAs side by side, without their targets; more than one always are.",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(1),
+    help="NCAs in a row of the grid.  [default: what lies well]",
+)
+@click.option(
+    "--channels", is_flag=True, help="One NCA's channels apart: R, G, B, alpha and the hidden ones."
+)
 @click.option(
     "--steps", type=click.IntRange(1), default=400, show_default=True, help="CA steps to take."
 )
@@ -57,9 +79,14 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write: .mp4, .gif, or .png for a strip of pictures.  "
-    "[default: show/ID.mp4 beside the zoo]",
+    "[default: show/ID.mp4 beside the zoo, for a grid show/grid.mp4]",
 )
 @click.option("--terminal", is_flag=True, help="Play in the terminal instead of writing a file.")
+@click.option(
+    "--window",
+    is_flag=True,
+    help="Open a window to play with it: pause, step, erase with the mouse, plant seeds.",
+)
 @click.option(
     "--fps",
     type=click.IntRange(1, 240),
@@ -75,87 +102,147 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     help="What transparent cells show. Digits are white ink: hard to see on light.",
 )
 def show(
-    nca_id: str,
+    nca_ids: tuple[str, ...],
     zoo: Path,
+    classes: str | None,
+    sample: int | None,
+    grid: bool,
+    columns: int | None,
+    channels: bool,
     steps: int,
     every: int | None,
     seed: int,
     damage: tuple[str, ...],
     out: Path | None,
     terminal: bool,
+    window: bool,
     fps: int,
     background: str,
 ) -> None:
-    """Roll out one NCA: video, picture strip or in the terminal.
+    """Roll out NCAs: video, picture strip, contact sheet, in the terminal or in a window.
 
-    Grows NCA ID of the zoo from its seed cell, beside the picture it was trained to grow.
+    Grows the NCAs of the zoo that are named, or those of some classes, from their seed cells; a
+    single one beside the picture it was trained to grow.
 
     \b
     nca-zoo show 7-012
     nca-zoo show 7-012 --terminal
+    nca-zoo show 7-012 --window
     nca-zoo show 7-012 --out seven.gif --steps 200 --fps 25
     nca-zoo show 7-012 --out seven.png --every 50
+    nca-zoo show 7-012 --channels --out channels.png
     nca-zoo show 7-012 --damage 200 --damage 300:10,14,4
+    nca-zoo show 3-000 7-012 --grid --out pair.gif
+    nca-zoo show --digits 0-9 --sample 5 --out sheet.png
     """
-    from tqdm import tqdm
-
-    from nca_zoo.quality import psnr
-    from nca_zoo.rollout import parse_damage, rollout, seed_of
+    from nca_zoo.rollout import parse_damage
     from nca_zoo.zoofile import open_zoo
 
-    if terminal and out is not None:
-        raise click.UsageError("--terminal writes no file: leave out --terminal or --out")
+    if not nca_ids and classes is None and sample is None:
+        raise click.UsageError("Missing argument 'ID': name NCAs, or --digits or --sample")
+    if nca_ids and (classes is not None or sample is not None):
+        raise click.UsageError("name NCAs, or choose them by --digits and --sample, not both")
     if out is not None and out.suffix.lower() not in KINDS:
         raise ZooError(f"--out {out}: the name must end in one of {', '.join(KINDS)}")
     wounds = tuple(map(parse_damage, damage))
-    opened = open_zoo(zoo)
-    nca = opened.subset([opened.index(nca_id)])
-    judged = nca.status[0] != "unjudged"
-    if not judged:
-        click.echo(f"note: {nca_id} was imported without a picture to judge it by", err=True)
-    elif nca.status[0] != "ok":
-        click.echo(
-            f"note: {nca_id} failed its fit ({nca.status[0]}): "
-            f"PSNR {nca.psnr_96[0]:.1f} dB at step 96, {nca.psnr_400[0]:.1f} dB at step 400",
-            err=True,
-        )
-
-    strip = out is not None and out.suffix.lower() == ".png"
-    shown = _steps_shown(steps, every, wounds, strip)
-    stride = math.gcd(*shown)
-    path = rollout(nca.weights[0], seed_of(nca, 0), steps, seed, stride, wounds)
-    watch = partial(tqdm, file=sys.stderr, delay=2, leave=False)
-    states = [
-        (step, state[..., :4].copy())
-        for step, state in watch(path, "roll out", 1 + steps // stride, unit=" states")
-        if step in shown
-    ]
-    look = {
-        "target": nca.target[0] / 255,
-        "name": nca_id,
-        "about": f"class {nca.label[0]}" if nca.label[0] >= 0 else "",
-        "background": background,
-    }
-    if terminal:
-        _play(states, look, fps)
-    else:
-        out = out or _default_file(zoo, nca_id)
-        _write(out, states, look, fps, partial(watch, desc=out.name, unit=" frames"))
-        click.echo(out)
-    if not judged:
+    ncas = _choose(open_zoo(zoo), nca_ids, classes, sample)
+    grid = grid or len(ncas) > 1 or columns is not None
+    kind = "grid" if grid else "channels" if channels else "one"
+    _refuse(grid, channels, out, terminal, window, bool(wounds))
+    _note_failures(ncas)
+    if window:
+        _open_window(ncas, seed, background)
         return
-    reached = float(psnr(states[-1][1], look["target"]))
-    click.echo(f"{nca_id} at step {steps}: PSNR {reached:.1f} dB against its target")
+    if not terminal:
+        out = out or _default_file(zoo, "grid" if grid else ncas.id[0])
+    still = out is not None and out.suffix.lower() == ".png"
+    shown = _steps_shown(kind, still, steps, every, wounds, len(ncas))
+    walk = partial(_walk, ncas, steps=steps, seed=seed, wounds=wounds, shown=shown)
+    picture: Reel | Pixels
+    if grid:
+        picture, said = _side_by_side(ncas, walk, columns or 0, background)
+    else:
+        states = walk(0, channels=channels, watch=_bar("roll out", " states"))
+        said = _score(ncas, states)
+        look = _look(ncas, background)
+        if terminal:
+            _play(states, look, fps)
+        else:
+            picture = _picture(kind, still, states, look)
+    if out is not None:
+        _write(out, picture, fps)
+        click.echo(out)
+    if said:
+        click.echo(said)
+
+
+def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int | None) -> "Zoo":
+    """The NCAs that are named, in that order, or the good ones of some classes."""
+    import numpy as np
+
+    from nca_zoo.images import parse_classes
+    from nca_zoo.viewer.picking import sample_classes
+
+    if ids:
+        chosen = zoo.subset([zoo.index(name) for name in ids])
+    else:
+        wanted = zoo.good
+        if classes is not None:
+            wanted &= np.isin(zoo.label, parse_classes(classes))
+        chosen = zoo.subset(wanted)
+        chosen = chosen.subset(sample_classes(chosen.label, sample or len(chosen)))
+        if not len(chosen):
+            asked = "that passed its gate" if classes is None else f"of the classes {classes}"
+            raise ZooError(f"{zoo.path}: no good NCA {asked}; nca-zoo info says what it holds")
+    most = MOST["grid"][1]
+    if len(chosen) > most:
+        raise ZooError(
+            f"{len(chosen)} NCAs are too many for a grid, {most} fit; see --digits and --sample"
+        )
+    return chosen
+
+
+def _refuse(
+    grid: bool, channels: bool, out: Path | None, terminal: bool, window: bool, wounded: bool
+) -> None:
+    """Say so if options exclude each other."""
+    live = "--terminal" if terminal else "--window"
+    for together, words in (
+        (terminal and window, "choose one of --terminal and --window"),
+        ((terminal or window) and out, f"{live} writes no file: leave out {live} or --out"),
+        ((terminal or window) and grid, f"{live} shows one NCA: name one, without --grid"),
+        ((terminal or window) and channels, f"leave out {live} or --channels"),
+        (window and wounded, "--window is wounded by the mouse: leave out --window or --damage"),
+        (grid and channels, "--channels shows one NCA: name one, without --grid"),
+    ):
+        if together:
+            raise click.UsageError(words)
+
+
+def _note_failures(ncas: "Zoo") -> None:
+    for row, status in enumerate(ncas.status):
+        if status == "unjudged":
+            note = "was imported without a picture to judge it by"
+        elif status != "ok":
+            note = (
+                f"failed its fit ({status}): PSNR {ncas.psnr_96[row]:.1f} dB at step 96, "
+                f"{ncas.psnr_400[row]:.1f} dB at step 400"
+            )
+        else:
+            continue
+        click.echo(f"note: {ncas.id[row]} {note}", err=True)
 
 
 def _steps_shown(
-    steps: int, every: int | None, wounds: tuple["Damage", ...], strip: bool
+    kind: str, still: bool, steps: int, every: int | None, wounds: tuple["Damage", ...], ncas: int
 ) -> set[int]:
-    if strip and every is None:
+    if kind == "grid" and still:
+        return {steps}
+    if still and every is None:
         looks = {wound.step + after for wound in wounds for after in (0, HEALING_STEPS)}
         return {step for step in looks.union(STRIP_STEPS) if step < steps} | {steps}
     every = every or math.ceil(steps / FRAMES)
-    most = MOST["strip" if strip else "film"]
+    most = MOST[kind][still] // ncas
     if steps > most * every:
         raise ZooError(
             f"--steps {steps} --every {every} is more than {most} pictures; "
@@ -164,13 +251,110 @@ def _steps_shown(
     return {*range(0, steps, every), steps}
 
 
-def _default_file(zoo: Path, nca_id: str) -> Path:
+def _default_file(zoo: Path, name: str) -> Path:
     folder = zoo.parent / "show"
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise ZooError(f"cannot make {folder}: {error.strerror}; name a file with --out") from None
-    return folder / f"{nca_id}.mp4"
+    return folder / f"{name}.mp4"
+
+
+def _bar(what: str, unit: str) -> Callable[..., Any]:
+    from tqdm import tqdm
+
+    return partial(tqdm, desc=what, unit=unit, file=sys.stderr, delay=2, leave=False)
+
+
+def _walk(
+    ncas: "Zoo",
+    row: int,
+    steps: int,
+    seed: int,
+    wounds: tuple["Damage", ...],
+    shown: set[int],
+    channels: bool = False,
+    watch: Callable[..., Any] = lambda path, total: path,
+) -> "States":
+    """The states to show of an NCA: all channels, or RGBA alone."""
+    from nca_zoo.rollout import rollout, seed_of
+
+    stride = math.gcd(*shown)
+    path = rollout(ncas.weights[row], seed_of(ncas, row), steps, seed, stride, wounds)
+    return [
+        (step, state if channels else state[..., :4].copy())
+        for step, state in watch(path, total=1 + steps // stride)
+        if step in shown
+    ]
+
+
+def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
+    """How the pictures of a single NCA are made and captioned."""
+    return {
+        "target": ncas.target[0] / 255,
+        "name": ncas.id[0],
+        "about": f"class {ncas.label[0]}" if ncas.label[0] >= 0 else "",
+        "background": background,
+    }
+
+
+def _score(ncas: "Zoo", states: "States") -> str:
+    from nca_zoo.quality import psnr
+
+    if ncas.status[0] == "unjudged":
+        return ""
+    step, state = states[-1]
+    reached = float(psnr(state[..., :4], ncas.target[0] / 255))
+    return f"{ncas.id[0]} at step {step}: PSNR {reached:.1f} dB against its target"
+
+
+def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> tuple["Reel", str]:
+    """The film of many NCAs, and what is to say of their last pictures."""
+    import numpy as np
+
+    from nca_zoo.quality import psnr
+    from nca_zoo.viewer.frames import ContactFilm, Panel, composite
+
+    panels, scores = [], []
+    for row in _bar("roll out", " NCAs")(range(len(ncas))):
+        states = walk(row)
+        reached = float(psnr(states[-1][1], ncas.target[row] / 255))
+        judged = ncas.status[row] != "unjudged"
+        cells = composite(np.stack([state for _, state in states]), background)
+        # Of a film it would be the score of another frame.
+        right = f"{reached:.1f} dB" if judged and len(states) == 1 else ""
+        panels.append(Panel(cells, ncas.id[row], right))
+        scores += [reached] * judged
+    steps = [step for step, _ in states]
+    film = ContactFilm(steps, panels, ncas.path.name, columns, background)
+    if not scores:
+        return film, ""
+    middle, least = np.median(scores), min(scores)
+    return film, (
+        f"{len(scores)} NCAs at step {steps[-1]}: PSNR against their targets "
+        f"{middle:.1f} dB in the median, {least:.1f} dB at the least"
+    )
+
+
+def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> "Reel | Pixels":
+    from nca_zoo.viewer.channels import ChannelFilm, channel_table
+    from nca_zoo.viewer.frames import Film, strip
+
+    if kind == "channels":
+        return channel_table(states, **look) if still else ChannelFilm(states, **look)
+    return strip(states, **look) if still else Film(states, **look)
+
+
+def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
+    from nca_zoo.features import seed_hidden
+    from nca_zoo.rollout import Life, seed_of
+    from nca_zoo.viewer.window import watch
+
+    life = Life(ncas.weights[0], seed_of(ncas, 0), seed, seed_hidden(ncas))
+    look = _look(ncas, background)
+    if ncas.status[0] == "unjudged":
+        look["target"] = None
+    watch(life, **look)
 
 
 def _play(states: "States", look: dict[str, Any], fps: int) -> None:
@@ -182,16 +366,14 @@ def _play(states: "States", look: dict[str, Any], fps: int) -> None:
     play((screen.draw(*pair) for pair in states), fps, sys.stdout, abilities.animate)
 
 
-def _write(
-    out: Path, states: "States", look: dict[str, Any], fps: int, progress: "Progress"
-) -> None:
-    from nca_zoo.viewer.frames import Film, strip
+def _write(out: Path, picture: "Reel | Pixels", fps: int) -> None:
+    from nca_zoo.viewer.frames import Reel
     from nca_zoo.viewer.video import write_gif, write_mp4, write_png
 
-    kind = out.suffix.lower()
-    if kind == ".png":
-        write_png(out, strip(states, **look))
-    elif kind == ".gif":
-        write_gif(out, Film(states, **look), fps, progress)
+    if not isinstance(picture, Reel):
+        write_png(out, picture)
+    elif out.suffix.lower() == ".png":
+        write_png(out, picture[-1])
     else:
-        write_mp4(out, Film(states, **look), fps, progress)
+        write = write_gif if out.suffix.lower() == ".gif" else write_mp4
+        write(out, picture, fps, _bar(out.name, " frames"))

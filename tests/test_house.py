@@ -33,7 +33,8 @@ ORDER = [
     *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
     "cluster",
     *("embedding", "neighbours"),
-    *("viewer", "viewer.frames", "viewer.atlas", "viewer.video", "viewer.terminal"),
+    *("viewer", "viewer.frames", "viewer.channels", "viewer.atlas", "viewer.video"),
+    *("viewer.terminal", "viewer.window", "viewer.picking"),
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server"),
 ]

@@ -1,9 +1,11 @@
 """Pictures of states: composited over a background, enlarged without blur, with captions.
 
-Every picture is a ``Sheet``: panels of cells, each with a caption below. A ``Film`` draws the
-frames of a rollout beside its target; a ``strip`` sets chosen steps and the target in rows.
+Every picture is a ``Sheet``: panels of cells, each with a caption below. A ``Reel`` is a sheet
+whose panels move: a ``Film`` shows a rollout beside its target, a ``ContactFilm`` many rollouts at
+once. A ``strip`` sets chosen steps and the target in rows.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -48,10 +50,13 @@ class Layout:
     gap: int  # between panels, and around them
     caption: int  # height of the line below a panel
     text: int  # size of its letters
+    foot: int = 0  # height of a line below all panels
 
 
 FILM = Layout(panel=448, gap=32, caption=64, text=24)
 STRIP = Layout(panel=168, gap=24, caption=40, text=16)
+CONTACT_WIDTH = 1536  # pixels of a contact sheet, about
+CONTACT_PANEL = (56, 224)  # and of its panels: the least and the most
 
 
 def composite(rgba: npt.NDArray[Any], background: str) -> Pixels:
@@ -102,7 +107,7 @@ class Sheet:
         self._width = max(self._picture[1], 8 * layout.text)  # room for a caption
         rows = -(-panels // self._columns)
         used = (
-            layout.gap + rows * (self._picture[0] + layout.caption),
+            layout.gap + rows * (self._picture[0] + layout.caption) + layout.foot,
             layout.gap + self._columns * (self._width + layout.gap),
         )
         sides = [-(-side // BLOCK) * BLOCK for side in used]
@@ -130,41 +135,63 @@ class Sheet:
 
     def caption(self, panel: int, left: str, right: str = "") -> None:
         """Write below a panel, at its edges: ``left``, and muted ``right``, shortened to fit."""
-        layout, colours = self._layout, self._colours
-        line = Image.new("RGB", (self._width, layout.caption), colours.page)
-        draw, font = ImageDraw.Draw(line), _font(layout.text)
-        middle = layout.caption / 2 - 1
-        draw.text((0, middle), left, colours.ink, font, anchor="lm")
-        right = _shorten(right, self._width - font.getlength(left) - layout.text, layout.text)
-        draw.text((self._width, middle), right, colours.muted, font, anchor="rm")
         top, edge = self._corner(panel)
-        top += self._picture[0]
-        self.canvas[top : top + layout.caption, edge : edge + self._width] = np.asarray(line)
+        self._write(top + self._picture[0], edge, self._width, self._layout.caption, left, right)
+
+    def foot(self, left: str, right: str = "") -> None:
+        """Write in the line below all panels, as ``caption`` does."""
+        height, gap = self._layout.foot, self._layout.gap
+        top, edge = self.canvas.shape[0] - height - self._margin[0], self._margin[1] + gap
+        width = self._columns * (self._width + gap) - gap
+        self._write(top, edge, width, height, left, right)
+
+    def _write(self, top: int, edge: int, width: int, height: int, left: str, right: str) -> None:
+        layout, colours = self._layout, self._colours
+        line = Image.new("RGB", (width, height), colours.page)
+        draw, font = ImageDraw.Draw(line), _font(layout.text)
+        middle = height / 2 - 1
+        draw.text((0, middle), left, colours.ink, font, anchor="lm")
+        right = _shorten(right, width - font.getlength(left) - layout.text, layout.text)
+        draw.text((width, middle), right, colours.muted, font, anchor="rm")
+        self.canvas[top : top + height, edge : edge + width] = np.asarray(line)
 
 
-class Film(Sequence[Pixels]):
-    """The frames of one rollout, drawn when asked for: the automaton, and its target beside it.
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What one panel of a ``Reel`` shows, and the two texts below it.
 
-    rollout: pairs of step and state (H, W, 4 or more channels); target: (H, W, 4); both in [0, 1],
-    premultiplied. ``name`` stands below the automaton, ``about`` below the target. A frame is
-    uint8 RGB, its sides multiples of 16.
+    ``cells`` is uint8 (T, H, W, 3): one picture a frame, or a single one that stands still. Without
+    ``left`` the panel tells the step.
+    """
+
+    cells: Pixels
+    left: str | None = None
+    right: str = ""
+
+
+class Reel(Sequence[Pixels]):
+    """The frames of a sheet whose panels move, drawn when asked for.
+
+    ``steps`` has the CA step of each frame; ``foot`` stands at the right below all panels, beside
+    the step, if the layout has a line there. A frame is uint8 RGB, its sides multiples of 16.
     """
 
     def __init__(
         self,
-        rollout: Sequence[tuple[int, npt.NDArray[Any]]],
-        target: npt.NDArray[Any],
-        name: str,
-        about: str = "",
-        background: str = "dark",
+        steps: Sequence[int],
+        panels: Sequence[Panel],
+        columns: int,
+        background: str,
+        layout: Layout,
+        foot: str = "",
     ) -> None:
-        height, width = target.shape[:2]
-        self._name = name
-        self._steps = [step for step, _ in rollout]
-        self._cells = composite(np.stack([state[..., :4] for _, state in rollout]), background)
-        self._sheet = Sheet(2, 2, height, width, background, FILM)
-        self._sheet.draw(1, composite(target, background))
-        self._sheet.caption(1, "target", about)
+        self._steps, self._panels, self._layout, self._foot = steps, panels, layout, foot
+        height, width = panels[0].cells.shape[1:3]
+        self._sheet = Sheet(len(panels), columns, height, width, background, layout)
+        for number, panel in enumerate(panels):
+            self._sheet.draw(number, panel.cells[0])
+            if panel.left is not None:
+                self._sheet.caption(number, panel.left, panel.right)
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -176,9 +203,65 @@ class Film(Sequence[Pixels]):
     def __getitem__(self, index: int | slice) -> Pixels | list[Pixels]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        self._sheet.draw(0, self._cells[index])
-        self._sheet.caption(0, f"step {self._steps[index]}", self._name)
+        step = f"step {self._steps[index]}"
+        for number, panel in enumerate(self._panels):
+            if len(panel.cells) > 1:
+                self._sheet.draw(number, panel.cells[index])
+            if panel.left is None:
+                self._sheet.caption(number, step, panel.right)
+        if self._layout.foot:
+            self._sheet.foot(step, self._foot)
         return self._sheet.canvas.copy()
+
+
+class Film(Reel):
+    """The frames of one rollout: the automaton, and its target beside it.
+
+    rollout: pairs of step and state (H, W, 4 or more channels); target: (H, W, 4); both in [0, 1],
+    premultiplied. ``name`` stands below the automaton, ``about`` below the target.
+    """
+
+    def __init__(
+        self,
+        rollout: Sequence[tuple[int, npt.NDArray[Any]]],
+        target: npt.NDArray[Any],
+        name: str,
+        about: str = "",
+        background: str = "dark",
+    ) -> None:
+        cells = composite(np.stack([state[..., :4] for _, state in rollout]), background)
+        still = composite(target[None], background)
+        panels = [Panel(cells, None, name), Panel(still, "target", about)]
+        super().__init__([step for step, _ in rollout], panels, 2, background, FILM)
+
+
+class ContactFilm(Reel):
+    """The frames of many rollouts side by side, all at the same step; the last is a contact sheet.
+
+    steps: of the frames; panels: one an NCA; columns: 0 chooses; foot: a word on all of them.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[int],
+        panels: Sequence[Panel],
+        foot: str = "",
+        columns: int = 0,
+        background: str = "dark",
+    ) -> None:
+        columns = min(columns or even_columns(len(panels)), len(panels))
+        least, most = CONTACT_PANEL
+        panel = min(most, max(least, CONTACT_WIDTH // columns - 16))
+        text = 16 if panel > 140 else 12
+        layout = Layout(panel, gap=16, caption=2 * text, text=text, foot=40)
+        super().__init__(steps, panels, columns, background, layout, foot)
+
+
+def even_columns(count: int) -> int:
+    """Columns for ``count`` panels on a sheet that lies: full rows if they can be had."""
+    wanted = math.sqrt(1.6 * count)
+    full = [n for n in range(1, count + 1) if count % n == 0 and count <= n * n <= 5 * count]
+    return min(full, key=lambda n: abs(n - wanted)) if full else math.ceil(wanted)
 
 
 def strip(

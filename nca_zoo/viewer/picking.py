@@ -1,0 +1,33 @@
+"""Choosing a few of many NCAs, evenly over the classes and always the same."""
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo import noise
+
+Labels = npt.NDArray[np.integer]
+Rows = npt.NDArray[np.int64]
+
+
+def sample_rows(labels: Labels, most: int, seed: int = 0) -> Rows:
+    """At most ``most`` row numbers in ascending order, drawn as evenly over the classes as can be.
+
+    labels: (N,). The same arguments always draw the same rows.
+    """
+    draws = noise.uniform(seed, len(labels))
+    return np.sort(np.lexsort((draws, _turns(labels, draws)))[:most])
+
+
+def sample_classes(labels: Labels, most: int, seed: int = 0) -> Rows:
+    """At most ``most`` row numbers of each class, class by class. Arguments as above."""
+    drawn = np.flatnonzero(_turns(labels, noise.uniform(seed, len(labels))) < most)
+    return drawn[np.argsort(labels[drawn], kind="stable")]
+
+
+def _turns(labels: Labels, draws: npt.NDArray[np.floating]) -> Rows:
+    """When a row's class would give it away: 0, 1, ... within each class."""
+    turns = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        turns[rows[np.argsort(draws[rows])]] = np.arange(len(rows))
+    return turns
