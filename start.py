@@ -55,16 +55,23 @@ def install() -> None:
     stamp.write_text(wanted)
 
 
-def find_browser() -> None:
-    """See that there is a browser for the tests of the explorer; without one they are skipped."""
-    if any(map(shutil.which, BROWSERS)):
+def find_screen() -> None:
+    """See that the tests of windows and pages have a browser, a screen and a mouse; or skip."""
+    needed = {
+        "chromium": any(map(shutil.which, BROWSERS)),
+        "xvfb": bool(shutil.which("Xvfb")),
+        "xdotool": bool(shutil.which("xdotool")),
+    }
+    missing = [name for name, there in needed.items() if not there]
+    if not missing:
         return
+    words = ", ".join(missing)
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        print("Installing chromium, for the tests of `nca-zoo explore`.", flush=True)
+        print(f"Installing {words}, for the tests of windows and pages.", flush=True)
         subprocess.call(["apt-get", "update", "-qq"])
-        subprocess.call(["apt-get", "install", "-qq", "-y", "chromium"])
-    if not any(map(shutil.which, BROWSERS)):
-        print("No browser: install chromium, or the tests of `nca-zoo explore` are skipped.")
+        subprocess.call(["apt-get", "install", "-qq", "-y", *missing])
+    else:
+        print(f"Tests of windows and pages are skipped without {words}: please install.")
 
 
 def run(command: list[str]) -> None:
@@ -84,7 +91,7 @@ def main() -> None:
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     install()
     if job == "test":
-        find_browser()
+        find_screen()
     for command in JOBS[job]:
         run(command)
     if job == "zoo":

@@ -331,8 +331,9 @@ def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> t
         return film, ""
     middle, least = np.median(scores), min(scores)
     return film, (
-        f"{len(scores)} NCAs at step {steps[-1]}: PSNR against their targets "
-        f"{middle:.1f} dB in the median, {least:.1f} dB at the least"
+        f"{len(scores)} NCA{'s' * (len(scores) > 1)} at step {steps[-1]}: "
+        f"PSNR against their targets {middle:.1f} dB in the median, "
+        f"{least:.1f} dB at the least"
     )
 
 

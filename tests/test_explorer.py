@@ -12,7 +12,7 @@ from nca_zoo import noise
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.init import make_init
 from nca_zoo.quality import psnr, rollout_keys
-from nca_zoo.rollout import rollout
+from nca_zoo.rollout import Damage, rollout
 from nca_zoo.rule import CHANNELS, seed_state
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import standalone_page
@@ -207,13 +207,20 @@ def test_the_map_can_be_walked_by_keyboard(page):
     page.keyboard.press("0")
 
 
-def test_a_click_on_the_map_picks_what_lies_there(page, exhibit):
+def place_of(page, exhibit, row):
+    """Where the map draws an NCA, in the window."""
     box = page.locator("#map").bounding_box()
-    row = 4
     (x, y) = exhibit.about["maps"][0]["points"][row]
     unit = 0.88 * min(box["width"], box["height"])
-    place = [box["x"] + box["width"] / 2 + (x - 0.5) * unit]
-    place.append(box["y"] + box["height"] / 2 + (y - 0.5) * unit)
+    return (
+        box["x"] + box["width"] / 2 + (x - 0.5) * unit,
+        box["y"] + box["height"] / 2 + (y - 0.5) * unit,
+    )
+
+
+def test_a_click_on_the_map_picks_what_lies_there(page, exhibit):
+    row = 4
+    place = place_of(page, exhibit, row)
     name = exhibit.about["columns"][0]["values"][row]
     page.mouse.move(*place)
     assert name in page.inner_text("#tip")
@@ -256,6 +263,83 @@ def test_the_brush_erases_and_a_click_plants_a_seed(page):
     assert tuple(picture(page)[0, 0]) == (255, 255, 255)
     page.click("#one")
     assert page.inner_text("#play") == "Play"
+
+
+def take(page, steps):
+    """Press the button so many times, without waiting for a frame in between."""
+    page.evaluate(
+        "steps => { for (let i = 0; i < steps; i++) document.querySelector('#one').click() }", steps
+    )
+
+
+def over(rgba, behind):
+    """A picture (H, W, 4) over a colour or colours, as bytes."""
+    rgba = np.clip(rgba, 0, 1)
+    return np.clip(255 * rgba[..., :3] + (1 - rgba[..., 3:4]) * np.array(behind), 0, 255)
+
+
+@pytest.mark.parametrize(("place", "heals"), [((18, 14), True), ((14, 13), False)])
+def test_a_wound_heals_or_does_not_as_in_python(page, exhibit, place, heals):
+    wound = Damage(120, *place, 3)
+    states = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 260, damage=[wound]))
+    pause(page)
+    page.click("#restart")
+    take(page, 120)
+    box = page.locator("#tank").bounding_box()
+    row, col = place
+    page.mouse.click(
+        box["x"] + (col + 0.5) * box["width"] / 28, box["y"] + (row + 0.5) * box["height"] / 28
+    )
+    assert np.abs(picture(page) - over(states[120], (24, 28, 36))).max() <= 2
+    hurt = float(page.inner_text("#scoreA").removesuffix(" dB"))
+    take(page, 140)
+    assert page.inner_text("#step") == "260"
+    assert np.abs(picture(page) - over(states[260], (24, 28, 36))).max() <= 2
+    later = float(page.inner_text("#scoreA").removesuffix(" dB"))
+    assert (later > hurt + 3) == heals
+    assert (later < hurt - 3) == (not heals)
+
+
+def test_the_error_and_the_transparent_cells_can_be_seen(page, exhibit):
+    pause(page)
+    page.click("#restart")
+    take(page, 30)
+    state = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 30, every=30))[30][..., :4]
+    target = np.frombuffer(exhibit.targets, np.uint8).reshape(-1, *GRID, 4)[0] / 255
+    page.select_option("#view", "on checks")
+    rows, cols = np.indices(GRID) // 2
+    checks = np.array([(44, 48, 56), (60, 64, 72)])[(rows + cols) % 2]
+    assert np.abs(picture(page) - over(state, checks)).max() <= 2
+    page.select_option("#view", "error")
+    shown = picture(page).astype(int)
+    excess = (np.clip(state, 0, 1) - target).mean(axis=-1)
+    assert (shown[..., 0] > shown[..., 2])[excess > 0.2].all()  # orange: too much
+    assert (shown[..., 2] > shown[..., 0])[excess < -0.2].all()  # blue: too little
+    assert (np.abs(shown - (24, 28, 36)) <= 4).all(axis=-1)[np.abs(excess) < 0.01].all()
+    assert (excess < -0.2).sum() > 10
+
+
+def test_the_page_itself_takes_60_steps_a_second(page):
+    page.select_option("#speed", "0")
+    rates = set()
+
+    def seen():
+        words = page.inner_text("#rate").split()
+        rates.update(int(word) for word in words[:1] if word.isdecimal())
+        return max(rates, default=0) >= 60
+
+    until(page, seen)
+    page.select_option("#speed", "0.1")
+    before = int(page.inner_text("#step"))
+    page.wait_for_timeout(1000)
+    assert 1 <= int(page.inner_text("#step")) - before <= 5  # 3 a second
+
+
+def test_hovering_tells_what_the_map_is_coloured_by(page, exhibit):
+    page.select_option("#colour", "wall_s")
+    page.focus("#map")
+    page.keyboard.press("ArrowRight")
+    assert "wall_s 1.500 s" in page.inner_text("#tip")
 
 
 def test_going_back_shows_the_past_again(page):
@@ -328,7 +412,7 @@ def test_every_view_draws_something_else(page):
     until(page, lambda: int(page.inner_text("#step")) > 20)
     pause(page)
     views = page.locator("#view option").all_inner_texts()
-    assert len(views) == 3 + CHANNELS
+    assert len(views) == 5 + CHANNELS
     seen = set()
     for view in views:
         page.select_option("#view", view)
@@ -356,6 +440,19 @@ def test_one_file_works_from_disk_on_a_phone(visit, file_url, scheme):
     box = page.locator("#tank").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] * 13.5 / 28, box["y"] + box["height"] * 14.5 / 28)
     assert not np.array_equal(picture(page), before)
+
+
+def test_a_tap_on_the_map_brings_the_tank_into_sight(visit, file_url, exhibit):
+    page = visit(file_url, viewport={"width": 360, "height": 640}, has_touch=True)
+    assert page.evaluate("scrollY") == 0
+    row = 4
+    page.touchscreen.tap(*place_of(page, exhibit, row))
+    until(page, lambda: page.inner_text("#grown") == exhibit.about["columns"][0]["values"][row])
+    tank = "document.querySelector('#tank').getBoundingClientRect()"
+    until(page, lambda: page.evaluate(f"{tank}.bottom <= innerHeight + 1 && {tank}.top > -1"))
+    page.click("#chooseB")
+    atlas = "document.querySelector('#map').getBoundingClientRect()"
+    until(page, lambda: page.evaluate(f"{atlas}.top > -1"))
 
 
 def test_the_file_opens_at_the_nca_that_its_address_names(visit, file_url):

@@ -6,7 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readback import HEIGHT, PANEL, TARGET_PANEL, WIDTH, middles, pictures
 
-from nca_zoo.viewer.frames import BACKGROUNDS, FILM, Film, Sheet, cell_size, composite, strip
+from nca_zoo.viewer.frames import (
+    BACKGROUNDS,
+    FILM,
+    Film,
+    Layout,
+    Panel,
+    Reel,
+    Sheet,
+    cell_size,
+    composite,
+    even_columns,
+    strip,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +112,33 @@ def test_strip_sets_states_in_even_rows_and_the_target_last():
         y, x = top + row * down, left + column * across
         cells = found[y : y + HEIGHT * cell, x : x + WIDTH * cell]
         np.testing.assert_array_equal(middles(cells, cell), composite(picture, "dark"))
+
+
+def test_a_reel_moves_what_moves_and_leaves_the_rest():
+    moving, still = (composite(pictures(n, seed=n), "dark") for n in (3, 1))
+    layout = Layout(panel=56, gap=16, caption=24, text=12, foot=40)
+    reel = Reel([0, 5, 9], [Panel(moving, "a"), Panel(still, "b", "c")], 2, "dark", layout, "zoo")
+    frames = list(reel)
+    assert len(frames) == len(reel) == 3
+    changed = np.argwhere((frames[0] != frames[2]).any(axis=-1))
+    scale = cell_size(HEIGHT, WIDTH, 56)
+    foot = frames[0].shape[0] - 40 - 16
+    assert changed[:, 0].max() >= foot  # the step
+    upper = changed[changed[:, 0] < foot]
+    assert np.ptp(upper[:, 0]) < HEIGHT * scale
+    assert np.ptp(upper[:, 1]) < WIDTH * scale
+
+
+@given(st.integers(1, 400))
+def test_a_sheet_lies_and_wastes_little(count):
+    columns = even_columns(count)
+    rows = -(-count // columns)
+    assert 1 <= columns <= count
+    assert rows <= columns or count == 2
+    assert columns * rows - count < columns
+    if columns * rows > count:
+        assert columns <= 1.3 * np.sqrt(count) + 1
+
+
+def test_digits_five_of_each_stand_in_rows_of_ten():
+    assert [even_columns(n) for n in (1, 3, 10, 20, 50, 100)] == [1, 3, 5, 5, 10, 10]

@@ -14,6 +14,7 @@ from nca_zoo.quality import psnr
 from nca_zoo.regime import REGIMES
 from nca_zoo.rollout import Damage, rollout
 from nca_zoo.schema import Header
+from nca_zoo.viewer.channels import NAMES, look, shade
 from nca_zoo.viewer.frames import BACKGROUNDS, composite, strip
 from nca_zoo.zoowriter import ZooWriter
 from nca_zoo_cli.main import group
@@ -90,6 +91,85 @@ def test_a_strip_shows_the_wound_and_its_healing(zoo, tmp_path, lively_weights):
     np.testing.assert_array_equal(read_png(path), strip(shown, target, "7-012", "class 7"))
 
 
+def cells_of(picture, columns, panels, size, gap, caption, foot=0, text=16):
+    """The cells of every panel of a sheet, from the middles of their squares."""
+    wide = max(WIDTH * size, 8 * text)
+    across, down = wide + gap, HEIGHT * size + caption
+    rows = -(-panels // columns)
+    used = (gap + rows * down + foot, gap + columns * across)
+    top, left = (
+        gap + (side - use) // 4 * 2 for side, use in zip(picture.shape, used, strict=False)
+    )
+    for panel in range(panels):
+        row, column = divmod(panel, columns)
+        y, x = top + row * down, left + column * across + (wide - WIDTH * size) // 4 * 2
+        yield middles(picture[y : y + HEIGHT * size, x : x + WIDTH * size], size)
+
+
+def test_a_contact_sheet_shows_the_last_step_of_each(zoo, tmp_path, lively_weights):
+    path = tmp_path / "sheet.png"
+    result = run(zoo, "gecko", "7-012", "gecko", "--grid", "--steps", "30", "--out", str(path))
+    lasts = [grown(lively_weights(seed), 30)[30] for seed in (4, 3, 4)]
+    found = cells_of(read_png(path), 3, 3, 16, 16, 32, 40)
+    for panel, state in zip(found, lasts, strict=True):
+        np.testing.assert_array_equal(panel, composite(state, "dark"))
+    target = np.round(255 * pictures(1, seed=1)[0]) / 255
+    scores = [float(psnr(state[..., :4], target)) for state in lasts]
+    assert result.stdout.splitlines() == [
+        str(path),
+        f"3 NCAs at step 30: PSNR against their targets {np.median(scores):.1f} dB in the median, "
+        f"{min(scores):.1f} dB at the least",
+    ]
+
+
+def test_a_grid_of_films_is_the_films_side_by_side(zoo, tmp_path, lively_weights):
+    path = tmp_path / "grid.mp4"
+    arguments = ["--steps", "12", "--every", "4", "--columns", "1", "--damage", "8:6,5,2"]
+    run(zoo, "7-012", "gecko", *arguments, "--out", str(path))
+    _, frames = decode(path)
+    assert len(frames) == 4
+    for seed, panel in ((3, 0), (4, 1)):
+        states = grown(lively_weights(seed), 12, damage=[Damage(8, 6, 5, 2)])
+        for frame, step in zip(frames, (0, 4, 8, 12), strict=True):
+            shown = list(cells_of(frame, 1, 2, 16, 16, 32, 40))[panel]
+            assert np.abs(shown - composite(states[step], "dark")).max() <= 8
+
+
+def test_a_grid_lies_beside_the_zoo_unless_a_file_is_named(zoo):
+    result = run(zoo, "--digits", "0-9", "--sample", "3", "--grid", "--steps", "3")
+    assert result.stdout.splitlines()[0] == str(zoo.parent / "show" / "grid.mp4")
+    assert "1 NCA at step 3" in result.stdout  # only the good ones of the classes
+    assert result.stderr == ""
+
+
+def test_channels_stand_in_a_table(zoo, tmp_path, lively_weights):
+    path = tmp_path / "table.png"
+    run(zoo, "7-012", "--channels", "--steps", "40", "--out", str(path))
+    states = grown(lively_weights(3), 40)
+    found = list(cells_of(read_png(path), 17, 17 * 6, 8, 16, 32, text=14))
+    for row, step in enumerate((0, 8, 16, 32, 40)):
+        np.testing.assert_array_equal(found[17 * row], composite(states[step], "dark"))
+        for c in range(16):
+            expected = look(states[step], NAMES[c])
+            np.testing.assert_array_equal(found[17 * row + 1 + c], expected)
+    target = np.round(255 * pictures(1, seed=1)[0]) / 255
+    np.testing.assert_array_equal(found[17 * 5], composite(target, "dark"))
+    np.testing.assert_array_equal(found[17 * 5 + 4], shade(target[..., 3], 3))
+
+
+def test_channels_can_be_a_film(zoo, tmp_path, lively_weights):
+    path = tmp_path / "channels.mp4"
+    run(zoo, "7-012", "--channels", "--steps", "9", "--out", str(path))
+    _, frames = decode(path)
+    assert len(frames) == 10
+    state = grown(lively_weights(3), 9)[9]
+    found = list(cells_of(frames[9], 6, 18, 12, 24, 40))
+    views = ["picture", *NAMES[:4], None, *NAMES[4:]]
+    for panel, view in zip(found, views, strict=True):
+        if view:
+            assert np.abs(panel - look(state, view)).max() <= 10
+
+
 def test_a_long_film_has_few_frames(zoo, tmp_path):
     run(zoo, "7-012", "--steps", "900", "--out", str(tmp_path / "long.gif"), "--fps", "50")
     with Image.open(tmp_path / "long.gif") as found:
@@ -124,6 +204,17 @@ def test_show_in_the_terminal(zoo, lively_weights):
     (["7-012", "--steps", "90000", "--every", "1"], 1, "more than 20000 pictures; use --every 5"),
     (["7-012", "--steps", "0"], 2, "0 is not in the range"),
     (["7-012", "--terminal", "--out", "a.gif"], 2, "leave out --terminal or --out"),
+    (["7-012", "--terminal", "--window"], 2, "choose one of --terminal and --window"),
+    (["7-012", "--window", "--damage", "9"], 2, "leave out --window or --damage"),
+    (["7-012", "--window", "--out", "a.png"], 2, "leave out --window or --out"),
+    (["7-012", "gecko", "--window"], 2, "--window shows one NCA"),
+    (["7-012", "--grid", "--channels"], 2, "--channels shows one NCA"),
+    (["7-012", "--digits", "7"], 2, "not both"),
+    (["--digits", "3"], 1, "no good NCA of the classes 3"),
+    (["--digits", "three"], 1, "is no class and no range of classes"),
+    (["7-012"] * 401, 1, "401 NCAs are too many for a grid, 400 fit"),
+    (["7-012"] * 2 + ["--steps", "200000", "--every", "1"], 1, "use --every 2 or more"),
+    (["7-012", "--channels", "--steps", "90", "--every", "1", "--out", "a.png"], 1, "than 40"),
     ([], 2, "Missing argument 'ID'"),
 ])  # fmt: skip
 def test_bad_input_is_one_clear_line(zoo, arguments, code, words):

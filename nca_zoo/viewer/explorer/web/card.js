@@ -42,13 +42,14 @@ export function showNeighbours(element, zoo, near, pick) {
 
 const HOVERED = ["label", "status", "psnr_96", "psnr_400", "train_steps", "split"];
 
-/** Show what matters of the row under the pointer, beside it; null hides it. */
-export function hover(tip, zoo, row, x, y) {
+/** Show what matters of the row under the pointer, and `also` these columns; null hides it. */
+export function hover(tip, zoo, row, x, y, also) {
   tip.hidden = row === null;
   if (row === null) return;
   const title = document.createElement("strong");
   title.textContent = zoo.ids[row];
-  const lines = HOVERED.filter((name) => zoo.column[name]).map((name) => {
+  const names = [...new Set([...HOVERED, ...also])].filter((name) => zoo.column[name]);
+  const lines = names.map((name) => {
     const line = document.createElement("div");
     line.textContent = `${name} ${text(zoo.column[name], row)}`;
     return line;

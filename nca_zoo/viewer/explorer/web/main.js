@@ -11,6 +11,9 @@ const parts = Object.fromEntries(
   [...document.querySelectorAll("[id]")].map((element) => [element.id, element]),
 );
 
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const SCROLL = { block: "nearest", behavior: still ? "instant" : "smooth" };
+
 /** The straight line between two weight vectors, at `share` of the way. */
 function between(a, b, share) {
   return a.map((value, i) => value + share * (b[i] - value));
@@ -23,12 +26,12 @@ class Page {
     this.tank = new Tank(parts, zoo);
     this.map = new ZooMap(parts.map, zoo, {
       hover: (row, x, y) => {
-        hover(parts.tip, zoo, row, x, y);
+        hover(parts.tip, zoo, row, x, y, [parts.colour.value, parts.filter.value]);
         if (row !== null) parts.spoken.textContent = zoo.nameOf(row);
       },
-      pick: (row, asSecond) => this.pick(row, asSecond),
+      pick: (row, asSecond) => this.visit(row, asSecond),
     });
-    this.finder = new Finder(parts, zoo, this.map, (row) => this.pick(row, false));
+    this.finder = new Finder(parts, zoo, this.map, (row) => this.visit(row, false));
     parts.feature.addEventListener("arranged", () => this.neighbours());
     parts.chooseB.addEventListener("click", () => this.choosing(!this.choosesB));
     parts.dropB.addEventListener("click", () => this.pick(this.a.row, false));
@@ -52,6 +55,13 @@ class Page {
     this.choosesB = choosesB;
     parts.chooseB.setAttribute("aria-pressed", String(choosesB));
     parts.chooseB.textContent = choosesB ? "Now pick B on the map" : "Choose B";
+    if (choosesB) parts.atlas.scrollIntoView(SCROLL);
+  }
+
+  /** Pick, and see that the tank can be seen: on a phone it lies below the map. */
+  visit(row, asSecond) {
+    parts.stage.scrollIntoView(SCROLL);
+    return this.pick(row, asSecond);
   }
 
   async pick(row, asSecond) {
@@ -115,7 +125,7 @@ class Page {
   neighbours() {
     if (!this.a) return;
     const near = this.finder.layout.near[this.a.row];
-    showNeighbours(parts.neighbours, this.zoo, near, (row, asSecond) => this.pick(row, asSecond));
+    showNeighbours(parts.neighbours, this.zoo, near, (row, asSecond) => this.visit(row, asSecond));
   }
 }
 

@@ -68,7 +68,7 @@ export class Tank {
 
   draw() {
     const { life, parts } = this;
-    paint(parts.tank, life.automaton, parts.view.value);
+    paint(parts.tank, life.automaton, parts.view.value, this.targets[0]);
     parts.step.textContent = life.step;
     parts.scrub.min = life.first;
     parts.scrub.max = life.first + this.#span;

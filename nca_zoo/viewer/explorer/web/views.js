@@ -3,6 +3,7 @@
 import { ALPHA, CHANNELS } from "explore/automaton.js";
 
 const NIGHT = [24, 28, 36]; // behind transparent cells, as in nca_zoo/viewer/frames.py
+const CHECKS = [[44, 48, 56], [60, 64, 72]]; // or these, in squares of 2 x 2 cells
 const BELOW = [74, 163, 255]; // colour of a channel at -1
 const ABOVE = [255, 176, 66]; // and at +1
 
@@ -18,9 +19,11 @@ const hiddenNames = Array.from({ length: CHANNELS - 4 }, (_, i) => `hidden ${i +
 const channelNames = ["red", "green", "blue", "alpha", ...hiddenNames];
 const channelInk = [[255, 96, 96], [96, 224, 128], [104, 152, 255], [255, 255, 255]];
 
-/** Name -> the channels it shows; "picture" and "alive" are not channels. */
+/** Name -> the channels it shows; the first views are not of channels. */
 export const VIEWS = new Map([
   ["picture", null],
+  ["on checks", null],
+  ["error", null],
   ["alive mask", null],
   ["all hidden", hiddenNames.map((_, i) => 4 + i)],
   ...channelNames.map((name, channel) => [name, [channel]]),
@@ -31,8 +34,17 @@ export function panels(view) {
   return view === "all hidden" ? [4, 3] : [1, 1];
 }
 
+/** How far a cell is from its target, -1 too little to 1 too much: the mean over RGBA, clipped. */
+function excess(state, target, cell) {
+  let sum = 0;
+  for (let c = 0; c < 4; c++) {
+    sum += Math.min(1, Math.max(0, state[cell * CHANNELS + c] || 0)) - target[4 * cell + c] / 255;
+  }
+  return sum / 4;
+}
+
 /** Draw an automaton on a canvas, one pixel a cell; the style sheet enlarges it. */
-export function paint(canvas, automaton, view) {
+export function paint(canvas, automaton, view, target) {
   const { height, width } = automaton;
   const [across, down] = panels(view);
   if (canvas.width !== across * width || canvas.height !== down * height) {
@@ -48,9 +60,12 @@ export function paint(canvas, automaton, view) {
     const left = (panel % across) * width;
     const top = Math.floor(panel / across) * height;
     for (let cell = 0; cell < height * width; cell++) {
-      const row = top + Math.floor(cell / width);
-      const at = 4 * (row * canvas.width + left + (cell % width));
-      if (view === "picture") paintCell(image.data, at, state, cell * CHANNELS);
+      const [row, col] = [Math.floor(cell / width), cell % width];
+      const at = 4 * ((top + row) * canvas.width + left + col);
+      const check = CHECKS[(Math.floor(row / 2) + Math.floor(col / 2)) % 2];
+      if (view === "picture") paintCell(image.data, at, state, cell * CHANNELS, NIGHT);
+      else if (view === "on checks") paintCell(image.data, at, state, cell * CHANNELS, check);
+      else if (view === "error") shade(image.data, at, excess(state, target, cell), BELOW, ABOVE);
       else if (alive) shade(image.data, at, 0.85 * alive[cell], BELOW, [120, 230, 180]);
       else shade(image.data, at, state[cell * CHANNELS + channel], BELOW, channelInk[channel] ?? ABOVE);
       image.data[at + 3] = 255;
@@ -59,11 +74,11 @@ export function paint(canvas, automaton, view) {
   context.putImageData(image, 0, 0);
 }
 
-function paintCell(pixels, at, state, cell) {
+function paintCell(pixels, at, state, cell, behind) {
   const clear = 1 - Math.min(1, Math.max(0, state[cell + ALPHA] || 0));
   for (let c = 0; c < 3; c++) {
     const value = Math.min(1, Math.max(0, state[cell + c] || 0));
-    pixels[at + c] = byte(value + (clear * NIGHT[c]) / 255);
+    pixels[at + c] = byte(value + (clear * behind[c]) / 255);
   }
 }
 
