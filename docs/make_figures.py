@@ -16,12 +16,11 @@ from nca_zoo.rollout import rollout, seed_of
 from nca_zoo.targets import restored
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import standalone_page
-from nca_zoo.viewer.frames import Layout, Sheet, composite, strip
+from nca_zoo.viewer.frames import ContactFilm, Panel, composite, strip
 from nca_zoo.viewer.video import write_gif, write_png
 from nca_zoo.zoofile import Zoo
 
 FIGURES = Path(__file__).parent / "figures"
-POPULATION = Layout(panel=84, gap=8, caption=20, text=12)
 FPS = 20
 EVERY, LAST = 2, 160  # CA steps between frames, and of the last one
 HELD = 20  # frames that the grown picture stands still
@@ -30,14 +29,12 @@ STRIP_STEPS = (0, 8, 16, 32, 64, 96, 400)
 
 def population(zoo: Zoo, rows: list[int]) -> list[np.ndarray]:
     """Frames of NCAs ``rows`` growing side by side."""
-    sheet = Sheet(len(rows), len(rows) // 2, *zoo.grid, "dark", POPULATION)
-    frames = []
-    runs = [rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY) for row in rows]
-    for states in zip(*runs, strict=True):
-        for panel, (_, state) in enumerate(states):
-            sheet.draw(panel, composite(state, "dark"))
-        sheet.caption(0, f"step {states[0][0]}")
-        frames.append(sheet.canvas.copy())
+    panels = []
+    for row in rows:
+        path = list(rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY))
+        cells = composite(np.stack([state for _, state in path]), "dark")
+        panels.append(Panel(cells, zoo.id[row]))
+    frames = list(ContactFilm([step for step, _ in path], panels, columns=len(rows) // 2))
     return frames + frames[-1:] * HELD
 
 
