@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from browsing import browser, exhibit, file_url, page, server, start, visit  # noqa: F401
 
 from nca_zoo import noise, rule
 

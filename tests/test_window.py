@@ -39,9 +39,9 @@ def display():
 
 
 def xdotool(display, *arguments):
-    command = ["xdotool", *map(str, arguments)]
-    done = subprocess.run(command, env={"DISPLAY": display}, capture_output=True, check=True)
-    return done.stdout.decode().split()
+    # Asking where the mouse is waits until the server has done all that came before.
+    command = ["xdotool", *map(str, arguments), "getmouselocation"]
+    subprocess.run(command, env={"DISPLAY": display}, capture_output=True, check=True)
 
 
 class Hand:
@@ -50,7 +50,7 @@ class Hand:
     def __init__(self, display, window, tank):
         self.display, self.window, self.tank = display, window, tank
 
-    def wait(self, condition=lambda: False, seconds=0.15):
+    def wait(self, condition=lambda: False, seconds=0.2):
         """Let the window live until something holds, at most so long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not condition():
@@ -189,6 +189,18 @@ def test_keys_play_step_and_restart(hand):
     assert hand.tank.life.step == 0
 
 
+def test_space_in_a_control_works_that_control_alone(hand):
+    step = hand.tank.life.step
+    hand.named("Step").focus_force()
+    hand.press("space")
+    assert (hand.tank.playing, hand.tank.life.step) == (False, step + 1)
+    hand.named("plant a seed").focus_force()
+    hand.press("space")
+    assert not hand.tank.playing
+    hand.tank.touch(0, 0)
+    assert hand.tank.life.state[0, 0, 3] == 1
+
+
 def test_speed_and_view_are_chosen_from_lists(hand):
     def choose(label, *keys):
         row = hand.named(label).master.winfo_children()
@@ -211,7 +223,11 @@ def test_speed_and_view_are_chosen_from_lists(hand):
 
 def test_another_automaton_may_take_its_place(hand, lively_weights):
     other = Life(lively_weights(4), seed_state(*GRID, 2, 2))
+    wide = hand.tank.winfo_width()
     hand.tank.start(other)
+    assert hand.wait(lambda: hand.tank.winfo_width() < wide, 5)  # it has no target
+    hand.tank.start(other, np.ones((*GRID, 4)))
+    assert hand.wait(lambda: hand.tank.winfo_width() == wide, 5)
     hand.click(hand.named("Restart"))
     assert hand.wait(lambda: other.step > 2, 10)
     assert hand.tank.life is other
@@ -264,6 +280,7 @@ def find_window(display, name, process):
     return pytest.fail(f"no window: {process.communicate()}")
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="there, a display is always")
 @pytest.mark.parametrize(("before", "screen", "words"), [
     ("", "", b"no window can be opened here (no display name"),
     ("", ":987", b'no window can be opened here (couldn\'t connect to display ":987")'),

@@ -63,7 +63,7 @@ class Tank(ttk.Frame):
         self._tool = tk.StringVar(self, "erase")
         self._radius = tk.DoubleVar(self, BRUSH[2])
         self._alarm: str | None = None
-        self._lay_out(life.state.shape[:2], target, name, about)
+        self._lay_out(life.state.shape[:2], name, about)
         self.bind("<Destroy>", self._end, add=True)
         self.start(life, target)
         self._tick()
@@ -71,8 +71,11 @@ class Tank(ttk.Frame):
     def start(self, life: Life, target: npt.NDArray[Any] | None = None) -> None:
         """Let another automaton of the same grid live here."""
         self.life, self._target = life, target
-        if target is not None:
+        if target is None:
+            self._beside.grid_remove()
+        else:
             _show(self._aside, composite(target, self._background), self._scale // 2)
+            self._beside.grid()
         self.play(True)
         self._draw()
 
@@ -104,22 +107,19 @@ class Tank(ttk.Frame):
             self.life.plant(row, col)
         self._draw()
 
-    def _lay_out(
-        self, grid: tuple[int, ...], target: npt.NDArray[Any] | None, name: str, about: str
-    ) -> None:
+    def _lay_out(self, grid: tuple[int, ...], name: str, about: str) -> None:
         height, width = grid
         self._scale = cell_size(height, width, PANEL)
         sides = (width * self._scale, height * self._scale)
         self._glass = _picture(self, sides, "crosshair")
         self._glass.grid(row=0, column=0, sticky="n")
         ttk.Label(self, text=name).grid(row=1, column=0, sticky="w", pady=(8, 0))
-        if target is not None:
-            column = ttk.Frame(self)
-            column.grid(row=0, column=1, sticky="n", padx=(16, 0))
-            self._aside = _picture(column, (sides[0] // 2, sides[1] // 2), "")
-            self._aside.pack()
-            text = f"target, {about}" if about else "target"
-            ttk.Label(column, text=text).pack(anchor="w", pady=(8, 0))
+        self._beside = ttk.Frame(self)
+        self._beside.grid(row=0, column=1, sticky="n", padx=(16, 0))
+        self._aside = _picture(self._beside, (sides[0] // 2, sides[1] // 2), "")
+        self._aside.pack()
+        text = f"target, {about}" if about else "target"
+        ttk.Label(self._beside, text=text).pack(anchor="w", pady=(8, 0))
         ttk.Label(self, textvariable=self._status).grid(
             row=2, column=0, columnspan=2, sticky="w", pady=(4, 8)
         )
@@ -130,7 +130,7 @@ class Tank(ttk.Frame):
         top = self.winfo_toplevel()
         keys = {"<space>": self._toggle, "<period>": self.one_step, "r": self.restart}
         for key, act in keys.items():
-            top.bind(key, _quiet(act))
+            top.bind(key, _quiet(act), add=True)
 
     def _buttons(self) -> ttk.Frame:
         row = ttk.Frame(self)
@@ -138,7 +138,7 @@ class Tank(ttk.Frame):
             button = ttk.Button(row, text=text, command=act, takefocus=True)
             if not text:
                 button.configure(textvariable=self._playing)
-            button.bind("<space>", _quiet(button.invoke))  # and not the window's own as well
+            button.bind("<space>", _quiet(button.invoke))  # and do not play or pause as well
             button.pack(side="left", padx=(0, 8))
         return row
 
@@ -158,9 +158,9 @@ class Tank(ttk.Frame):
         row = ttk.Frame(self)
         ttk.Label(row, text="Mouse to").pack(side="left", padx=(0, 6))
         for text, value in (("erase", "erase"), ("plant a seed", "plant")):
-            ttk.Radiobutton(row, text=text, value=value, variable=self._tool).pack(
-                side="left", padx=(0, 8)
-            )
+            choice = ttk.Radiobutton(row, text=text, value=value, variable=self._tool)
+            choice.bind("<space>", _quiet(choice.invoke))
+            choice.pack(side="left", padx=(0, 8))
         ttk.Label(row, text="Brush").pack(side="left", padx=(8, 6))
         ttk.Scale(row, from_=BRUSH[0], to=BRUSH[1], variable=self._radius, length=110).pack(
             side="left"

@@ -1,0 +1,169 @@
+"""A zoo's page in a real browser: the fixtures and the hands of the tests that look at it."""
+
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from rows import header, record
+
+from nca_zoo.init import make_init
+from nca_zoo.rollout import rollout
+from nca_zoo.rule import seed_state
+from nca_zoo.viewer.explorer.exhibit import make_exhibit
+from nca_zoo.viewer.explorer.page import standalone_page
+from nca_zoo.viewer.explorer.server import ExhibitServer
+from nca_zoo.zoofile import open_zoo
+from nca_zoo.zoowriter import ZooWriter
+
+GRID = (28, 28)
+SEED = (14, 13)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Weights that grow something persistent: the start that ships with the package."""
+    return make_init("meta", "persistent").shared
+
+
+@pytest.fixture(scope="session")
+def exhibit(tmp_path_factory, start):
+    path = tmp_path_factory.mktemp("explorer") / "zoo.h5"
+    grown = dict(rollout(start, seed_state(*GRID, *SEED), 96, every=96))[96][..., :4]
+    target = np.round(255 * np.clip(grown, 0, 1)).astype(np.uint8)
+    with ZooWriter(path, header()) as writer:
+        writer.add([
+            record(
+                number, GRID, target=target if number < 6 else target[:, ::-1],
+                weights=start + np.float32(1e-4 * number) * (-1) ** number,
+                seed_row=SEED[0], seed_col=SEED[1],
+            )
+            for number in range(9)
+        ])  # fmt: skip
+    return make_exhibit(open_zoo(path))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no browser: install Debian's chromium (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def server(exhibit):
+    with ExhibitServer(exhibit) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield serving
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page; at the end it must have complained of nothing and asked for nothing else."""
+    pages, complaints, requests = [], [], []
+
+    def go(url, **options):
+        page = browser.new_page(**options)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(url)
+        page.wait_for_selector("body.ready")
+        until(page, lambda: int(page.inner_text("#step")) > 2)
+        pages.append((page, url))
+        return page
+
+    yield go
+    for page, url in pages:
+        page.close()
+        own = url.split("#")[0]
+        assert [other for other in requests if not other.startswith((own, "data:"))] == []
+    assert complaints == []
+
+
+@pytest.fixture
+def page(visit, server):
+    return visit(server.url)
+
+
+@pytest.fixture(scope="session")
+def file_url(exhibit, tmp_path_factory):
+    path = tmp_path_factory.mktemp("html") / "zoo.html"
+    path.write_text(standalone_page(exhibit), encoding="utf-8")
+    return path.as_uri()
+
+
+def until(page, condition):
+    """Wait until it holds. (Playwright's own way needs eval, which the page forbids.)"""
+    for _ in range(400):
+        if condition():
+            return
+        page.wait_for_timeout(25)
+    pytest.fail("it never happened")
+
+
+def pause(page):
+    if page.inner_text("#play") == "Pause":
+        page.click("#play")
+
+
+def picture(page):
+    """What the tank shows, (H, W, 3)."""
+    flat = page.evaluate(
+        "() => { const { height, width } = document.querySelector('#tank');"
+        "const context = document.querySelector('#tank').getContext('2d');"
+        "return [height, width, ...context.getImageData(0, 0, width, height).data] }"
+    )
+    return np.array(flat[2:]).reshape(flat[0], flat[1], 4)[..., :3]
+
+
+def place_of(page, exhibit, row):
+    """Where the map draws an NCA, in the window."""
+    box = page.locator("#map").bounding_box()
+    (x, y) = exhibit.about["maps"][0]["points"][row]
+    unit = 0.88 * min(box["width"], box["height"])
+    return (
+        box["x"] + box["width"] / 2 + (x - 0.5) * unit,
+        box["y"] + box["height"] / 2 + (y - 0.5) * unit,
+    )
+
+
+def take(page, steps):
+    """Press the button so many times, without waiting for a frame in between."""
+    page.evaluate(
+        "steps => { for (let i = 0; i < steps; i++) document.querySelector('#one').click() }", steps
+    )
+
+
+def over(rgba, behind):
+    """A picture (H, W, 4) over a colour or colours, as bytes."""
+    rgba = np.clip(rgba, 0, 1)
+    return np.clip(255 * rgba[..., :3] + (1 - rgba[..., 3:4]) * np.array(behind), 0, 255)
+
+
+def nearest_pair(exhibit):
+    """Two rows that lie near each other, but not on each other."""
+    points = np.array(exhibit.about["maps"][0]["points"])
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    apart[apart < 0.08] = np.inf
+    return np.unravel_index(apart.argmin(), apart.shape)
