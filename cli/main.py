@@ -15,7 +15,7 @@ COMMANDS = {
     "build": "Fit one NCA per picture and write the zoo file.",
     "info": "Say what a zoo file holds.",
     "verify": "Check a zoo file from end to end.",
-    "show": "Roll out one NCA: video, picture strip or in the terminal.",
+    "show": "Watch NCAs grow: video, pictures, in the terminal or in a window.",
     "explore": "One page in which the whole zoo grows.",
     "probe": "Measure what the weights know about the pictures' classes.",
     "cluster": "Do the weights fall into the classes by themselves?",

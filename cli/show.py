@@ -78,7 +78,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write: .mp4, .gif, or .png for a strip of pictures.  "
+    help="File to write: .mp4, .gif, or .png for a strip, a table or a contact sheet.  "
     "[default: show/ID.mp4 beside the zoo, for a grid show/grid.mp4]",
 )
 @click.option("--terminal", is_flag=True, help="Play in the terminal instead of writing a file.")
@@ -99,7 +99,8 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     type=click.Choice(BACKGROUNDS),
     default="dark",
     show_default=True,
-    help="What transparent cells show. Digits are white ink: hard to see on light.",
+    help="What transparent cells show; checker is a checkerboard. Digits are white ink: hard to "
+    "see on light.",
 )
 def show(
     nca_ids: tuple[str, ...],
@@ -119,7 +120,7 @@ def show(
     fps: int,
     background: str,
 ) -> None:
-    """Roll out NCAs: video, picture strip, contact sheet, in the terminal or in a window.
+    """Watch NCAs grow: video, pictures, in the terminal or in a window.
 
     Grows the NCAs of the zoo that are named, or those of some classes, from their seed cells; a
     single one beside the picture it was trained to grow.

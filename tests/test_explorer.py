@@ -68,8 +68,7 @@ def test_it_takes_60_steps_a_second(page, start):
 def test_the_score_is_that_of_python_at_the_same_step(page, exhibit):
     pause(page)
     page.click("#restart")
-    for _ in range(20):
-        page.click("#one")
+    take(page, 20)
     state = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 20, every=20))[20]
     target = np.frombuffer(exhibit.targets, np.uint8).reshape(-1, *GRID, 4)[0] / 255
     assert page.inner_text("#step") == "20"
@@ -187,8 +186,7 @@ def test_the_slider_goes_from_a_to_b_while_it_grows(page, exhibit):
     for share in (0, 0.25, 1):
         page.evaluate(slide, share)
         page.click("#restart")
-        for _ in range(30):
-            page.click("#one")
+        take(page, 30)
         ends[share] = picture(page)
         mixed = exhibit.weights[0] + share * (exhibit.weights[8] - exhibit.weights[0])
         state = dict(rollout(mixed, seed_state(*GRID, *SEED), 30, every=30))[30][..., :4]

@@ -299,9 +299,8 @@ def _quiet(act: Callable[[], Any]) -> Callable[[Any], str]:
 
 
 def _picture(parent: tk.Misc, sides: tuple[int, int], cursor: str) -> tk.Label:
-    return tk.Label(
-        parent, image=tk.PhotoImage(width=sides[0], height=sides[1]), bd=0, cursor=cursor
-    )
+    blank = tk.PhotoImage(master=parent, width=sides[0], height=sides[1])
+    return tk.Label(parent, image=blank, bd=0, cursor=cursor)
 
 
 def _show(label: tk.Label, cells: Pixels, scale: int) -> None:
