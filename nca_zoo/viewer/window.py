@@ -32,6 +32,7 @@ PANEL = 448  # pixels of the automaton's longer side, about
 STEPS_A_SECOND = 30  # at speed 1x
 SPEEDS = {"1/10×": 0.1, "1/4×": 0.25, "1/2×": 0.5, "1×": 1.0, "2×": 2.0, "4×": 4.0, "fastest": 0.0}
 TICK_MS = 16
+PAUSE_MS = 2  # between two ticks at least, for the mouse to be heard
 BUDGET_S = 0.012  # of computing in a tick, so that the window answers
 BRUSH = (0.5, 8.0, 3.0)  # radius in cells: least, most, at first
 
@@ -177,10 +178,14 @@ class Tank(ttk.Frame):
             self.touch(row, col)
 
     def _tick(self) -> None:
-        self._alarm = self.after(TICK_MS, self._tick)
-        if not self.playing:
-            return
-        now = time.monotonic()
+        began = time.monotonic()
+        if self.playing:
+            self._live(began)
+        spent = round(1000 * (time.monotonic() - began))
+        self._alarm = self.after(max(PAUSE_MS, TICK_MS - spent), self._tick)
+
+    def _live(self, now: float) -> None:
+        """Take the steps that are due."""
         speed = SPEEDS[self._speed.get()]
         self._owed = min(60.0, self._owed + speed * STEPS_A_SECOND * (now - self._ticked))
         self._ticked = now
