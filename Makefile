@@ -1,7 +1,7 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo test figures notebooks starts benchmarks
+.PHONY: zoo explore test figures notebooks starts benchmarks
 
-zoo test:
+zoo explore test:
 	python3 start.py $@
 
 figures: # every picture of the README and the pages, from data/zoo.h5
