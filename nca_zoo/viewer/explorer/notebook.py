@@ -16,7 +16,7 @@ from nca_zoo.viewer.frames import Layout, Sheet, composite
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
-MOST = FEWEST_FOR_UMAP - 1  # NCAs that nobody named: so many lie on a map at once
+MOST = min(20, FEWEST_FOR_UMAP - 1)  # NCAs that nobody named: without UMAP's slow start
 SHOWN = 8  # in the still picture
 THUMBNAILS = Layout(panel=112, gap=12, caption=24, text=14)
 
@@ -46,7 +46,7 @@ class Live:
 def live(zoo: "Zoo", ids: Sequence[str] | None = None, height: int = 760) -> Live:
     """Show NCAs alive in a notebook: the page of ``nca-zoo explore``, with all its controls.
 
-    ids: which, the first of them growing; otherwise up to 19 good ones, drawn evenly over the
+    ids: which, the first of them growing; otherwise up to 20 good ones, drawn evenly over the
     classes. height: of the page, in pixels. Weighs about 50 KB an NCA in the notebook. Raises
     ZooError, naming the nearest ids, for one that the zoo does not have.
     """
