@@ -1,11 +1,14 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo test figures starts benchmarks
+.PHONY: zoo explore test figures notebooks starts benchmarks
 
-zoo test:
+zoo explore test:
 	python3 start.py $@
 
-figures: # the pictures in docs/figures, from data/zoo.h5
+figures: # every picture of the README and the pages, from data/zoo.h5
 	.venv/bin/python docs/make_figures.py
+
+notebooks: # run them from top to bottom and keep what they show
+	.venv/bin/python notebooks/execute.py
 
 starts: # the meta-learned starts that ship with the package: an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz

@@ -1,7 +1,8 @@
 """Set up nca-zoo and do one thing with it, on a machine that has Python 3.11 or newer.
 
-    python3 start.py         a zoo of 500 NCAs, what their weights know, and one of them as a video
-    python3 start.py test    the tests, the linter and the type checker
+    python3 start.py explore  a small zoo of 20 NCAs, alive in the browser: touch them
+    python3 start.py          a zoo of 500 NCAs, what their weights know, and one of them as a video
+    python3 start.py test     the tests, the linter and the type checker
 
 Everything is installed into the folder .venv, once.
 """
@@ -19,7 +20,12 @@ ENVIRONMENT = HERE / ".venv"
 SCRIPTS = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SMALL = "data/twenty.h5"
 JOBS = {
+    "explore": [
+        ["nca-zoo", "build", "--digits", "0-9", "--per-class", "2", "--out", SMALL],
+        ["nca-zoo", "explore", "--zoo", SMALL],
+    ],
     "zoo": [
         ["nca-zoo", "build", "--digits", "0-9", "--per-class", "50"],
         ["nca-zoo", "probe"],
@@ -43,16 +49,16 @@ The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 """
 
 
-def install() -> None:
-    """Make the environment, or bring it up to date with pyproject.toml."""
+def install(what: str) -> None:
+    """Make the environment, or bring it up to date with pyproject.toml; ``.[dev]`` has it all."""
     wanted = hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
     stamp = ENVIRONMENT / "installed"
-    if stamp.exists() and stamp.read_text() == wanted:
+    if stamp.exists() and stamp.read_text() in (f"{wanted} {what}", f"{wanted} .[dev]"):
         return
     print("Installing into .venv; torch makes this a matter of minutes.", flush=True)
     venv.create(ENVIRONMENT, with_pip=True)
-    run(["python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]"])
-    stamp.write_text(wanted)
+    run(["python", "-m", "pip", "install", "--quiet", "--editable", what])
+    stamp.write_text(f"{wanted} {what}")
 
 
 def find_screen() -> None:
@@ -89,11 +95,14 @@ def main() -> None:
         sys.exit(__doc__)
     if sys.version_info < (3, 11):
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
-    install()
+    install(".[dev]" if job == "test" else ".")
     if job == "test":
         find_screen()
-    for command in JOBS[job]:
-        run(command)
+    try:
+        for command in JOBS[job]:
+            run(command)
+    except KeyboardInterrupt:  # the command has said what there is to say
+        sys.exit(1)
     if job == "zoo":
         print(AFTERWARDS.format(scripts=SCRIPTS.relative_to(HERE)))
 

@@ -1,60 +1,74 @@
-"""The pictures of the README, made from a zoo: ``make figures``.
+"""The pictures of the README and the pages, made from a zoo: ``make figures``.
 
-python docs/make_figures.py [ZOO]
+python docs/make_figures.py [--zoo ZOO] [NAME...]
 """
 
+import argparse
 import shutil
-import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
 import nca_zoo
+from nca_zoo import figures, noise
+from nca_zoo.cohort import Cohort, Job, Member
+from nca_zoo.engines.sparse import SparseEngine
+from nca_zoo.figures import SMALL, Panel
+from nca_zoo.init import make_init
 from nca_zoo.quality import psnr
-from nca_zoo.rollout import rollout, seed_of
-from nca_zoo.targets import restored
+from nca_zoo.regime import REGIMES
+from nca_zoo.rollout import Damage, rollout, seed_of
+from nca_zoo.targets import Target, restored
+from nca_zoo.viewer import frames
 from nca_zoo.viewer.channels import channel_table
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import standalone_page
-from nca_zoo.viewer.frames import ContactFilm, Panel, composite, strip
+from nca_zoo.viewer.frames import ContactFilm, composite, strip
 from nca_zoo.viewer.picking import sample_classes
 from nca_zoo.viewer.video import write_gif, write_png
 from nca_zoo.zoofile import Zoo
 
-FIGURES = Path(__file__).parent / "figures"
+FOLDER = Path(__file__).parent / "figures"
 FPS = 20
 EVERY, LAST = 2, 160  # CA steps between frames, and of the last one
 HELD = 20  # frames that the grown picture stands still
 STRIP_STEPS = (0, 8, 16, 32, 64, 96, 400)
 CHANNEL_STEPS = (8, 32, 96)
+EXAMPLE = 3  # the class whose first NCA explains the rule
+HALF_GROWN = 20  # the CA step that is taken apart
+LESSONS = (0, 10, 20, 40, 80, 160)  # training steps after which the picture is shown
+POOL_AFTER = 20  # training steps
+WOUND = Damage(200, radius=5)
+LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
-def population(zoo: Zoo, rows: list[int]) -> list[np.ndarray]:
-    """Frames of NCAs ``rows`` growing side by side."""
+def growing(zoo: Zoo, path: Path) -> None:
+    """Frames of two NCAs of each class growing side by side."""
     panels = []
-    for row in rows:
-        path = list(rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY))
-        cells = composite(np.stack([state for _, state in path]), "dark")
-        panels.append(Panel(cells, zoo.id[row]))
-    frames = list(ContactFilm([step for step, _ in path], panels, columns=len(rows) // 2))
-    return frames + frames[-1:] * HELD
+    for row in sample_classes(zoo.label, 2):
+        run = list(rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY))
+        cells = composite(np.stack([state for _, state in run]), "dark")
+        panels.append(frames.Panel(cells, zoo.id[row]))
+    film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // 2))
+    write_gif(path, film + film[-1:] * HELD, FPS)
 
 
-def sheet(zoo: Zoo) -> np.ndarray:
-    """A contact sheet: five NCAs of every class, as `show --digits 0-9 --sample 5` makes it."""
-    rows = sample_classes(zoo.label, 5)
+def contact_sheet(zoo: Zoo, path: Path) -> None:
+    """Five NCAs of every class, as `show --digits 0-9 --sample 5` makes it."""
     panels = []
-    for row in rows:
+    for row in sample_classes(zoo.label, 5):
         *_, (step, state) = rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1], every=400)
         score = psnr(state[..., :4], restored(zoo.target[row]))
-        panels.append(Panel(composite(state[None], "dark"), zoo.id[row], f"{score:.1f} dB"))
-    return ContactFilm([step], panels, zoo.path.name)[0]
+        panels.append(frames.Panel(composite(state[None], "dark"), zoo.id[row], f"{score:.1f} dB"))
+    write_png(path, ContactFilm([step], panels, zoo.path.name)[0])
 
 
-def page(zoo: Zoo) -> None:
-    """A picture of the explorer's page, with one NCA growing."""
+def page(zoo: Zoo, path: Path) -> None:
+    """The explorer's page, with one NCA growing."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder) / "page.html"
         file.write_text(standalone_page(make_exhibit(zoo)))
@@ -64,29 +78,143 @@ def page(zoo: Zoo) -> None:
         tab = browser.new_page(viewport={"width": 1280, "height": 800})
         tab.goto(f"{file.as_uri()}#{zoo.id[len(zoo) * 3 // 4]}")
         tab.wait_for_timeout(5000)
-        tab.screenshot(path=FIGURES / "explore.png")
+        tab.screenshot(path=path)
         browser.close()
 
 
-def main() -> None:
-    """Draw all figures from the zoo that the first argument names."""
-    zoo = nca_zoo.open(sys.argv[1] if len(sys.argv) > 1 else "data/zoo.h5")
-    zoo = zoo.subset(zoo.good)
-    FIGURES.mkdir(exist_ok=True)
-    tenth = [np.flatnonzero(zoo.label == label)[k] for k in (0, 1) for label in range(10)]
-    write_gif(FIGURES / "growing.gif", population(zoo, tenth), FPS)
-    row = int(np.flatnonzero(zoo.label == 3)[0])
-    moments = [
-        (step, state)
-        for step, state in rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1])
-        if step in STRIP_STEPS
-    ]
+def moments(zoo: Zoo, path: Path) -> None:
+    """One NCA at seven moments, and its target."""
+    row = _example(zoo)
+    run = [(step, state) for step, state in _states(zoo) if step in STRIP_STEPS]
+    target = restored(zoo.target[row])
+    write_png(path, strip(run, target, zoo.id[row], f"class {zoo.label[row]}"))
+
+
+def apart(zoo: Zoo, path: Path) -> None:
+    """All channels of one NCA at a few moments, as `show --channels` draws them."""
+    row = _example(zoo)
+    run = [(step, state) for step, state in _states(zoo) if step in CHANNEL_STEPS]
     about = (restored(zoo.target[row]), zoo.id[row], f"class {zoo.label[row]}")
-    write_png(FIGURES / "strip.png", strip(moments, *about))
-    apart = [(step, state) for step, state in moments if step in CHANNEL_STEPS]
-    write_png(FIGURES / "channels.png", channel_table(apart, *about))
-    write_png(FIGURES / "sheet.png", sheet(zoo))
-    page(zoo)
+    write_png(path, channel_table(run, *about))
+
+
+def perception(zoo: Zoo, path: Path) -> None:
+    """What cells see."""
+    write_png(path, figures.draw(figures.perception(dict(_states(zoo))[96]), 3))
+
+
+def one_step(zoo: Zoo, path: Path) -> None:
+    """One CA step, taken apart."""
+    key = noise.fold(0, noise.Stream.ROLLOUT)  # the masks of rollout seed 0
+    fire = noise.fire_mask(key, HALF_GROWN, *zoo.grid)
+    state = dict(_states(zoo))[HALF_GROWN]
+    panels = figures.one_step(zoo.weights[_example(zoo)], state, fire, HALF_GROWN)
+    write_png(path, figures.draw(panels, len(panels)))
+
+
+def channels(zoo: Zoo, path: Path) -> None:
+    """All channels of a grown state."""
+    write_png(path, figures.draw(figures.channels(dict(_states(zoo))[96]), 8, SMALL))
+
+
+def training(zoo: Zoo, path: Path) -> None:
+    """What grows after so many training steps, from the meta-learned and a random start."""
+    panels: list[Panel] = []
+    for init in ("meta", "shared"):
+        for cohort in _lessons(zoo, "persistent", init, LESSONS):
+            step = cohort.members[0].step
+            panels.append(_judged(zoo, cohort.weights[0], f"after {step}"))
+    write_png(path, figures.draw(panels, len(LESSONS)))
+
+
+def pool(zoo: Zoo, path: Path) -> None:
+    """The pool of states that a persistent NCA is trained on."""
+    *_, cohort = _lessons(zoo, "persistent", "meta", (POOL_AFTER,))
+    target = cohort.targets[0]
+    states = cohort.pools[0][..., :4]
+    panels = [
+        (composite(state, "dark"), f"{db:.1f} dB", "")
+        for state, db in zip(states, psnr(states, target), strict=True)
+    ]
+    write_png(path, figures.draw(panels, 6))
+
+
+def lives(zoo: Zoo, path: Path) -> None:
+    """One picture, three regimes: grown, left alone, wounded."""
+    row = _example(zoo)
+    panels: list[Panel] = []
+    for regime in ("growing", "persistent", "regenerating"):
+        *_, cohort = _lessons(zoo, regime, "meta", (200,))
+        run = rollout(cohort.weights[0], seed_of(zoo, row), LIVES[-1], damage=[WOUND])
+        shown = [(step, state) for step, state in run if step in LIVES]
+        panels += [
+            (composite(state, "dark"), f"step {step}", "" if number else regime)
+            for number, (step, state) in enumerate(shown)
+        ]
+    write_png(path, figures.draw(panels, len(LIVES)))
+
+
+FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
+    "growing.gif": growing,
+    "strip.png": moments,
+    "sheet.png": contact_sheet,
+    "channels.png": apart,
+    "explore.png": page,
+    "rule-perception.png": perception,
+    "rule-step.png": one_step,
+    "rule-channels.png": channels,
+    "rule-training.png": training,
+    "rule-pool.png": pool,
+    "rule-lives.png": lives,
+}
+
+
+def _example(zoo: Zoo) -> int:
+    return int(np.flatnonzero(zoo.label == EXAMPLE)[0])
+
+
+@cache
+def _states(zoo: Zoo) -> list[tuple[int, np.ndarray]]:
+    """Every step of the example's life."""
+    row = _example(zoo)
+    return list(rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1]))
+
+
+def _lessons(zoo: Zoo, regime: str, init: str, steps: Sequence[int]) -> Iterator[Cohort]:
+    """Train an NCA on the example's picture, without a gate: the cohort after so many steps."""
+    row = _example(zoo)
+    target = Target(restored(zoo.target[row]), int(zoo.seed_row[row]), int(zoo.seed_col[row]))
+    job = Job(str(zoo.id[row]), target, make_init(init, regime), int(zoo.rng_seed[row]))
+    cohort = Cohort(REGIMES[regime], SparseEngine(), *zoo.grid)
+    cohort.add(Member(job))
+    for step in range(max(steps) + 1):
+        if step in steps:
+            yield cohort
+        cohort.step()
+
+
+def _judged(zoo: Zoo, weights: np.ndarray, caption: str) -> Panel:
+    """What these weights grow by step 96, and its PSNR."""
+    row = _example(zoo)
+    *_, (_, state) = rollout(weights, seed_of(zoo, row), 96, every=96)
+    db = psnr(state[..., :4], restored(zoo.target[row]))
+    return composite(state, "dark"), caption, f"{db:.1f} dB"
+
+
+def main() -> None:
+    """Draw the figures that the arguments name, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--zoo", default="data/zoo.h5", help="default: data/zoo.h5")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(FIGURES):
+        parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    zoo = nca_zoo.open(arguments.zoo)
+    zoo = zoo.subset(zoo.good)
+    FOLDER.mkdir(exist_ok=True)
+    for name in arguments.names or FIGURES:
+        print(FOLDER / name, flush=True)
+        FIGURES[name](zoo, FOLDER / name)
 
 
 if __name__ == "__main__":

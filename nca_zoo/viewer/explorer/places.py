@@ -7,7 +7,7 @@ Floats = npt.NDArray[np.float32]
 
 COMPONENTS = 50  # neighbours and UMAP see that many principal components
 SPREAD = 0.3  # looser than a map on paper: pictures here can be zoomed
-FEWEST_FOR_UMAP = 20  # fewer rows are drawn by their first two components
+FEWEST_FOR_UMAP = 30  # for fewer rows UMAP has little to say, and takes ten seconds to start
 
 
 def components(vectors: Floats, seed: int = 0) -> Floats:
@@ -28,7 +28,7 @@ def components(vectors: Floats, seed: int = 0) -> Floats:
 def places(reduced: Floats, seed: int = 0) -> Floats:
     """A point in the unit square for each row of ``(N, D)``: ``(N, 2)``, centred, never stretched.
 
-    UMAP (McInnes, Healy and Melville 2018), or the first two columns of fewer than 20 rows.
+    UMAP (McInnes, Healy and Melville 2018), or the first two columns of fewer than 30 rows.
     """
     if len(reduced) < FEWEST_FOR_UMAP or np.ptp(reduced) == 0:
         flat = np.zeros((len(reduced), 2), np.float32)
