@@ -15,7 +15,7 @@ import click
 from nca_zoo.errors import ZooError
 
 from .options import data_folder
-from .training_options import build_settings, training_options
+from .training_options import SOLO, build_settings, solo_defaults, training_options
 
 if TYPE_CHECKING:
     from nca_zoo.diary import Diary, Page
@@ -62,9 +62,7 @@ SCALED = 40  # cells a side of a larger one, as in Distill's article
     default=lambda: os.cpu_count() or 1,
     show_default="one per CPU",
 )
-@training_options(
-    init="meta; writeup: independent", alpha="ink; writeup of an opaque picture: opaque"
-)
+@training_options(**SOLO)
 def fit(
     picture: Path,
     size: int | None,
@@ -93,13 +91,7 @@ def fit(
 
     keep = _steps(rows)
     source, drawn = _load(picture, size)
-    transparent = drawn.pixels.ndim == 3 and drawn.pixels[..., 3].min() < 255
-    writeup = training["regime"] == "writeup"
-    settings = build_settings(
-        training,
-        init="independent" if writeup else "meta",
-        alpha="opaque" if writeup and not transparent else "ink",
-    )
+    settings = build_settings(training, **solo_defaults(drawn.pixels, training["regime"]))
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
     height, width = drawn.pixels.shape[:2]
     with (

@@ -26,6 +26,7 @@ COMMANDS = {
     "import": "Put NCAs that were trained elsewhere into a zoo.",
     "symmetry": "Scramble or align weights without changing what grows.",
     "fit": "Train one NCA on any picture, and show how it learned.",
+    "draw": "Draw a picture, and watch it grow.",
     "metastart": "Meta-learn the shared start that `build` uses.",
 }
 

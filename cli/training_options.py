@@ -14,6 +14,14 @@ from nca_zoo.targets import TargetSettings
 
 if TYPE_CHECKING:
     from nca_zoo.build import BuildSettings
+    from nca_zoo.image_files import Pixels
+
+SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
+SOLO = {  # the defaults of commands that train on one picture, in words
+    "init": "meta; writeup and opaque colour pictures: independent",
+    "alpha": "ink; writeup of an opaque picture: opaque",
+    "steps": f"{SOLO_STEPS}; writeup: {REGIMES['writeup'].steps}",
+}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -87,12 +95,18 @@ def training_options(
     return decorate
 
 
-def build_settings(chosen: dict[str, Any], init: str, alpha: str) -> "BuildSettings":
-    """The settings that these options stand for, ``init`` and ``alpha`` where none are given."""
+def build_settings(
+    chosen: dict[str, Any], init: str, alpha: str, steps: int = 0
+) -> "BuildSettings":
+    """The settings that these options stand for.
+
+    Where none are given: ``init``, ``alpha``, and at least so many ``steps``.
+    """
     from nca_zoo.build import BuildSettings
 
-    overrides = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
-    regime = dataclasses.replace(REGIMES[chosen["regime"]], **overrides)
+    regime = REGIMES[chosen["regime"]]
+    given = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
+    regime = dataclasses.replace(regime, **{"steps": max(regime.steps, steps)} | given)
     return BuildSettings(
         regime,
         make_init(chosen["init"] or init, regime.name, chosen["seed"], chosen["start"]),
@@ -101,3 +115,15 @@ def build_settings(chosen: dict[str, Any], init: str, alpha: str) -> "BuildSetti
         chosen["engine"],
         chosen["device"],
     )
+
+
+def solo_defaults(pixels: "Pixels", regime: str) -> dict[str, Any]:
+    """``SOLO`` for a picture's pixels and a regime, as ``build_settings`` takes it."""
+    coloured = pixels.ndim == 3
+    transparent = coloured and int(pixels[..., 3].min()) < 255
+    writeup = regime == "writeup"
+    return {
+        "init": "independent" if writeup or (coloured and not transparent) else "meta",
+        "alpha": "opaque" if writeup and not transparent else "ink",
+        "steps": SOLO_STEPS,
+    }
