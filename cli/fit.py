@@ -86,24 +86,26 @@ def fit(
     """
     from tqdm import tqdm
 
+    from nca_zoo.build import make_job
     from nca_zoo.diary import Diary
-    from nca_zoo.solo import fit_picture, zoo_of_one
+    from nca_zoo.solo import fit_alone, zoo_of_one
 
     keep = _steps(rows)
     source, drawn = _load(picture, size)
     settings = build_settings(training, **solo_defaults(drawn.pixels, training["regime"]))
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
-    height, width = drawn.pixels.shape[:2]
+    if out.suffix != ".h5":
+        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
+    job = make_job(drawn, settings)
     with (
         zoo_of_one(out, source, settings, size, replace) as put,
         _interruption() as interrupted,
         tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
     ):
         diary = Diary(keep, partial(_tell, bar), interrupted)
-        done = fit_picture(drawn, settings, threads, diary)
+        done = fit_alone(job, settings, threads, diary)
         put(drawn, done)
-    if interrupted():
-        click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
+    height, width = drawn.pixels.shape[:2]
     click.echo(
         f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
         f"{done.train_steps} training steps; PSNR {done.psnr_96:.1f} dB at step 96, "
@@ -111,6 +113,9 @@ def fit(
     )
     for path in _write(out, done, diary, film, settings.regime):
         click.echo(path)
+    if interrupted():
+        click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
+        raise SystemExit(1)
     click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
 
 

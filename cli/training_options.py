@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from nca_zoo.image_files import Pixels
 
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
+SLOW_LR = 7e-4  # where nearly all cells live, the regimes' 2e-3 overshoots (docs/fit.md)
+FULL = 0.5  # share of the frame that is filled, from which that holds
 SOLO = {  # the defaults of commands that train on one picture, in words
-    "init": "meta; writeup and opaque colour pictures: independent",
+    "init": "meta; writeup: independent",
     "alpha": "ink; writeup of an opaque picture: opaque",
     "steps": f"{SOLO_STEPS}; writeup: {REGIMES['writeup'].steps}",
+    "lr": f"the regime's; pictures that fill their frame: {SLOW_LR}",
 }
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -64,15 +67,13 @@ _OPTIONS = (
     ),
     click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]"),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
-    click.option("--lr", type=float, help="Adam's step size.  [default: the regime's]"),
 )
 
 
 def training_options(
-    init: str, alpha: str, steps: str = "the regime's"
+    init: str, alpha: str, steps: str = "the regime's", lr: str = "the regime's"
 ) -> Callable[[Command], Command]:
-    """All of them. The arguments say, for the help page, what --init, --alpha and --steps default
-    to."""
+    """All of them. The arguments say, for the help page, what these options default to."""
     differing = (
         click.option(
             "--init", type=click.Choice(INITS), help=f"Where weights start.  [default: {init}]"
@@ -85,6 +86,7 @@ def training_options(
         click.option(
             "--steps", type=int, help=f"Training steps of an attempt.  [default: {steps}]"
         ),
+        click.option("--lr", type=float, help=f"Adam's step size.  [default: {lr}]"),
     )
 
     def decorate(command: Command) -> Command:
@@ -96,20 +98,19 @@ def training_options(
 
 
 def build_settings(
-    chosen: dict[str, Any], init: str, alpha: str, steps: int = 0
+    chosen: dict[str, Any], init: str, alpha: str, **overrides: float
 ) -> "BuildSettings":
     """The settings that these options stand for.
 
-    Where none are given: ``init``, ``alpha``, and at least so many ``steps``.
+    Where none are given: ``init``, ``alpha``, and these settings of the regime.
     """
     from nca_zoo.build import BuildSettings
 
-    regime = REGIMES[chosen["regime"]]
-    given = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
-    regime = dataclasses.replace(regime, **{"steps": max(regime.steps, steps)} | given)
+    named = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
+    regime = dataclasses.replace(REGIMES[chosen["regime"]], **overrides | named)
     return BuildSettings(
         regime,
-        make_init(chosen["init"] or init, regime.name, chosen["seed"], chosen["start"]),
+        make_init(chosen["init"] or init, chosen["regime"], chosen["seed"], chosen["start"]),
         TargetSettings(chosen["alpha"] or alpha, chosen["seed_at"]),  # type: ignore[arg-type]
         chosen["seed"],
         chosen["engine"],
@@ -119,11 +120,10 @@ def build_settings(
 
 def solo_defaults(pixels: "Pixels", regime: str) -> dict[str, Any]:
     """``SOLO`` for a picture's pixels and a regime, as ``build_settings`` takes it."""
-    coloured = pixels.ndim == 3
-    transparent = coloured and int(pixels[..., 3].min()) < 255
-    writeup = regime == "writeup"
-    return {
-        "init": "independent" if writeup or (coloured and not transparent) else "meta",
-        "alpha": "opaque" if writeup and not transparent else "ink",
-        "steps": SOLO_STEPS,
-    }
+    ink = pixels if pixels.ndim == 2 else pixels[..., 3]
+    if regime == "writeup":
+        transparent = pixels.ndim == 3 and int(ink.min()) < 255
+        return {"init": "independent", "alpha": "ink" if transparent else "opaque"}
+    full = float(ink.mean()) / 255 >= FULL
+    steps = max(SOLO_STEPS, REGIMES[regime].steps)
+    return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if full else {})

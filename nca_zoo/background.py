@@ -1,14 +1,14 @@
-"""Fitting one picture on a thread of its own, so that a window stays alive meanwhile."""
+"""Fitting one NCA on a thread of its own, so that a window stays alive meanwhile."""
 
 import threading
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from nca_zoo.build import BuildSettings
+from nca_zoo.cohort import Job
 from nca_zoo.diary import Diary, Page
 from nca_zoo.errors import ZooError
-from nca_zoo.images import Picture
-from nca_zoo.solo import fit_picture
+from nca_zoo.solo import fit_alone
 from nca_zoo.trainer import Fit
 
 
@@ -25,12 +25,13 @@ class Step:
 class BackgroundFit:
     """Begins at once; ``news`` tells what has happened since it was last asked."""
 
-    def __init__(self, picture: Picture, settings: BuildSettings, threads: int = 1) -> None:
-        self.picture = picture
+    def __init__(self, job: Job, settings: BuildSettings, threads: int = 1) -> None:
         self._news: SimpleQueue[Step | Fit | ZooError] = SimpleQueue()
         self._stop = threading.Event()
         # A daemon: closing the window may end the process in the middle of a training step.
-        self._thread = threading.Thread(target=self._work, args=(settings, threads), daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(job, settings, threads), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -50,10 +51,10 @@ class BackgroundFit:
             except Empty:
                 return told
 
-    def _work(self, settings: BuildSettings, threads: int) -> None:
+    def _work(self, job: Job, settings: BuildSettings, threads: int) -> None:
         diary = Diary(tell=lambda *step: self._news.put(Step(*step)), stop=self._stop.is_set)
         try:
-            self._news.put(fit_picture(self.picture, settings, threads, diary))
+            self._news.put(fit_alone(job, settings, threads, diary))
         except ZooError as error:
             self._news.put(error)
         except Exception as error:  # a thread's traceback reaches nobody

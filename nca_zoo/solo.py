@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nca_zoo.build import BuildSettings, header, make_job, record
+from nca_zoo.assemble import disk
+from nca_zoo.build import BuildSettings, header, record
+from nca_zoo.cohort import Job
 from nca_zoo.engines import make_engine
 from nca_zoo.errors import ZooError
 from nca_zoo.images import Picture, Source
@@ -12,16 +14,16 @@ from nca_zoo.trainer import Fit, Watcher, train
 from nca_zoo.zoowriter import ZooWriter
 
 
-def fit_picture(
-    picture: Picture, settings: BuildSettings, threads: int = 1, watch: Watcher | None = None
+def fit_alone(
+    job: Job, settings: BuildSettings, threads: int = 1, watch: Watcher | None = None
 ) -> Fit:
-    """Train the NCA of one picture; whatever ``watch`` ends early is judged as it is.
+    """Train one NCA; if ``watch`` ends the training early, it is judged as it is.
 
-    The weights are those that ``build`` gives this picture with these settings, whatever the
+    The weights are those that ``build`` gives its picture with these settings, whatever the
     number of ``threads`` (sparse engine).
     """
     engine = make_engine(settings.engine, settings.device, threads)
-    (fit,) = train([make_job(picture, settings)], settings.regime, engine, 1, watch)
+    (fit,) = train([job], settings.regime, engine, 1, watch)
     return fit
 
 
@@ -37,12 +39,14 @@ def zoo_of_one(
     if path.exists() and not replace:
         raise ZooError(f"{path} exists already; give --replace to train anew, or another --out")
     new = path.with_name(f"{path.stem}.new.h5")
-    new.unlink(missing_ok=True)
+    with disk(path):
+        new.unlink(missing_ok=True)
     with ZooWriter(new, header(source, settings, size)) as writer:
 
         def put(picture: Picture, fit: Fit) -> None:
             writer.add([record(picture, fit)])
 
         yield put
-    if new.exists():
-        new.replace(path)
+    with disk(path):
+        if new.exists():
+            new.replace(path)

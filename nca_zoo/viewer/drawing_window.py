@@ -8,13 +8,12 @@ from pathlib import Path
 from tkinter import colorchooser, filedialog, ttk
 
 from nca_zoo.background import BackgroundFit, Step
-from nca_zoo.build import BuildSettings
+from nca_zoo.build import BuildSettings, make_job
 from nca_zoo.errors import ZooError
 from nca_zoo.image_files import FILE_TYPES, Pixels, cleaned
 from nca_zoo.images import Picture, Source
 from nca_zoo.rollout import rollout
 from nca_zoo.solo import zoo_of_one
-from nca_zoo.targets import make_target
 from nca_zoo.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
 from nca_zoo.viewer.frames import cell_size
@@ -261,18 +260,18 @@ class DrawingWindow(ttk.Frame):
             return
         pixels = self.drawing.pixels.copy()
         name = cleaned(self.file.stem) if self.file else "drawing"
+        picture = Picture(name, -1, 0, "train", pixels)
         try:
-            make_target(pixels)
             settings = self._settings_for(pixels)
+            job = make_job(picture, settings)
         except ZooError as error:
             self.status.set(str(error))
             return
-        picture = Picture(name, -1, 0, "train", pixels)
         self._grown_from = picture, settings
         self.player.halt()
         self.bar.configure(maximum=settings.regime.steps, value=0)
         self.status.set("The first training step may take a while: it compiles.")
-        self.work = BackgroundFit(picture, settings, self._threads)
+        self.work = BackgroundFit(job, settings, self._threads)
         self._enable()
         self.after(POLL_MS, self._poll)
 
