@@ -362,8 +362,10 @@ class DrawingWindow(ttk.Frame):
 
     def close(self) -> None:
         """End the training and the window."""
-        self.stop()
         self.player.halt()
+        if self.work is not None:  # Tk must not be taken down while a thread may collect garbage
+            self.work.stop()
+            self.work.join()
         self._window.destroy()
 
 
