@@ -1,11 +1,14 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo test figures writeup starts benchmarks
+.PHONY: zoo test figures draw-figure writeup starts benchmarks
 
 zoo test:
 	python3 start.py $@
 
 figures: # the pictures in docs/figures, from data/zoo.h5
 	.venv/bin/python docs/make_figures.py
+
+draw-figure: # the window of docs/draw.md
+	.venv/bin/python docs/make_draw.py
 
 writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
 	.venv/bin/python docs/make_writeup.py

@@ -1,8 +1,8 @@
 """The write-up reproduced: ``make writeup``. Fits, pictures and the table of docs/writeup.md.
 
-python docs/make_writeup.py                           everything; what is fitted already is not again
-python docs/make_writeup.py --only gecko-writeup      one of the four fits, and no pictures
-python docs/make_writeup.py --steps 20                a trial: so few steps, elsewhere, no page changed
+python docs/make_writeup.py                         all that is not fitted yet, and the pictures
+python docs/make_writeup.py --only gecko-writeup    one of the four fits, and no pictures
+python docs/make_writeup.py --steps 20              a trial of so few steps; the page stays as it is
 """
 
 import argparse
