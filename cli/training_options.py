@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from nca_zoo.image_files import Pixels
 
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
-SLOW_LR = 7e-4  # where nearly all cells live, the regimes' 2e-3 overshoots (docs/fit.md)
+SLOW_LR = 7e-4  # with colours, or where most cells live, the regimes' 2e-3 overshoots (docs/fit.md)
 FULL = 0.5  # share of the frame that is filled, from which that holds
 SOLO = {  # the defaults of commands that train on one picture, in words
     "init": "meta; writeup: independent",
     "alpha": "ink; writeup of an opaque picture: opaque",
     "steps": f"{SOLO_STEPS}; writeup: {REGIMES['writeup'].steps}",
-    "lr": f"the regime's; pictures that fill their frame: {SLOW_LR}",
+    "lr": f"the regime's; coloured or full pictures: {SLOW_LR}",
 }
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -124,6 +124,6 @@ def solo_defaults(pixels: "Pixels", regime: str) -> dict[str, Any]:
     if regime == "writeup":
         transparent = pixels.ndim == 3 and int(ink.min()) < 255
         return {"init": "independent", "alpha": "ink" if transparent else "opaque"}
-    full = float(ink.mean()) / 255 >= FULL
+    slow = pixels.ndim == 3 or float(ink.mean()) / 255 >= FULL
     steps = max(SOLO_STEPS, REGIMES[regime].steps)
-    return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if full else {})
+    return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if slow else {})

@@ -56,7 +56,7 @@ def test_fit_leaves_zoo_film_sheet_and_curve(picture, tmp_path, monkeypatch):
 def test_the_weights_are_those_that_build_would_give(picture, tmp_path):
     run("fit", picture, *QUICKLY, "--out", tmp_path / "fit.h5", "--film", "none", "--threads", 2)
     run("build", "--source", picture.parent, "--per-class", "all", *QUICKLY, "--jobs", 1,
-        "--out", tmp_path / "build.h5")  # fmt: skip
+        "--lr", 7e-4, "--out", tmp_path / "build.h5")  # fmt: skip
     fit, built = open_zoo(tmp_path / "fit.h5"), open_zoo(tmp_path / "build.h5")
     for column in ("id", "weights", "loss", "psnr_96", "grown", "seed_row", "rng_seed"):
         np.testing.assert_array_equal(fit.column(column), built.column(column), err_msg=column)
@@ -102,6 +102,8 @@ def test_defaults_follow_the_picture():
     sparse[3, 3] = 255
     assert solo_defaults(sparse, "persistent") == {"init": "meta", "alpha": "ink", "steps": 1000}
     assert solo_defaults(full, "growing")["lr"] == 7e-4
+    assert solo_defaults(full[..., 0], "growing")["lr"] == 7e-4
+    assert solo_defaults(np.zeros((8, 8, 4), np.uint8), "growing")["lr"] == 7e-4
     assert solo_defaults(full, "writeup") == {"init": "independent", "alpha": "opaque"}
     full[0, 0, 3] = 0
     assert solo_defaults(full, "writeup")["alpha"] == "ink"
