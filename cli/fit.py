@@ -179,7 +179,7 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     """The pictures beside the zoo: yields each file when it is written."""
     from nca_zoo.rollout import rollout
     from nca_zoo.viewer.frames import Film
-    from nca_zoo.viewer.training import loss_curves, training_sheet
+    from nca_zoo.viewer.training import loss_curve, training_sheet
     from nca_zoo.viewer.video import write_gif, write_mp4, write_png
 
     target, name = done.job.target, done.job.id
@@ -187,7 +187,7 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     sheet, curve = (out.with_name(f"{out.stem}-{what}.png") for what in ("sheet", "loss"))
     write_png(sheet, training_sheet(diary.of(done), target.rgba, name))
     yield sheet
-    write_png(curve, loss_curves({name: done.losses}, f"{name}: loss of {steps} training steps"))
+    write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
     yield curve
     if film == "none":
         return

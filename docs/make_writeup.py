@@ -2,6 +2,7 @@
 
 python docs/make_writeup.py                         all that is not fitted yet, and the pictures
 python docs/make_writeup.py --only gecko-writeup    one of the four fits, and no pictures
+python docs/make_writeup.py --as-is                 pictures of the fits as they are
 python docs/make_writeup.py --steps 20              a trial of so few steps; the page stays as it is
 """
 
@@ -42,17 +43,22 @@ def draw_digit(file: Path) -> None:
 
 
 def fit(picture: str, regime: str, folder: Path, steps: int | None) -> None:
-    """Run `nca-zoo fit`, unless its zoo is there already."""
+    """Run `nca-zoo fit`, unless its zoo is there already and was not stopped half-way."""
     out = folder / f"{picture}-{regime}.h5"
-    if out.exists():
+    if out.exists() and is_whole(nca_zoo.open(out)):
         print(f"{out} is there already")
         return
     command = ["fit", FIGURES / f"{picture}.png", "--regime", regime, "--out", out]
-    command += ["--film", "none", *(["--steps", steps] if steps else [])]
+    command += ["--replace", "--film", "none", *(["--steps", steps] if steps else [])]
     print("nca-zoo", *command, flush=True)
     subprocess.run(
         [sys.executable, "-m", "nca_zoo_cli.main", *(str(part) for part in command)], check=True
     )
+
+
+def is_whole(zoo: Zoo) -> bool:
+    """Whether its fit took all of its training steps, or reached the gate before."""
+    return bool(zoo.good[0]) or int(zoo.train_steps[0]) >= zoo.attrs["regime"]["steps"]
 
 
 def film(zoos: dict[str, Zoo]) -> list[np.ndarray]:
@@ -84,6 +90,11 @@ def table(zoos: dict[tuple[str, str], Zoo]) -> str:
             f"{zoo.wall_s[0] / 60:.1f} | {zoo.psnr_96[0]:.1f} dB | {zoo.psnr_400[0]:.1f} dB | "
             f"{100 * zoo.alive_400[0]:.0f} % |"
         )
+    if not all(map(is_whole, zoos.values())):
+        lines += [
+            "",
+            "**A fit was stopped early: this page does not show the real comparison yet.**",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -93,6 +104,7 @@ def main() -> None:
     every = [f"{picture}-{regime}" for picture in PICTURES for regime in REGIMES]
     parser.add_argument("--only", choices=every, help="run this fit alone")
     parser.add_argument("--steps", type=int, help="a trial with so few training steps")
+    parser.add_argument("--as-is", action="store_true", help="fit nothing, draw what there is")
     chosen = parser.parse_args()
     folder = Path("data") / (f"writeup-{chosen.steps}" if chosen.steps else "writeup")
     figures = folder / "figures" if chosen.steps else FIGURES
@@ -101,7 +113,7 @@ def main() -> None:
         draw_digit(FIGURES / "digit.png")
     for picture in PICTURES:
         for regime in REGIMES:
-            if chosen.only in (None, f"{picture}-{regime}"):
+            if not chosen.as_is and chosen.only in (None, f"{picture}-{regime}"):
                 fit(picture, regime, folder, chosen.steps)
     if chosen.only:
         return

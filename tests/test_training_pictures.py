@@ -6,7 +6,7 @@ from readback import HEIGHT, WIDTH, pictures
 
 from nca_zoo.diary import Page
 from nca_zoo.viewer.frames import composite
-from nca_zoo.viewer.training import Axes, loss_curves, smoothed, training_sheet
+from nca_zoo.viewer.training import Axes, loss_curve, smoothed, training_sheet
 
 SCALE = 8  # pixels a cell of a sheet of 14 x 12 cells
 
@@ -36,7 +36,7 @@ def test_the_sheet_shows_target_output_and_channels_of_every_page():
 
 
 def test_a_decade_is_as_high_as_the_next():
-    axes = Axes([[1.0, 0.1, 0.001]])
+    axes = Axes(np.array([1.0, 0.1, 0.001]))
     assert axes.y(1e-1) - axes.y(1) == pytest.approx(axes.y(1e-3) - axes.y(1e-2))
     assert axes.y(1) < axes.y(0.1)
     assert axes.x(1) == axes.left
@@ -46,8 +46,8 @@ def test_a_decade_is_as_high_as_the_next():
 
 def test_the_line_lies_where_the_losses_are():
     losses = [0.1] * 100 + [0.001] * 100
-    curve = loss_curves({"a": losses}, "a").astype(int)
-    axes = Axes([losses])
+    curve = loss_curve(losses, "a").astype(int)
+    axes = Axes(np.array(losses))
     coloured = (curve[..., 2] - curve[..., 0]) > 60
     for step, loss in ((40, 0.1), (160, 0.001)):
         column = coloured[:, round(axes.x(step) / 2)]
@@ -56,9 +56,7 @@ def test_the_line_lies_where_the_losses_are():
 
 def test_curves_survive_what_diverged_and_what_is_short():
     for losses in ([0.5], [0.1, float("nan"), 0.2], [float("inf")], [0.0, 0.1], [0.3] * 2000):
-        assert loss_curves({"a": losses}, "a").shape == (540, 960, 3)
-    two = loss_curves({"a": [0.1, 0.2], "b": [0.3, 0.1, 0.2]}, "both")
-    assert two.shape == (540, 960, 3)
+        assert loss_curve(losses, "a").shape == (540, 960, 3)
 
 
 def test_smoothing_keeps_a_constant_and_the_length():

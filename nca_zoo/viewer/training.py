@@ -1,14 +1,13 @@
 """Pictures of how an NCA learned: the training sheet, and the loss curve on a log scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from nca_zoo.diary import Page
-from nca_zoo.viewer.atlas import PALETTE
-from nca_zoo.viewer.frames import BACKGROUNDS, Layout, Pixels, Sheet, composite
+from nca_zoo.viewer.frames import BACKGROUNDS, Colour, Layout, Pixels, Sheet, composite
 
 Floats = npt.NDArray[np.floating]
 
@@ -18,6 +17,7 @@ CHANNELS = ("R", "G", "B", "alpha")
 WIDTH, HEIGHT = 960, 540  # pixels of the curve
 LEFT, TOP, RIGHT, BOTTOM = 76, 56, 28, 56  # around its axes
 TEXT, TITLE = 15, 19
+LINE: Colour = (92, 148, 255)
 SMOOTH = 50  # a curve is drawn again, smoothed over so manieth part of it
 LOWEST = 1e-8  # what a loss of zero is drawn as
 
@@ -51,36 +51,30 @@ def _grey(channel: Floats) -> Pixels:
     return np.repeat(level[..., None], 3, axis=-1)
 
 
-def loss_curves(curves: Mapping[str, Sequence[float]], title: str) -> Pixels:
-    """Training losses per step, on a log scale: each curve faint, and smoothed on top.
+def loss_curve(losses: Sequence[float], title: str) -> Pixels:
+    """The training loss of every step, on a log scale: faint as it is, and smoothed on top.
 
     Losses that are not finite leave a gap. Returns uint8 RGB, 540 x 960.
     """
     colours = BACKGROUNDS["dark"]
     picture = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT), colours.page)  # halved at the end
     draw = ImageDraw.Draw(picture)
-    axes = Axes(list(curves.values()))
+    points = np.maximum(np.asarray(losses, float), LOWEST)
+    axes = Axes(points)
     font, big = (ImageFont.load_default(2 * size) for size in (TEXT, TITLE))
-
     for value, label in axes.grid():
         y = axes.y(value)
-        draw.line((2 * LEFT, y, axes.right, y), _faint(colours.muted, 0.35), 2)
-        if label:
-            draw.text((2 * LEFT - 16, y), label, colours.muted, font, anchor="rm")
+        draw.line((axes.left, y, axes.right, y), _faint(colours.muted, 0.35), 2)
+        draw.text((axes.left - 16, y), label, colours.muted, font, anchor="rm")
     for step in axes.ticks():
         x = axes.x(step)
         draw.line((x, axes.bottom, x, axes.bottom + 10), colours.muted, 2)
         draw.text((x, axes.bottom + 16), f"{step}", colours.muted, font, anchor="mt")
-    draw.text((2 * LEFT, 2 * TOP // 2), title, colours.ink, big, anchor="lm")
-    draw.text((axes.right, 2 * (HEIGHT - 12)), "training step", colours.muted, font, anchor="rs")
-    end = float(axes.right)
-    for (name, losses), colour in reversed([*zip(curves.items(), PALETTE[6::-2], strict=False)]):
-        points = np.maximum(np.asarray(losses, float), LOWEST)
-        _line(draw, axes, points, _faint(colour, 0.45), 2)
-        _line(draw, axes, smoothed(points), colour, 5)
-        if len(curves) > 1:
-            draw.text((end, TOP), name, colour, font, anchor="rm")
-            end -= font.getlength(name) + 40
+    draw.text((axes.left, TOP), title, colours.ink, big, anchor="lm")
+    words = (axes.right, 2 * (HEIGHT - 12))
+    draw.text(words, "training step", colours.muted, font, anchor="rs")
+    _line(draw, axes, points, _faint(LINE, 0.45), 2)
+    _line(draw, axes, smoothed(points), LINE, 5)
     return np.asarray(picture.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
 
 
@@ -90,12 +84,11 @@ class Axes:
     left, right = 2 * LEFT, 2 * (WIDTH - RIGHT)
     top, bottom = 2 * TOP, 2 * (HEIGHT - BOTTOM)
 
-    def __init__(self, curves: Sequence[Sequence[float]]) -> None:
-        every = np.concatenate([np.asarray(curve, float) for curve in curves])
-        finite = np.maximum(every[np.isfinite(every)], LOWEST)
+    def __init__(self, losses: Floats) -> None:
+        finite = losses[np.isfinite(losses)]
         low, high = (finite.min(), finite.max()) if len(finite) else (1e-3, 1.0)
         self.low, self.high = np.log10(low) - 0.08, np.log10(high) + 0.08
-        self.last = max(2, *(len(curve) for curve in curves))
+        self.last = max(2, len(losses))
 
     def x(self, step: float) -> float:
         """Training step, counted from 1."""
@@ -130,7 +123,7 @@ def smoothed(losses: Floats) -> Floats:
     return np.exp([logs[max(0, i - half) : i + half + 1].mean() for i in range(len(losses))])
 
 
-def _faint(colour: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+def _faint(colour: Colour, share: float) -> Colour:
     page = BACKGROUNDS["dark"].page
     red, green, blue = (
         round(share * c + (1 - share) * p) for c, p in zip(colour, page, strict=True)
@@ -139,7 +132,7 @@ def _faint(colour: tuple[int, int, int], share: float) -> tuple[int, int, int]:
 
 
 def _line(
-    draw: ImageDraw.ImageDraw, axes: Axes, losses: Floats, colour: tuple[int, int, int], width: int
+    draw: ImageDraw.ImageDraw, axes: Axes, losses: Floats, colour: Colour, width: int
 ) -> None:
     """A line through ``losses``, broken where they are not finite."""
     finite = np.isfinite(losses)
