@@ -38,9 +38,9 @@ class BackgroundFit:
         """End the training after the step in work; the fit as it is then comes as news."""
         self._stop.set()
 
-    def join(self) -> None:
-        """Wait for the end."""
-        self._thread.join()
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the end, at most so long."""
+        self._thread.join(seconds)
 
     def news(self) -> list[Step | Fit | ZooError]:
         """Steps since last time, and at the very end the fit, or the error that prevented it."""

@@ -21,6 +21,7 @@ from nca_zoo.viewer.player import CellView, Player
 
 PANEL = 392  # pixels of the drawing's side, about
 POLL_MS = 50
+PATIENCE_S = 10  # for the training step in work, when the window is closed
 PLAYED_STEPS = 1000
 SWATCHES = (
     *("#ffffff", "#20242c", "#e5484d", "#f5a524", "#f7d747"),
@@ -365,7 +366,7 @@ class DrawingWindow(ttk.Frame):
         self.player.halt()
         if self.work is not None:  # Tk must not be taken down while a thread may collect garbage
             self.work.stop()
-            self.work.join()
+            self.work.join(PATIENCE_S)
         self._window.destroy()
 
 
