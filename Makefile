@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures notebooks starts benchmarks
+.PHONY: zoo explore test figures draw-figure notebooks writeup starts benchmarks
 
 zoo explore test:
 	python3 start.py $@
@@ -9,6 +9,12 @@ figures: # every picture of the README and the pages, from data/zoo.h5
 
 notebooks: # run them from top to bottom and keep what they show
 	.venv/bin/python notebooks/execute.py
+
+draw-figure: # the window of docs/draw.md
+	.venv/bin/python docs/make_draw.py
+
+writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
+	.venv/bin/python docs/make_writeup.py
 
 starts: # the meta-learned starts that ship with the package: an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz

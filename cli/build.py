@@ -1,6 +1,5 @@
 """``nca-zoo build``: fit one NCA per picture and write the zoo file."""
 
-import dataclasses
 import os
 import signal
 import time
@@ -11,21 +10,18 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from nca_zoo.build import BuildSettings, header
 from nca_zoo.build import build as build_zoo
-from nca_zoo.engines import ENGINES
+from nca_zoo.build import header
 from nca_zoo.errors import ZooError
 from nca_zoo.images import SOURCES, load_pictures, parse_classes
-from nca_zoo.init import INITS, make_init
 from nca_zoo.quality import Status
-from nca_zoo.regime import REGIMES, Regime
 from nca_zoo.share import parse_share
-from nca_zoo.targets import TargetSettings
 from nca_zoo.trainer import Fit
 from nca_zoo.zoofile import open_zoo
 from nca_zoo.zoowriter import ZooWriter
 
 from .options import data_folder, default_zoo
+from .training_options import build_settings, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
 NAMED = 10  # failed NCAs named in the summary
@@ -57,36 +53,7 @@ NAMED = 10  # failed NCAs named in the summary
     metavar="I/N",
     help="Fit only the I-th of N equal parts of the pictures, into a file of its own beside --out.",
 )
-@click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
-@click.option(
-    "--init",
-    type=click.Choice(INITS),
-    help="Where weights start.  [default: meta; writeup: independent]",
-)
-@click.option(
-    "--start",
-    type=click.Path(path_type=Path),
-    help="A start file of `nca-zoo metastart`, for --init meta.",
-)
-@click.option(
-    "--alpha",
-    type=click.Choice(["ink", "opaque"]),
-    help="What lives: the ink or all.  [default: ink; writeup: opaque]",
-)
-@click.option(
-    "--seed-at",
-    type=click.Choice(["ink", "center"]),
-    default="ink",
-    show_default=True,
-    help="Seed on the lit cell nearest the centre, or at the centre.",
-)
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option(
-    "--device",
-    default="cpu",
-    show_default=True,
-    help="cpu, cuda, cuda:1, mps: anything torch knows.",
-)
+@training_options(init="meta; writeup: independent", alpha="ink; writeup: opaque")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -99,19 +66,6 @@ NAMED = 10  # failed NCAs named in the summary
     type=click.IntRange(1),
     help="NCAs trained together in one task.  [default: 4; other devices: 256]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides all random draws.")
-@click.option("--steps", type=int, help="Training steps of an attempt.  [default: the regime's]")
-@click.option(
-    "--extra-steps",
-    type=int,
-    help="Granted to an attempt short of the gate.  [default: the regime's]",
-)
-@click.option(
-    "--attempts", type=int, help="Attempts before an NCA counts as failed.  [default: the regime's]"
-)
-@click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
-@click.option("--pool", type=int, help="States in the pool.  [default: the regime's]")
-@click.option("--lr", type=float, help="Adam's step size.  [default: the regime's]")
 def build(
     source: str,
     classes: str | None,
@@ -119,17 +73,9 @@ def build(
     size: int | None,
     out: Path,
     part: str | None,
-    regime: str,
-    init: str | None,
-    start: Path | None,
-    alpha: str | None,
-    seed_at: str,
-    engine: str,
-    device: str,
     jobs: int,
     cohort: int | None,
-    seed: int,
-    **overrides: Any,
+    **training: Any,
 ) -> None:
     """Fit one NCA per picture and write weights and metadata to an HDF5 file.
 
@@ -147,15 +93,11 @@ def build(
     """
     began = time.monotonic()
     share = None if part is None else parse_share(part)
-    chosen = _regime(regime, overrides)
-    writeup = regime == "writeup"
-    settings = BuildSettings(
-        chosen,
-        make_init(init or ("independent" if writeup else "meta"), regime, seed, start),
-        TargetSettings(alpha or ("opaque" if writeup else "ink"), seed_at),  # type: ignore[arg-type]
-        seed,
-        engine,
-        device,
+    writeup = training["regime"] == "writeup"
+    settings = build_settings(
+        training,
+        init="independent" if writeup else "meta",
+        alpha="opaque" if writeup else "ink",
     )
     wanted = parse_classes(classes) if classes else None
     origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
@@ -181,11 +123,6 @@ def build(
             )
             raise SystemExit(1) from None
     click.echo(_summary(out, len(fits), time.monotonic() - began))
-
-
-def _regime(name: str, overrides: dict[str, Any]) -> Regime:
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return dataclasses.replace(REGIMES[name], **given)
 
 
 def _count(per_class: str) -> int | None:

@@ -25,6 +25,8 @@ COMMANDS = {
     "export": "Write a zoo in formats that others read.",
     "import": "Put NCAs that were trained elsewhere into a zoo.",
     "symmetry": "Scramble or align weights without changing what grows.",
+    "fit": "Train one NCA on any picture, and show how it learned.",
+    "draw": "Draw a picture, and watch it grow.",
     "metastart": "Meta-learn the shared start that `build` uses.",
 }
 

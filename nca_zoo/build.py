@@ -85,7 +85,7 @@ def build(
     """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk."""
     finished = writer.finished_ids()
     wanted = {picture.id: picture for picture in pictures if picture.id not in finished}
-    jobs = [_job(picture, settings) for picture in wanted.values()]
+    jobs = [make_job(picture, settings) for picture in wanted.values()]
     # Much ink means many living cells and slow steps: those first, so that no worker ends late.
     jobs.sort(key=lambda job: -float(job.target.rgba[..., -1].sum()))
     if cohort_size is None:
@@ -100,7 +100,8 @@ def build(
         yield from fits
 
 
-def _job(picture: Picture, settings: BuildSettings) -> Job:
+def make_job(picture: Picture, settings: BuildSettings) -> Job:
+    """What the trainer needs to fit ``picture``; raises ZooError, naming it, if it is empty."""
     try:
         target = make_target(picture.pixels, settings.target)
     except ZooError as error:

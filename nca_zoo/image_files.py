@@ -47,11 +47,11 @@ def list_folder(folder: Path) -> ImageFolder:
         for k, path in enumerate(inside[name]):
             paths.append(path)
             labels.append(number)
-            ids.append(f"{_cleaned(name)}-{k:03d}")
+            ids.append(f"{cleaned(name)}-{k:03d}")
     for path in _pictures_in(folder):
         paths.append(path)
         labels.append(-1)
-        ids.append(_cleaned(path.stem))
+        ids.append(cleaned(path.stem))
     if not paths:
         types = ", ".join(suffix[1:] for suffix in FILE_TYPES)
         raise ZooError(f"{folder} holds no pictures: expected files of type {types}")
@@ -144,9 +144,10 @@ def _numbered(names: list[str]) -> list[tuple[int, str]]:
     return list(enumerate(names))
 
 
-def _cleaned(name: str) -> str:
-    """A name fit for an id: letters, digits, ``_``, ``.`` and single hyphens."""
-    return re.sub(r"[^\w.]+", "-", unicodedata.normalize("NFC", name)).strip("-.") or "picture"
+def cleaned(name: str) -> str:
+    """A name fit for an id: up to 56 ASCII letters, digits, ``_``, ``.`` and single hyphens."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w.]+", "-", plain).strip("-.")[:56] or "picture"
 
 
 def _unique(ids: Iterable[str]) -> list[str]:

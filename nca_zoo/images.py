@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.image_files import MAX_CLASS, Pixels, fitted, list_folder, read_files
+from nca_zoo.image_files import MAX_CLASS, Pixels, cleaned, fitted, list_folder, read_files
 from nca_zoo.image_sets import DIGITS, IDX_SETS, Source, read_digits, read_idx_set
 
 IntArray = npt.NDArray[np.int64]
@@ -90,8 +90,7 @@ def load_pictures(
     Raises ZooError for unknown sources and classes, for too few pictures, for damaged files,
     without a network where one is needed, and for files of different sizes if no size is given.
     """
-    if size is not None and size not in SIZES:
-        raise ZooError(f"--size {size}: it must be from {SIZES[0]} to {SIZES[-1]}")
+    _check_size(size)
     listing = _list(source, data_dir)
     rows = _choose(listing, classes, per_class)
     pixels = listing.read(rows, size)
@@ -99,6 +98,24 @@ def load_pictures(
         Picture(listing.ids[row], int(listing.labels[row]), row, listing.splits[row], picture)
         for row, picture in zip(rows.tolist(), pixels, strict=True)
     ]
+
+
+def load_picture(path: Path, size: int | None = None) -> tuple[Source, Picture]:
+    """One image file, whatever its name ends in, as a source of one picture without a class.
+
+    Its id is the name of the file. Pixels and ``size`` as for ``load_pictures``.
+    """
+    _check_size(size)
+    (pixels,) = read_files([path], size)
+    source = Source(
+        path.name, licence="unknown", origin="an image file", classes=(), class_names=()
+    )
+    return source, Picture(cleaned(path.stem), -1, 0, "train", pixels)
+
+
+def _check_size(size: int | None) -> None:
+    if size is not None and size not in SIZES:
+        raise ZooError(f"--size {size}: it must be from {SIZES[0]} to {SIZES[-1]}")
 
 
 def meta_pictures(data_dir: Path = Path("data")) -> list[Picture]:

@@ -6,7 +6,7 @@ A cohort trains; the gate decides who is done, who gets more steps and who start
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,9 @@ from nca_zoo.engines import Engine, Floats
 from nca_zoo.noise import Stream, fold
 from nca_zoo.quality import Quality, Status, measure, rollout_keys, verdict
 from nca_zoo.regime import Regime
+
+# Looks at a cohort after each training step and changes nothing; True ends the training there.
+Watcher = Callable[[Cohort], bool]
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,17 @@ class Fit:
 
 
 def train(
-    jobs: Iterable[Job], regime: Regime, engine: Engine, cohort_size: int = 8
+    jobs: Iterable[Job],
+    regime: Regime,
+    engine: Engine,
+    cohort_size: int = 8,
+    watch: Watcher | None = None,
 ) -> Iterator[Fit]:
     """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
 
     All targets must have one height and width. A fit that never passes the gate is yielded too,
-    with the status that says so and the best of its attempts.
+    with the status that says so and the best of its attempts. If ``watch`` ends the training, the
+    NCAs in work are judged as they are, and jobs that have not begun are not.
     """
     queue = iter(jobs)
     first = next(queue, None)
@@ -59,7 +67,10 @@ def train(
         if not cohort.members:
             return
         cohort.step()
-        yield from _judge(cohort, failed)
+        stop = watch is not None and watch(cohort)
+        yield from _judge(cohort, failed, stop)
+        if stop:
+            return
 
 
 def next_move(
@@ -73,10 +84,13 @@ def next_move(
     return "retry" if attempt + 1 < regime.attempts else "finish"
 
 
-def _judge(cohort: Cohort, failed: dict[str, Fit]) -> Iterator[Fit]:
-    """After a training step: yield the NCAs that are done, and restart those that failed."""
+def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
+    """After a training step: yield the NCAs that are done, and restart those that failed.
+
+    With ``stop`` all of them are done.
+    """
     regime = cohort.regime
-    chosen = _due(cohort)
+    chosen = np.arange(len(cohort.members)) if stop else _due(cohort)
     if not len(chosen):
         return
     began = time.perf_counter()
@@ -95,7 +109,7 @@ def _judge(cohort: Cohort, failed: dict[str, Fit]) -> Iterator[Fit]:
     again = []
     for i, (k, member, status) in enumerate(zip(chosen, members, statuses, strict=True)):
         member.wall_s += share
-        move = next_move(status, member.step, member.attempt, regime)
+        move = "finish" if stop else next_move(status, member.step, member.attempt, regime)
         if move == "go on":
             continue
         staying[k] = False

@@ -26,8 +26,9 @@ ORDER = [
         "engines.sparse",
         "engines.dense",
     ),
-    *("quality", "cohort", "trainer", "metastart"),
+    *("quality", "cohort", "trainer", "diary", "metastart"),
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
+    *("solo", "background"),
     *("merging", "distill", "exporting", "foreign", "importing"),
     *("rollout", "regrow", "verify"),
     *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
@@ -35,6 +36,7 @@ ORDER = [
     *("embedding", "neighbours"),
     *("viewer", "viewer.frames", "viewer.channels", "viewer.atlas", "viewer.video"),
     *("viewer.terminal", "viewer.window", "viewer.picking"),
+    *("viewer.training", "viewer.drawing", "viewer.player", "viewer.drawing_window"),
     "figures",
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server", "viewer.explorer.notebook"),
@@ -84,7 +86,9 @@ def test_one_idea_a_file():
     assert {path.name for path in files if len(path.read_text().splitlines()) > 400} == set()
 
 
-@pytest.mark.parametrize("command", ["--help", "info --help", "show --help", "probe --help"])
+@pytest.mark.parametrize(
+    "command", ["--help", "info --help", "show --help", "probe --help", "fit --help", "draw --help"]
+)
 def test_help_imports_nothing_heavy(command):
     code = (
         "import sys; from nca_zoo_cli.main import group\n"

@@ -102,7 +102,7 @@ def test_other_classes_are_counted_from_0(names, tmp_path):
 
 def test_ids_are_clean_and_unique(tmp_path):
     names = ["gecko.png", "gecko.jpg", "gecko-2.png", "a/b.png", "a-000.png", "my  gecko (1).png"]
-    names += ["--zoo.png", "日本.png", "!!!.png", ".hidden.png", "notes.txt"]
+    names += ["--zoo.png", "日本.png", "été.png", "!!!.png", ".hidden.png", "notes.txt"]
     (tmp_path / "a").mkdir()
     for name in names:
         (tmp_path / name).touch()
@@ -116,8 +116,9 @@ def test_ids_are_clean_and_unique(tmp_path):
         "gecko.png": "gecko-3",
         "my  gecko (1).png": "my-gecko-1",
         "--zoo.png": "zoo",
-        "日本.png": "日本",
+        "été.png": "ete",
         "!!!.png": "picture",
+        "日本.png": "picture-2",
     }
 
 

@@ -1,0 +1,58 @@
+"""``nca-zoo draw``: a window to draw in, and to watch the drawing grow."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nca_zoo.errors import ZooError
+
+from .options import data_folder
+from .training_options import SOLO, build_settings, solo_defaults, training_options
+
+SIZES = (8, 64)  # cells a side
+
+
+@click.command(short_help="Draw a picture, and watch it grow.")
+@click.argument(
+    "picture", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PICTURE]"
+)
+@click.option(
+    "--size", type=click.IntRange(*SIZES), default=28, show_default=True, help="Cells a side."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+)
+@training_options(**SOLO)
+def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None:
+    """Open a window to draw in. Grow trains an NCA on the drawing and plays it.
+
+    \b
+    nca-zoo draw
+    nca-zoo draw gecko.png --size 40
+    nca-zoo draw new.png --regime regenerating
+
+    PICTURE is opened if it exists, scaled to the grid, and saved to.
+    """
+    try:
+        from nca_zoo.viewer.drawing_window import open_window
+    except ImportError:
+        raise ZooError(
+            "this Python has no tkinter, so it cannot open a window; install it "
+            "(on Debian and Ubuntu apt-get install python3-tk)"
+        ) from None
+    from nca_zoo.viewer.drawing import Drawing
+
+    def settings_for(pixels: Any) -> Any:
+        return build_settings(training, **solo_defaults(pixels, training["regime"]))
+
+    drawing = Drawing.blank(size)
+    settings_for(drawing.pixels)  # says at once what will not do
+    if picture is not None and picture.exists():
+        drawing = Drawing.opened(picture, size)
+    file = picture.with_suffix(".png") if picture is not None else None
+    open_window(drawing, settings_for, file, data_folder() / "draw", threads)

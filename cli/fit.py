@@ -1,0 +1,199 @@
+"""``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nca_zoo.errors import ZooError
+
+from .options import data_folder
+from .training_options import SOLO, build_settings, solo_defaults, training_options
+
+if TYPE_CHECKING:
+    from nca_zoo.diary import Diary, Page
+    from nca_zoo.images import Picture, Source
+    from nca_zoo.regime import Regime
+    from nca_zoo.trainer import Fit
+
+FILM_STEPS = 400  # CA steps; every one is a frame, in a GIF every fourth
+GIF_EVERY = 4
+FPS = {"mp4": 30, "gif": 25}
+AS_IS = 64  # cells a side up to which a picture stays as it is
+SCALED = 40  # cells a side of a larger one, as in Distill's article
+
+
+@click.command(short_help="Train one NCA on any picture, and show how it learned.")
+@click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--size",
+    type=int,
+    help=f"Scale to SIZE x SIZE cells.  [default: as it is; pictures of more than {AS_IS} pixels "
+    f"a side: {SCALED}]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The zoo file; the pictures go beside it.  [default: data/fit/NAME.h5]",
+)
+@click.option("--replace", is_flag=True, help="Replace an earlier fit of that name.")
+@click.option(
+    "--film",
+    type=click.Choice(["mp4", "gif", "none"]),
+    default="mp4",
+    show_default=True,
+    help=f"The animation: {FILM_STEPS} CA steps from the seed.",
+)
+@click.option(
+    "--rows",
+    help="Training steps that are rows of the sheet, such as 0,100,400.  "
+    "[default: 0,10,20,50,100,200,500 ...]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+)
+@training_options(**SOLO)
+def fit(
+    picture: Path,
+    size: int | None,
+    out: Path | None,
+    replace: bool,
+    film: str,
+    rows: str | None,
+    threads: int,
+    **training: Any,
+) -> None:
+    """Train one NCA to grow PICTURE, an image file, and show how it learned.
+
+    \b
+    nca-zoo fit gecko.png
+    nca-zoo fit photo.jpg --size 32 --film gif
+    nca-zoo fit gecko.png --regime growing --out data/fit/gecko-growing.h5
+    nca-zoo fit digit.png --regime writeup --steps 800 --rows 0,50,100,200,400,800
+
+    Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
+    the quality gate. Ctrl-C ends it at once and keeps what has been learned.
+    """
+    from tqdm import tqdm
+
+    from nca_zoo.build import make_job
+    from nca_zoo.diary import Diary
+    from nca_zoo.solo import fit_alone, zoo_of_one
+
+    keep = _steps(rows)
+    source, drawn = _load(picture, size)
+    settings = build_settings(training, **solo_defaults(drawn.pixels, training["regime"]))
+    out = out or data_folder() / "fit" / f"{drawn.id}.h5"
+    if out.suffix != ".h5":
+        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
+    job = make_job(drawn, settings)
+    with (
+        zoo_of_one(out, source, settings, size, replace) as put,
+        _interruption() as interrupted,
+        tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
+    ):
+        diary = Diary(keep, partial(_tell, bar), interrupted)
+        done = fit_alone(job, settings, threads, diary)
+        put(drawn, done)
+    height, width = drawn.pixels.shape[:2]
+    click.echo(
+        f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
+        f"{done.train_steps} training steps; PSNR {done.psnr_96:.1f} dB at step 96, "
+        f"{done.psnr_400:.1f} dB at step {FILM_STEPS}"
+    )
+    for path in _write(out, done, diary, film, settings.regime):
+        click.echo(path)
+    if interrupted():
+        click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
+        raise SystemExit(1)
+    click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
+
+
+def _steps(rows: str | None) -> frozenset[int] | None:
+    if rows is None:
+        return None
+    if not all(piece.strip().isdecimal() for piece in rows.split(",")):
+        raise ZooError(f"--rows {rows!r} is not understood; write training steps: 0,100,400")
+    return frozenset(int(piece) for piece in rows.split(","))
+
+
+def _load(path: Path, size: int | None) -> "tuple[Source, Picture]":
+    """The picture, scaled if it is asked for or has too many pixels to be cells."""
+    from nca_zoo.images import load_picture
+
+    source, picture = load_picture(path, size)
+    height, width = picture.pixels.shape[:2]
+    if size is None and max(height, width) > AS_IS:
+        click.echo(
+            f"note: {path} has {width} x {height} pixels; scaled to {SCALED} x {SCALED} cells "
+            f"(--size chooses another number)",
+            err=True,
+        )
+        source, picture = load_picture(path, SCALED)
+    return source, picture
+
+
+@contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C (or SIGTERM) has come; the second one ends the command as usual."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    came: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        for each in signals:
+            signal.signal(each, signal.default_int_handler)
+
+    before = [signal.signal(each, note) for each in signals]
+    try:
+        yield lambda: bool(came)
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)
+
+
+def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
+    """Bring the bar to a training step: its loss, and the last PSNR that was seen."""
+    if step == 1 and attempt:
+        bar.reset()
+        bar.set_description(f"{bar.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
+    if step > bar.total:
+        bar.total = step  # of the extra steps, nobody knows how many it will take
+    if page is not None:
+        bar.seen = f", PSNR {page.psnr_96:.1f} dB"
+    bar.set_postfix_str(f"loss {loss:.5f}{getattr(bar, 'seen', '')}", refresh=False)
+    bar.update(step - bar.n)
+
+
+def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
+    """The pictures beside the zoo: yields each file when it is written."""
+    from nca_zoo.rollout import rollout
+    from nca_zoo.viewer.frames import Film
+    from nca_zoo.viewer.training import loss_curve, training_sheet
+    from nca_zoo.viewer.video import write_gif, write_mp4, write_png
+
+    target, name = done.job.target, done.job.id
+    steps = len(done.losses)
+    sheet, curve = (out.with_name(f"{out.stem}-{what}.png") for what in ("sheet", "loss"))
+    write_png(sheet, training_sheet(diary.of(done), target.rgba, name))
+    yield sheet
+    write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
+    yield curve
+    if film == "none":
+        return
+    every = GIF_EVERY if film == "gif" else 1
+    grown = list(rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every))
+    path = out.with_suffix(f".{film}")
+    write = write_gif if film == "gif" else write_mp4
+    write(path, Film(grown, target.rgba, name, f"{steps} training steps"), FPS[film])
+    yield path
