@@ -21,7 +21,7 @@ ORDER = [
     *("quality", "cohort", "trainer", "metastart"),
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
     *("merging", "distill", "exporting", "foreign", "importing"),
-    *("rollout", "regrow", "verify"),
+    *("rollout", "dynamics", "measuring", "regrow", "verify"),
     *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
     "cluster",
     *("embedding", "neighbours"),
