@@ -17,10 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from nca_zoo import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES, PIXEL_CONTROLS, Feature, find_feature, readable
-from nca_zoo.probe import MIN_PICTURES, SHUFFLED
-from nca_zoo.readers import SCALINGS, Scaling, project
-from nca_zoo.resampling import COVERAGE, RESAMPLES, Floats, Ints, interval
+from nca_zoo.features import PIXEL_CONTROLS, Feature, readable, with_controls
+from nca_zoo.pictures import Floats, Ints
+from nca_zoo.probe import SHUFFLED
+from nca_zoo.reduction import SCALINGS, Scaling, project
+from nca_zoo.resampling import COVERAGE, RESAMPLES, interval
+from nca_zoo.splits import MIN_PICTURES
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
@@ -118,8 +120,7 @@ def cluster(
     called with the clusterings done and in all. Raises ``ZooError`` for unknown names and for
     zoos too small or of one class.
     """
-    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
-    chosen = [find_feature(name) for name in dict.fromkeys([*features, *controls])]
+    chosen = with_controls(zoo, features)
     read = readable(zoo, all_fits)
     read = read.subset(read.label >= 0)
     labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
@@ -183,7 +184,7 @@ def _all_runs(
         for feature in features:
             vectors = feature.vectors(zoo)
             for scaling in SCALINGS:
-                scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS)
+                scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS, feature.blocks)
                 for method in METHODS:
                     found = _clusters(scores, method, seeds, clusters, smallest)
                     runs.append(((feature, scaling, method), found))

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features import Vectors
-from nca_zoo.readers import Floats, Ints, Scaling, project
+from nca_zoo.pictures import Floats, Ints, Vectors
+from nca_zoo.reduction import Scaling, project
 
 if TYPE_CHECKING:
     import types

@@ -14,8 +14,8 @@ import numpy as np
 from nca_zoo.alignment import align
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures import Floats
 from nca_zoo.quality import rollout_keys
-from nca_zoo.readers import Floats
 from nca_zoo.rollout import seed_of
 from nca_zoo.rule import VISIBLE
 
