@@ -1,19 +1,25 @@
 """Dynamics: measured against plain rollouts, stored as columns, resumed after an interruption."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rows import header, record
 
 import nca_zoo
 from nca_zoo import dynamics, measuring
 from nca_zoo.dynamics import HERO, Case, columns, measure
 from nca_zoo.errors import ZooError
+from nca_zoo.forecast import forecast
 from nca_zoo.measuring import measure_zoo, unmeasured
 from nca_zoo.quality import psnr
 from nca_zoo.rollout import Damage, rollout, seed_of
 from nca_zoo.rule import N_PARAMS, seed_state
 from nca_zoo.zoofile import open_zoo
 from nca_zoo.zoowriter import ZooWriter
+from nca_zoo_cli.main import group
 
 GRID, N = (9, 8), 6
 PLACE = {"seed_row": 4, "seed_col": 4}
@@ -147,3 +153,70 @@ def test_other_settings_are_refused_unless_all_is_measured_again(path):
 def test_a_zoo_that_is_being_written_is_left_alone(path):
     with ZooWriter(path, header()), pytest.raises(ZooError, match="being written already"):
         measure_zoo(path, seeds=1)
+
+
+# A forecast reads numbers that are known to be, or not to be, in the weights.
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """Sixty NCAs; ``drift_400`` is written in a direction of the weights, ``recovery`` nowhere."""
+    path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
+    rng = np.random.default_rng(1)
+    amount, luck = rng.normal(size=(2, 60)).astype(np.float32)
+    direction = rng.normal(size=N_PARAMS).astype(np.float32)
+    own_starts = replace(header(), init_weights=np.zeros(0, np.float32))
+    with ZooWriter(path, own_starts) as writer:
+        rows = [record(i) for i in range(60)]
+        for row, x in zip(rows, amount, strict=True):
+            row["weights"] = 0.1 * row["weights"] + x * direction
+        writer.add(rows)
+    order = {nca_id: i for i, nca_id in enumerate(row["id"] for row in rows)}
+    zoo = open_zoo(path)
+    where = [order[nca_id] for nca_id in zoo.id]
+    with ZooWriter(path, own_starts) as writer:
+        column = {c.name: c for c in columns()}
+        values = {"drift_400": amount, "recovery": luck, HERO: np.full(60, 0.5, np.float32)}
+        writer.measure({column[name]: v[where] for name, v in values.items()})
+    return path
+
+
+def test_predicts_what_the_weights_hold_and_nothing_else(known):
+    found = forecast(open_zoo(known), folds=3, jobs=1)
+    r2 = {(row.quantity, row.feature): row.r2 for row in found.rows}
+    assert {row.quantity for row in found.rows} == {"drift_400", "recovery"}  # HERO is no question
+    assert r2["drift_400", "weights"] > 0.9
+    assert r2["drift_400", "pixels"] < 0.3
+    assert r2["drift_400", "shuffled"] < 0.3
+    assert r2["recovery", "weights"] < 0.3
+    gains = {gain.quantity: gain for gain in found.gains}
+    assert gains["drift_400"].low > 0.5
+    assert gains["recovery"].low < 0.1
+    assert found.simulate_cpu_s == 0.5
+    assert 0 < found.read_cpu_s < found.train_cpu_s
+
+
+def test_nothing_measured_is_one_line(path):
+    with pytest.raises(ZooError, match="nothing was measured that differs"):
+        forecast(open_zoo(path))
+
+
+def test_the_command_measures_and_says_so(path):
+    call = ["dynamics", "--zoo", str(path), "--seeds", "1", "--measure-only"]
+    text = CliRunner().invoke(group, call).output
+    assert f"{N - 1} NCAs measured now" in text
+    assert "drift_1000" in text
+    found = json.loads(CliRunner().invoke(group, [*call, "--json"]).stdout)
+    assert found["measured_now"] == 0
+    drift = found["columns"]["drift_400"]
+    assert drift["median"] == pytest.approx(np.median(open_zoo(path).drift_400[: N - 1]))
+
+
+def test_the_command_predicts(known, monkeypatch):
+    monkeypatch.setattr(measuring, "measure_zoo", lambda *settings: 0)
+    call = ["dynamics", "--zoo", str(known), "--predict", "drift_400", "--folds", "2"]
+    monkeypatch.setattr("nca_zoo_cli.dynamics.summary", lambda zoo: {})
+    result = CliRunner().invoke(group, call)
+    assert result.exit_code == 0, result.output
+    assert "drift_400       weights" in result.output
+    assert "Simulating takes 0.50 s" in result.output
