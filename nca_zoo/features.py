@@ -122,6 +122,18 @@ def _invariants(zoo: "Zoo") -> "Transformer":
     return Invariants(seed_hidden(zoo))
 
 
+def _walks(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Walks
+
+    return Walks(seed_hidden(zoo))
+
+
+def _procrustes(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Procrustes
+
+    return Procrustes(seed_hidden(zoo))
+
+
 def _queries(zoo: "Zoo") -> "Transformer":
     from nca_zoo.queries import met_by, random_perceptions
     from nca_zoo.transformers import Queries
@@ -169,6 +181,8 @@ FEATURES: dict[str, Feature] = {
         ),
         Feature("aligned", "weights", "weights, as near to the start as they come", _aligned, TENSORS),
         Feature("canonical", "weights", "weights in standard form", _canonical, TENSORS),
+        Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes, TENSORS),
+        Feature("walks", "weights", "what cells would become, whatever the basis", _walks),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
         Feature("pixels", "control", "the target picture", _pixels),

@@ -17,9 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from nca_zoo.alignment import align, canonicalise, invariants
 from nca_zoo.pictures import Vectors
+from nca_zoo.procrustes import aligned_mean
 from nca_zoo.queries import answers
 from nca_zoo.reduction import MAX_COMPONENTS, Basis, Scaling, find_basis
 from nca_zoo.rule import Array, param_slices
+from nca_zoo.walks import walks
 
 
 class Transformer(Protocol):
@@ -139,6 +141,29 @@ class Aligned(TransformerMixin, BaseEstimator):
         """``(N, P)``."""
         check_is_fitted(self)
         return align(np.asarray(weights, np.float32), self.reference_, self.seed_hidden)
+
+
+class Walks(_Plain):
+    """What cells would become: exact invariants that see the gates (nca_zoo/walks.py)."""
+
+    def __init__(self, seed_hidden: bool = True) -> None:
+        self.seed_hidden = seed_hidden
+
+    def transform(self, weights: Array) -> Vectors:
+        """``(N, 1152)``."""
+        return walks(weights, self.seed_hidden).astype(np.float32)
+
+
+class Procrustes(Aligned):
+    """Weights aligned to the aligned mean of the rows that ``fit`` sees (nca_zoo/procrustes.py)."""
+
+    def __init__(self, seed_hidden: bool = True) -> None:
+        super().__init__(None, seed_hidden)
+
+    def fit(self, weights: Array, y: Any = None) -> Self:
+        """Learn the mean."""
+        self.reference_ = aligned_mean(np.asarray(weights), self.seed_hidden)
+        return self
 
 
 class Reduced(TransformerMixin, BaseEstimator):

@@ -22,7 +22,7 @@ ORDER = [
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
     *("merging", "distill", "exporting", "foreign", "importing"),
     *("rollout", "dynamics", "measuring", "regrow", "verify"),
-    *("symmetry", "alignment"),
+    *("symmetry", "alignment", "walks", "procrustes"),
     *("pictures", "queries", "tangent", "reduction", "transformers", "features", "quantities"),
     *("resampling", "splits", "kernel", "networks", "readers", "reading", "probe", "orbit"),
     *("forecast", "mixing"),
