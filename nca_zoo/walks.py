@@ -23,8 +23,8 @@ _AT_ONCE = 128  # NCAs
 def walks(weights: Array, seed_hidden: bool = True) -> Array:
     """Numbers ``(N, D)`` that no element of the group changes, float64.
 
-    The visible part of ``x + f(perception)`` for 24 arrangements in each of 12 generations, squeezed
-    by ``arcsinh``, since what the rule was never trained on may grow without bounds.
+    The visible part of ``x + f(perception)`` for 24 arrangements in each of 12 generations,
+    squeezed by ``arcsinh``: what the rule was never trained on may grow without bounds.
     """
     rows = np.asarray(weights, np.float64).reshape(-1, weights.shape[-1])
     parts = [
