@@ -40,7 +40,9 @@ def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors
     seen = np.concatenate(met).astype(np.float32)
     seen = seen[np.isfinite(seen).all(axis=1)]
     distinct = np.unique(seen, axis=0)
-    return spread_out(distinct, queries) if len(distinct) >= queries else random_perceptions(queries)
+    return (
+        spread_out(distinct, queries) if len(distinct) >= queries else random_perceptions(queries)
+    )
 
 
 def random_perceptions(queries: int = QUERIES) -> Vectors:
@@ -54,10 +56,10 @@ def random_perceptions(queries: int = QUERIES) -> Vectors:
 
 
 def spread_out(points: Vectors, count: int) -> Vectors:
-    """``count`` of ``points`` ``(M, D)``, far from each other: each the farthest from all before.
+    """``count`` of ``points`` ``(M, D)``, each the farthest from all that were chosen before.
 
-    Half of them; the other half are every so-manieth of the points in order of their distance from
-    the first, since the farthest are rare and the common ones matter, too.
+    That is how half of them are chosen. The other half come before, evenly from all points in order
+    of their distance from one of them: the farthest are rare, and common ones matter, too.
     """
     chosen = [int(noise.uniform(_KEY, 1)[0] * len(points))]
     away = ((points - points[chosen[0]]) ** 2).sum(axis=1)

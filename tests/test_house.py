@@ -27,7 +27,7 @@ ORDER = [
     *("resampling", "splits", "kernel", "networks", "readers", "reading", "probe", "orbit"),
     "cluster",
     *("embedding", "neighbours"),
-    *("viewer", "viewer.frames", "viewer.atlas", "viewer.video", "viewer.terminal"),
+    *("viewer", "viewer.frames", "viewer.atlas", "viewer.curve", "viewer.video", "viewer.terminal"),
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server"),
 ]
