@@ -142,7 +142,7 @@ def _logistic(c: float) -> LogisticRegression:
 
 
 def _mlp(kind: type[MLPClassifier] | type[MLPRegressor]) -> Setting:
-    model = kind((128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
+    model = kind(hidden_layer_sizes=(128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
     return Setting(MAX_COMPONENTS, model, even=0.5)
 
 
