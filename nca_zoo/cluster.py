@@ -20,7 +20,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features import PIXEL_CONTROLS, Feature, readable, with_controls
 from nca_zoo.pictures import Floats, Ints
 from nca_zoo.probe import SHUFFLED
-from nca_zoo.reduction import SCALINGS, Scaling, project
+from nca_zoo.reduction import SCALINGS, Scaling, project, unit_rows
 from nca_zoo.resampling import COVERAGE, RESAMPLES, interval
 from nca_zoo.splits import MIN_PICTURES
 
@@ -184,7 +184,7 @@ def _all_runs(
         for feature in features:
             vectors = feature.vectors(zoo)
             for scaling in SCALINGS:
-                scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS, feature.blocks)
+                scores = unit_rows(project(vectors, vectors[:1], scaling, COMPONENTS)[0])
                 for method in METHODS:
                     found = _clusters(scores, method, seeds, clusters, smallest)
                     runs.append(((feature, scaling, method), found))

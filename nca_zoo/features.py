@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
 LARGEST_WEIGHT = 1e6  # trained weights stay below 10; beyond this, float32 sums overflow
-TENSORS = tuple(int(np.prod(shape)) for _, shape in PARAM_SPEC)  # sizes
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class Feature:
     kind: Literal["weights", "control"]  # a control never sees the weights, only what they drew
     description: str
     make: Callable[["Zoo"], Any]  # a transformer of weights; of a control, its vectors (N, D)
-    blocks: tuple[int, ...] = ()  # sizes of the tensors that a vector is made of, if several
 
     def transformer(self, zoo: "Zoo") -> "Transformer":
         """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
@@ -78,7 +76,7 @@ def alignment_start(zoo: "Zoo") -> Vectors:
 
 
 def _usable_start(zoo: "Zoo") -> Vectors | None:
-    start = zoo.attrs["init_weights"]
+    start = zoo.attrs.get("init_weights", ())
     return start if len(start) and start[param_slices()["W2"]].any() else None
 
 
@@ -138,7 +136,7 @@ def _queries(zoo: "Zoo") -> "Transformer":
     from nca_zoo.queries import met_by, random_perceptions
     from nca_zoo.transformers import Queries
 
-    start = zoo.attrs["init_weights"]
+    start = zoo.attrs.get("init_weights", ())
     return Queries(met_by(start, seed_hidden(zoo)) if len(start) else random_perceptions())
 
 
@@ -173,15 +171,15 @@ def _gradient(zoo: "Zoo") -> Vectors:
 FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
-        Feature("weights", "weights", "all weights as they are", _raw, TENSORS),
-        Feature("delta", "weights", "weights minus the start that all NCAs share", _delta, TENSORS),
+        Feature("weights", "weights", "all weights as they are", _raw),
+        Feature("delta", "weights", "weights minus the start that all NCAs share", _delta),
         *(
             Feature(name, "weights", f"the tensor {name} alone", partial(_tensor, name=name))
             for name, _ in PARAM_SPEC
         ),
-        Feature("aligned", "weights", "weights, as near to the start as they come", _aligned, TENSORS),
-        Feature("canonical", "weights", "weights in standard form", _canonical, TENSORS),
-        Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes, TENSORS),
+        Feature("aligned", "weights", "weights, as near to the start as they come", _aligned),
+        Feature("canonical", "weights", "weights in standard form", _canonical),
+        Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
         Feature("walks", "weights", "what cells would become, whatever the basis", _walks),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
@@ -189,7 +187,7 @@ FEATURES: dict[str, Feature] = {
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
         Feature("seed", "control", "row and column of the seed, nothing else", _seed),
-        Feature("gradient", "control", "one gradient at the shared start", _gradient, TENSORS),
+        Feature("gradient", "control", "one gradient at the shared start", _gradient),
     )
 }
 PIXEL_CONTROLS = ("pixels", "centred", "grown")  # the controls that see the whole picture

@@ -67,7 +67,7 @@ Inputs = tuple[list[npt.NDArray[np.float32]], list[npt.NDArray[np.float32]]]
 
 
 def _unit_inputs(train: Vectors, test: Vectors) -> Inputs:
-    """Units and b2 of both sides, standardised alike for all units by those of the training rows."""
+    """Units and b2 of both sides, standardised by the training rows, alike for all units."""
     sides = [[hidden_units(rows), unflatten(rows)["b2"]] for rows in (train, test)]
     units, bias = sides[0]
     means = [units.mean(axis=(0, 1)), bias.mean(axis=0)]

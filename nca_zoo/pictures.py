@@ -68,8 +68,8 @@ def centre_on(pictures: Vectors, rows: Ints, cols: Ints) -> Vectors:
 def stroke_width(ink: Floats) -> Floats:
     """Mean width of the strokes of pictures ``(N, H, W)``, in pixels; NaN if one is empty.
 
-    The mean distance from inked pixels to the nearest pixel without ink is a quarter of the width
-    of a long bar, plus the quarter of a pixel that a grid adds: hence ``4 mean - 1``, at least 1.
+    Across a long bar of an even width w, the distances of inked pixels to the nearest pixel without
+    ink are 1, 2, ..., w/2, w/2, ..., 1, with a mean of ``(w + 2) / 4``: hence ``4 mean - 2``.
     Pixels beyond the border have no ink.
     """
     from scipy.ndimage import distance_transform_edt
@@ -78,7 +78,7 @@ def stroke_width(ink: Floats) -> Floats:
     for i, picture in enumerate(ink):
         inside = np.pad(_inked(picture), 1)
         if inside.any():
-            widths[i] = max(1.0, 4 * distance_transform_edt(inside)[inside].mean() - 1)
+            widths[i] = 4 * distance_transform_edt(inside)[inside].mean() - 2
     return widths
 
 

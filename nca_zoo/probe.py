@@ -245,7 +245,9 @@ def _differences(
     at = {(row.feature, row.reader): i for i, row in enumerate(rows)}
     plain = [reader.name for reader in readers if reader.sees == "any"]
     simple = [name for name in plain if name in SIMPLE] or plain
-    seen = [i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS and row.reader in simple]
+    seen = [
+        i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS and row.reader in simple
+    ]
     if not seen:  # networks alone were asked for
         return (), None
     best = max(seen, key=lambda i: rows[i].score)

@@ -19,6 +19,7 @@ QUERIES = 256
 LOOKS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 96)  # CA steps at which perceptions are taken
 SEEDS = 4  # rollouts of the start, under different fire masks
 SIDE = 28
+LARGEST_STATE = 1e3  # of a living NCA's states: they stay below 10
 _KEY = 48  # of the random states, and of the first perception that is chosen
 _AT_ONCE = 256  # NCAs that are asked at a time
 
@@ -27,8 +28,8 @@ def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors
     """Perceptions ``(queries, 48)`` that living cells meet when ``start`` ``(P,)`` is let live.
 
     Four rollouts of 96 steps from a seed in the middle of 28 x 28 cells; of all perceptions met at
-    the ``LOOKS``, those that are far from each other are taken (``spread_out``). If the start does
-    not live, those of ``random_perceptions``.
+    the ``LOOKS`` before any value passes 1,000, those that are far from each other are taken
+    (``spread_out``). If the start does not live, those of ``random_perceptions``.
     """
     seed = seed_state(SIDE, SIDE, SIDE // 2, SIDE // 2, seed_hidden)
     states = np.repeat(seed[None, None], SEEDS, axis=1)
@@ -36,11 +37,13 @@ def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors
     weights, engine, now, met = np.asarray(start, np.float32)[None], SparseEngine(), 0, []
     for look in LOOKS:
         states, now = engine.rollout(weights, states, keys, now, look - now), look
+        if not (np.abs(states) < LARGEST_STATE).all():  # false for NaN, too: it has exploded
+            break
         met.append(perceive(states[0])[alive(states[0])])
-    seen = np.concatenate(met).astype(np.float32)
-    seen = seen[np.isfinite(seen).all(axis=1)]
-    distinct = np.unique(seen, axis=0)
-    return spread_out(distinct, queries) if len(distinct) >= queries else random_perceptions(queries)
+    distinct = np.unique(np.concatenate([np.zeros((0, 48), np.float32), *met]), axis=0)
+    return (
+        spread_out(distinct, queries) if len(distinct) >= queries else random_perceptions(queries)
+    )
 
 
 def random_perceptions(queries: int = QUERIES) -> Vectors:
@@ -54,10 +57,10 @@ def random_perceptions(queries: int = QUERIES) -> Vectors:
 
 
 def spread_out(points: Vectors, count: int) -> Vectors:
-    """``count`` of ``points`` ``(M, D)``, far from each other: each the farthest from all before.
+    """``count`` of ``points`` ``(M, D)``, each the farthest from all that were chosen before.
 
-    Half of them; the other half are every so-manieth of the points in order of their distance from
-    the first, since the farthest are rare and the common ones matter, too.
+    That is how half of them are chosen. The other half come before, evenly from all points in order
+    of their distance from one of them: the farthest are rare, and common ones matter, too.
     """
     chosen = [int(noise.uniform(_KEY, 1)[0] * len(points))]
     away = ((points - points[chosen[0]]) ** 2).sum(axis=1)

@@ -21,7 +21,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.kernel import KernelSVC, KernelSVR
 from nca_zoo.networks import CEILING, SET_READER, NetworkReader
 from nca_zoo.pictures import Floats, Ints, Vectors
-from nca_zoo.reduction import MAX_COMPONENTS, SCALINGS, Scaling, project
+from nca_zoo.reduction import MAX_COMPONENTS, SCALINGS, Scaling, project, unit_rows
 
 FEW_ROWS = 1000  # training rows up to which settings are chosen by all inner folds, not by one
 Answers = Floats | Ints
@@ -33,44 +33,46 @@ class Fold:
 
     train: Vectors  # (n, D)
     test: Vectors  # (m, D)
-    blocks: tuple[int, ...] = ()  # sizes of the tensors that a row is made of
     picture: tuple[int, ...] = ()  # (H, W, C) if a row is a picture
     _scores: dict[Scaling, tuple[Floats, Floats]] = field(default_factory=dict)
 
     def scores(self, scaling: Scaling) -> tuple[Floats, Floats]:
         """Scores of the training and of the test rows."""
         if scaling not in self._scores:
-            self._scores[scaling] = project(self.train, self.test, scaling, blocks=self.blocks)
+            self._scores[scaling] = project(self.train, self.test, scaling)
         return self._scores[scaling]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice open to a reader: how to scale, how many components, which estimator."""
+    """One choice open to a reader: what it sees of the principal components, and the estimator."""
 
-    scaling: Scaling
     components: int
     estimator: BaseEstimator  # never fitted itself: a fresh clone is
     even: float = 0.0  # scores are divided by their spread to this power: 0 as they are, 1 whitened
+    unit: bool = True  # whether every row is then brought to length 1: its direction alone counts
 
-    def scores(self, fold: Fold) -> tuple[Floats, Floats]:
-        """What the estimator sees of the training and of the test rows."""
-        train, test = (scores[:, : self.components] for scores in fold.scores(self.scaling))
-        if not self.even:
-            return train, test
-        spread = np.sqrt((train**2).mean(axis=0))
-        spread = np.where(spread > 0, spread, 1) ** self.even
-        length = np.sqrt(((train / spread) ** 2).sum(axis=1).mean()) or 1.0
-        return train / spread / length, test / spread / length
+    def seen(self, scores: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """What the estimator sees of the scores of training and test rows."""
+        train, test = (some[:, : self.components] for some in scores)
+        if self.even:
+            spread = np.sqrt((train**2).mean(axis=0))
+            spread = np.where(spread > 0, spread, 1) ** self.even
+            train, test = train / spread, test / spread
+        if self.unit:
+            return unit_rows(train), unit_rows(test)
+        length = np.sqrt((train**2).sum(axis=1).mean()) or 1.0
+        return train / length, test / length
 
 
 @dataclass(frozen=True)
 class Reader:
-    """An estimator with the settings that it may choose from, the most cautious first."""
+    """An estimator with the settings and scalings that it may choose from, the usual ones first."""
 
     name: str
     description: str
-    grid: tuple[Setting, ...]
+    settings: tuple[Setting, ...]
+    scalings: tuple[Scaling, ...] = SCALINGS
     sees: Literal["any", "units", "pictures"] = "any"
 
     def predict(self, fold: Fold, known: Answers, inner: Ints) -> Answers:
@@ -84,25 +86,32 @@ class Reader:
         return self._answers(fold, known, inner)
 
     def _answers(self, fold: Fold, known: Answers, inner: Ints) -> Answers:
-        setting = self.choose(fold, known, inner)
-        train, test = setting.scores(fold)
+        scaling, setting = self.choose(fold, known, inner)
+        train, test = setting.seen(fold.scores(scaling))
         return _fitted(setting.estimator, train, known).predict(test)
 
-    def choose(self, fold: Fold, known: Answers, inner: Ints) -> Setting:
-        """The setting that answers best for held-out training rows; the first on ties.
+    def choose(self, fold: Fold, known: Answers, inner: Ints) -> tuple[Scaling, Setting]:
+        """The scaling, then the setting, that answer best for held-out training rows.
 
-        By all inner folds in turn, or, with more than 1,000 training rows, by the first alone.
+        The scaling is chosen with the first setting, the setting with that scaling; the first on
+        ties. By all inner folds in turn, or, with more than 1,000 training rows, by one alone.
         """
-        if len(self.grid) == 1:
-            return self.grid[0]
         parts = np.unique(inner)[: 1 if len(known) > FEW_ROWS else None]
-        score = np.zeros(len(self.grid))
-        for i, setting in enumerate(self.grid):
-            rows = setting.scores(fold)[0]
+
+        def goodness(scaling: Scaling, setting: Setting) -> float:
+            rows, total = setting.seen(fold.scores(scaling))[0], 0.0
             for held_out in (inner == k for k in parts):
                 model = _fitted(setting.estimator, rows[~held_out], known[~held_out])
-                score[i] += _goodness(model.predict(rows[held_out]), known[held_out])
-        return self.grid[int(np.argmax(score))]
+                total += _goodness(model.predict(rows[held_out]), known[held_out])
+            return total
+
+        scaling, first = self.scalings[0], self.settings[0]
+        best = -np.inf
+        if len(self.scalings) > 1 or len(self.settings) > 1:
+            found = [goodness(scaling, first) for scaling in self.scalings]
+            scaling, best = self.scalings[int(np.argmax(found))], max(found)
+        others = [goodness(scaling, setting) for setting in self.settings[1:]]
+        return scaling, self.settings[int(np.argmax([best, *others]))]
 
 
 def _numeric(known: Answers) -> bool:
@@ -128,13 +137,24 @@ SIMPLE = ("logistic", "ridge", "knn", "svm")
 _EPOCHS = 200
 
 
-def _grid(*settings: tuple[int, float, BaseEstimator]) -> tuple[Setting, ...]:
-    """Settings (components, even, estimator), each with every scaling."""
-    return tuple(
-        Setting(scaling, components, estimator, even)
-        for components, even, estimator in settings
-        for scaling in SCALINGS
-    )
+def _logistic(c: float) -> LogisticRegression:
+    return LogisticRegression(C=c, tol=1e-3, max_iter=10_000)
+
+
+def _mlp(kind: type[MLPClassifier] | type[MLPRegressor]) -> Setting:
+    model = kind(hidden_layer_sizes=(128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
+    return Setting(MAX_COMPONENTS, model, even=0.5)
+
+
+def _neighbours(kind: type[KNeighborsClassifier] | type[KNeighborsRegressor]) -> list[Setting]:
+    five, three = (kind(k, weights="distance", algorithm="brute") for k in (5, 3))
+    return [
+        Setting(60, five),
+        Setting(60, five, even=0.5),
+        Setting(60, three, even=0.5),
+        Setting(30, five),
+        Setting(30, five, unit=False),
+    ]
 
 
 READERS: dict[str, AnyReader] = {
@@ -142,45 +162,25 @@ READERS: dict[str, AnyReader] = {
     for reader in (
         Reader(
             "logistic",
-            "multinomial logistic regression, its L2 penalty chosen inside the fold",
-            _grid(
-                *(
-                    (MAX_COMPONENTS, 0.0, LogisticRegression(C=c, max_iter=10_000))
-                    for c in (3.0, 30.0, 300.0)
-                )
+            "multinomial logistic regression with an L2 penalty",
+            (
+                Setting(MAX_COMPONENTS, _logistic(30.0)),
+                Setting(MAX_COMPONENTS, _logistic(3.0)),
+                Setting(MAX_COMPONENTS, _logistic(30.0), unit=False),
             ),
         ),
-        Reader(
-            "knn",
-            "nearest neighbours, their number and that of the components chosen inside the fold",
-            _grid(
-                *(
-                    (components, even, KNeighborsClassifier(k, weights="distance"))
-                    for k in (5, 3)
-                    for components, even in ((30, 0.0), (60, 0.5), (MAX_COMPONENTS, 0.0))
-                )
-            ),
-        ),
+        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsClassifier))),
         Reader(
             "svm",
-            "support vectors with a radial kernel, its width chosen inside the fold",
-            _grid(
-                *((MAX_COMPONENTS, 0.0, KernelSVC(gamma=gamma)) for gamma in (0.5, 1.0)),
-                *((MAX_COMPONENTS, 0.5, KernelSVC(gamma=gamma)) for gamma in (0.5,)),
-            ),
-        ),
-        Reader(
-            "mlp",
-            "a network with one hidden layer of 128",
+            "support vectors with a radial kernel",
             (
-                Setting(
-                    "soft",
-                    MAX_COMPONENTS,
-                    MLPClassifier((128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0),
-                    0.5,
-                ),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0)),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3)),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0), even=0.5),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3), unit=False),
             ),
         ),
+        Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPClassifier),)),
         SET_READER,
         CEILING,
     )
@@ -190,43 +190,25 @@ REGRESSORS: dict[str, AnyReader] = {
     for reader in (
         Reader(
             "ridge",
-            "linear regression, its L2 penalty chosen inside the fold",
-            _grid(*((MAX_COMPONENTS, 0.0, Ridge(alpha)) for alpha in (100.0, 10.0, 1.0, 0.1, 0.01))),
-        ),
-        Reader(
-            "knn",
-            "mean of the nearest neighbours, settings chosen inside the fold",
-            _grid(
-                *(
-                    (components, even, KNeighborsRegressor(k, weights="distance"))
-                    for k in (10, 5)
-                    for components, even in ((30, 0.0), (60, 0.5), (MAX_COMPONENTS, 0.0))
-                )
+            "linear regression with an L2 penalty",
+            tuple(
+                Setting(MAX_COMPONENTS, Ridge(alpha), unit=unit)
+                for unit in (False, True)
+                for alpha in (1.0, 10.0, 0.1, 0.01)
             ),
         ),
+        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsRegressor))),
         Reader(
             "svm",
-            "support vectors with a radial kernel, its width chosen inside the fold",
-            _grid(
-                *(
-                    (MAX_COMPONENTS, even, KernelSVR(C=c, gamma=0.5))
-                    for c in (1.0, 10.0)
-                    for even in (0.0, 0.5)
-                )
+            "support vectors with a radial kernel",
+            tuple(
+                Setting(MAX_COMPONENTS, KernelSVR(C=c, gamma=0.3), even, unit)
+                for unit in (False, True)
+                for even in (0.0, 0.5)
+                for c in (10.0, 1.0)
             ),
         ),
-        Reader(
-            "mlp",
-            "a network with one hidden layer of 128",
-            (
-                Setting(
-                    "soft",
-                    MAX_COMPONENTS,
-                    MLPRegressor((128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0),
-                    0.5,
-                ),
-            ),
-        ),
+        Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPRegressor),)),
         SET_READER,
         CEILING,
     )

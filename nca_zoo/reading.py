@@ -1,4 +1,4 @@
-"""Reading: every reader meets every feature on every side, in as many processes as there are cores."""
+"""Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from nca_zoo.features import Feature, Vectors
 from nca_zoo.pictures import Floats, pictures
 from nca_zoo.readers import AnyReader, Fold
+from nca_zoo.rule import N_PARAMS
 from nca_zoo.splits import Side, Splits
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Marks:
 def applies(reader: AnyReader, feature: Feature, picture: Sequence[int], width: int) -> bool:
     """Whether a reader can read a feature of ``width`` columns at all."""
     if reader.sees == "units":
-        return feature.kind == "weights" and bool(feature.blocks)
+        return feature.kind == "weights" and width == N_PARAMS
     if reader.sees == "pictures":
         return feature.kind == "control" and width == int(np.prod(picture))
     return True
@@ -69,7 +70,9 @@ def read_all(
         [r for r in readers if applies(r, feature, picture, width)]
         for feature, width in zip(features, widths, strict=True)
     ]
-    cells = [Cell(f.name, f.kind, r.name) for f, some in zip(features, able, strict=True) for r in some]
+    cells = [
+        Cell(f.name, f.kind, r.name) for f, some in zip(features, able, strict=True) for r in some
+    ]
     first = len(cells)
     cells += [Cell(features[0].name, "control", r.name, shuffled=True) for r in able[0]]
     starts = np.cumsum([0, *map(len, able)])
@@ -78,7 +81,6 @@ def read_all(
         delayed(_read)(
             seen[f].on(splits.sides[s]),
             splits.sides[s],
-            features[f].blocks,
             tuple(picture),
             able[f],
             [splits.known, splits.shuffled[splits.sides[s].repeat]][: 2 if f == 0 else 1],
@@ -109,13 +111,11 @@ def read_all(
 
 
 class _Seen:
-    """A feature of all NCAs, as it is seen from each side: one array unless something is learned."""
+    """A feature of all NCAs as each side sees it: one array unless something is learned."""
 
     def __init__(self, feature: Feature, zoo: "Zoo") -> None:
-        self._weights = zoo.weights if feature.kind == "weights" else None
-        self._transformer: Any = None
-        if feature.kind == "weights":
-            self._transformer = feature.transformer(zoo)
+        self._weights = zoo.weights
+        self._transformer: Any = feature.transformer(zoo) if feature.kind == "weights" else None
         learns = self._transformer is not None and self._transformer.learns
         self._fixed = None if learns else feature.vectors(zoo)
         self._learned: dict[bytes, Vectors] = {}
@@ -123,7 +123,7 @@ class _Seen:
     @property
     def width(self) -> int:
         """Columns."""
-        return (self._weights if self._fixed is None else self._fixed).shape[1]
+        return (self._weights if self._fixed is None else self._fixed).shape[1]  # aligned: as many
 
     def on(self, side: Side) -> Vectors:
         """Vectors ``(N, D)``, with what was learned from the side's training rows alone."""
@@ -139,19 +139,16 @@ class _Seen:
 def _read(
     vectors: Vectors,
     side: Side,
-    blocks: tuple[int, ...],
     picture: tuple[int, ...],
     readers: list[AnyReader],
     answers: list[npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
-    """What each reader answers for the test rows, ``(m, readers)``: once for each of ``answers``."""
+    """What readers answer for the test rows, ``(m, readers)``, for each of ``answers``."""
     # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
     with threadpool_limits(limits=1):
-        fold = Fold(vectors[side.train], vectors[side.test], blocks, picture)
+        fold = Fold(vectors[side.train], vectors[side.test], picture)
         found = []
         for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):
             given = known[side.train], inner[side.train]
             found.append(np.stack([r.predict(fold, *given) for r in readers], axis=1))
     return found
-
-

@@ -12,8 +12,8 @@ from scipy.linalg import eigh
 
 from nca_zoo.pictures import Floats, Vectors
 
-Scaling = Literal["standardise", "centre", "soft", "unit"]
-SCALINGS: tuple[Scaling, ...] = ("standardise", "centre", "soft", "unit")
+Scaling = Literal["standardise", "soft", "centre"]
+SCALINGS: tuple[Scaling, ...] = ("standardise", "soft", "centre")
 MAX_COMPONENTS = 200
 EXACT = 1200  # rows or columns up to which components are found exactly
 _EXTRA, _ROUNDS = 20, 4  # of the randomised search: more components than asked for, power steps
@@ -24,80 +24,51 @@ class Basis:
     """What was learned: ``scores`` maps rows ``(m, D)`` to ``(m, k)``."""
 
     mean: Vectors  # (D,)
-    spread: Vectors  # (D,) or (1,), what columns are divided by
-    unit: bool  # whether rows are brought to length 1 after that
-    middle: Vectors  # (D,) or (1,), their mean then
+    spread: Vectors  # (D,), what columns are divided by
     axes: Vectors  # (D, k), principal axes
     length: float  # root mean square length of the training rows' scores
 
     def scores(self, rows: Vectors) -> Floats:
         """Scores ``(m, k)`` of rows ``(m, D)``."""
-        scaled = _scaled(rows, self.mean, self.spread, self.unit) - self.middle
-        return (scaled @ self.axes).astype(np.float64) / self.length
+        return (((rows - self.mean) / self.spread) @ self.axes).astype(np.float64) / self.length
 
 
-def _scaled(rows: Vectors, mean: Vectors, spread: Vectors, unit: bool) -> Vectors:
-    scaled = (rows - mean) / spread
-    if unit:
-        lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-        scaled /= np.where(lengths > 0, lengths, 1)
-    return scaled
-
-
-def find_basis(
-    train: Vectors,
-    scaling: Scaling,
-    components: int = MAX_COMPONENTS,
-    blocks: tuple[int, ...] = (),
-) -> Basis:
+def find_basis(train: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS) -> Basis:
     """Scales and leading principal components of training rows ``(n, D)``.
 
     All scalings move the mean to 0. ``centre`` does nothing else; ``standardise`` brings every
     column to variance 1; ``soft`` divides it by the root of its standard deviation, half-way
-    between; ``unit`` does that and then brings every row to length 1, so that only its direction
-    counts. ``blocks``: sizes of the tensors that a row is made of; but for ``centre``, every tensor
-    then has the same total variance. Scores are divided by one number, so that training rows have a
-    mean squared length of 1: a penalty then means the same for 2 columns as for 8,336.
+    between. Scores are divided by one number, so that training rows have a mean squared length of
+    1: a penalty then means the same for 2 columns as for 8,336.
 
     Exact, by the smaller of the Gram matrix ``(n, n)`` and the scatter matrix ``(D, D)``, unless
     both are large: then by the randomised subspace iteration of Halko, Martinsson and Tropp
     (*Finding structure with randomness*, 2011), from a fixed start.
     """
     mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = np.sqrt(((train - mean) ** 2).mean(axis=0, dtype=np.float64))
-    spread = _spread(deviation, scaling, blocks).astype(np.float32)
-    unit = scaling == "unit"
-    rows = _scaled(train, mean, spread, unit)
-    middle = rows.mean(axis=0) if unit else np.zeros(1, np.float32)
-    rows -= middle
+    rows = train - mean
+    spread = np.ones(train.shape[1], np.float32)
+    if scaling != "centre":
+        deviation = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
+        power = 1.0 if scaling == "standardise" else 0.5
+        spread = (np.where(deviation > 0, deviation, 1.0) ** power).astype(np.float32)
+        rows /= spread
     axes, squared = _principal(rows, components)
-    return Basis(mean, spread, unit, middle, axes, float(np.sqrt(squared / len(train))) or 1.0)
+    return Basis(mean, spread, axes, float(np.sqrt(squared / len(train))) or 1.0)
 
 
 def project(
-    train: Vectors,
-    test: Vectors,
-    scaling: Scaling,
-    components: int = MAX_COMPONENTS,
-    blocks: tuple[int, ...] = (),
+    train: Vectors, test: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS
 ) -> tuple[Floats, Floats]:
     """Scores of training rows ``(n, D)`` and of others ``(m, D)``: see ``find_basis``."""
-    basis = find_basis(train, scaling, components, blocks)
+    basis = find_basis(train, scaling, components)
     return basis.scores(train), basis.scores(test)
 
 
-def _spread(deviation: Floats, scaling: Scaling, blocks: tuple[int, ...]) -> Floats:
-    """What each column is divided by, ``(D,)``; 1 where a column never changes."""
-    changes = np.where(deviation > 0, deviation, 1.0)
-    if scaling == "centre":
-        return np.ones_like(changes)
-    spread = changes if scaling == "standardise" else np.sqrt(changes)
-    edges = np.cumsum(blocks)[:-1] if sum(blocks) == len(deviation) else []
-    if scaling != "standardise":
-        for some in np.split(np.arange(len(spread)), edges):
-            variance = ((deviation[some] / spread[some]) ** 2).sum()
-            spread[some] *= np.sqrt(variance) if variance > 0 else 1.0
-    return spread
+def unit_rows(rows: Floats) -> Floats:
+    """Rows ``(m, k)`` brought to length 1, so that their direction alone counts; 0 stays 0."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1)
 
 
 def _principal(rows: Vectors, components: int) -> tuple[Vectors, float]:
@@ -131,4 +102,3 @@ def _randomised(rows: Vectors, components: int) -> tuple[Vectors, float]:
     scores = (rows @ span).astype(np.float64)
     values, vectors = _leading(scores.T @ scores, components)
     return (span @ vectors.astype(np.float32)).astype(np.float32), float(values.sum())
-

@@ -4,7 +4,6 @@ Pictures are never on both sides. The same splits serve every feature and every 
 their answers can be compared picture by picture.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,7 +81,9 @@ def cross_validation(
         for k in range(folds):
             key = noise.fold(noise.fold(seed, _INNER, repeat), k)
             train = fold != k
-            inner = [_inner(strata_of(v), groups, train, key) for v in (quantity.values, shuffled[-1])]
+            inner = [
+                _inner(strata_of(v), groups, train, key) for v in (quantity.values, shuffled[-1])
+            ]
             sides.append(Side(repeat, train, ~train, *inner))
     return Splits(quantity.values, groups, tuple(shuffled), tuple(sides), repeats, folds, seed)
 
@@ -99,7 +100,9 @@ def fixed_split(quantity: Quantity, groups: Ints, split: npt.NDArray[np.str_], s
             )
     both = np.intersect1d(groups[train], groups[test])
     if both.size:
-        raise ZooError(f"picture {both[0]} is on both sides of the zoo's own split; leave out --split")
+        raise ZooError(
+            f"picture {both[0]} is on both sides of the zoo's own split; leave out --split"
+        )
     if not quantity.numeric and np.unique(quantity.values[train]).size < 2:
         raise ZooError("all NCAs in train are of one class; cross-validate without --split")
     shuffled = shuffle_within(quantity.values, test + 2 * train, noise.fold(seed, _SHUFFLE))
@@ -175,8 +178,3 @@ def _possible_folds(quantity: Quantity, strata: Ints, groups: Ints, folds: int) 
             "--all-fits"
         )
     return min(folds, int(counts[smallest]))
-
-
-def iterate(splits: Splits) -> Iterator[tuple[int, Side]]:
-    """Number and side, in order."""
-    return enumerate(splits.sides)

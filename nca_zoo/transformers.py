@@ -176,16 +176,14 @@ class Reduced(TransformerMixin, BaseEstimator):
         self,
         scaling: Scaling = "standardise",
         components: int = MAX_COMPONENTS,
-        blocks: tuple[int, ...] = (),
     ) -> None:
         self.scaling = scaling
         self.components = components
-        self.blocks = blocks
 
     def fit(self, vectors: Vectors, y: Any = None) -> Self:
         """Learn scales and components of training rows ``(n, D)``."""
         rows = np.asarray(vectors, np.float32)
-        self.basis_: Basis = find_basis(rows, self.scaling, self.components, self.blocks)
+        self.basis_: Basis = find_basis(rows, self.scaling, self.components)
         return self
 
     def transform(self, vectors: Vectors) -> Array:

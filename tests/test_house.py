@@ -28,14 +28,8 @@ ORDER = [
     *("forecast", "mixing"),
     "cluster",
     *("embedding", "neighbours"),
-    *(
-        "viewer",
-        "viewer.frames",
-        "viewer.medley",
-        "viewer.atlas",
-        "viewer.video",
-        "viewer.terminal",
-    ),
+    *("viewer", "viewer.frames", "viewer.medley", "viewer.atlas", "viewer.curve"),
+    *("viewer.video", "viewer.terminal"),
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
     *("viewer.explorer.page", "viewer.explorer.server"),
 ]
