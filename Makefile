@@ -1,11 +1,14 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo test figures starts benchmarks
+.PHONY: zoo test figures findings starts benchmarks
 
 zoo test:
 	python3 start.py $@
 
 figures: # the pictures in docs/figures, from data/zoo.h5
 	.venv/bin/python docs/make_figures.py
+
+findings: # tables and figures of docs/findings.md: about 40 minutes on two cores, resumable
+	.venv/bin/python docs/make_findings.py
 
 starts: # the meta-learned starts that ship with the package: an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
