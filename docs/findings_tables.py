@@ -127,8 +127,8 @@ def dynamics(result: dict[str, Any]) -> str:
             times = found["simulate_cpu_s"] / found["read_cpu_s"]
             costs.append(
                 f"{regime}: {found['n']} pictures; measuring {found['simulate_cpu_s']:.2f} s of "
-                f"CPU an NCA, reading {1e6 * found['read_cpu_s']:.0f} microseconds, {times:,.0f} times "
-                f"less, after {found['train_cpu_s']:.1f} s of training."
+                f"CPU an NCA, reading {1e6 * found['read_cpu_s']:.0f} microseconds, {times:,.0f} "
+                f"times less, after {found['train_cpu_s']:.1f} s of training."
             )
     head = ["regime", "quantity", "R2, weights", "R2, best picture", "R2, shuffled", "difference"]
     return markdown(head, rows) + "\n" + "\n".join(f"- {cost}" for cost in costs) + "\n"
