@@ -8,7 +8,7 @@ from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
 if TYPE_CHECKING:
     from nca_zoo.mixing import Line, Survey
 
-LOOK = Layout(panel=112, gap=12, caption=28, text=12)
+LOOK = Layout(panel=112, gap=12, caption=28, text=11)
 
 
 def line_sheet(lines: Sequence["Line"], background: str = "dark") -> Pixels:
@@ -32,7 +32,7 @@ def means_sheet(survey: "Survey", background: str = "dark") -> Pixels:
     sheet = Sheet(2 * n, n, height, width, background, LOOK)
     for i, label in enumerate(survey.classes):
         sheet.draw(i, composite(survey.means[i], background))
-        sheet.caption(i, f"mean NCA {label}", f"read {survey.means_read[i]}")
+        sheet.caption(i, f"mean of {label}", f"read {survey.means_read[i]}")
         sheet.draw(n + i, composite(survey.mean_pictures[i], background))
-        sheet.caption(n + i, "mean picture")
+        sheet.caption(n + i, "in pixels")
     return sheet.canvas
