@@ -27,7 +27,7 @@ LATE_STEP = 1000
 HEALED_STEP = 2 * GROWN_STEP  # as long after the wound as growing took
 NEAR_DB = 3.0  # an NCA has grown when its squared error is at most twice that at step 96
 SEEDS = 4
-HERO = "dynamics_cpu_s"  # the cost of a row; it is NaN until the row has been measured
+COST = "dynamics_s"  # the cost of a row; it is NaN until the row has been measured
 
 
 def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
@@ -79,7 +79,7 @@ def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
             f"1 - squared difference between wounded and unharmed at step {HEALED_STEP}, in units "
             f"of that made by the wound at step {GROWN_STEP}; 1 healed, at least -1; {mean}",
         ),
-        column(HERO, "s", f"CPU time of measuring these columns; {mean}"),
+        column(COST, "s", f"CPU time of measuring these columns; {mean}"),
     )
 
 
@@ -136,7 +136,7 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
         "psnr_wounded": psnr(_seen(wounded), case.target).mean(),
         "psnr_healed": psnr(_seen(healed), case.target).mean(),
         "recovery": np.maximum(regained, -1).mean(),
-        HERO: time.thread_time() - began,
+        COST: time.thread_time() - began,
     }
     blind = () if case.judged else ("steps_to_grow", "psnr_wounded", "psnr_healed", "psnr_1000")
     return {name: np.nan if name in blind else float(value) for name, value in values.items()}

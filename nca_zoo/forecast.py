@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from nca_zoo.dynamics import HERO, columns
+from nca_zoo.dynamics import COST, columns
 from nca_zoo.errors import ZooError
 from nca_zoo.features import find_feature, readable
 from nca_zoo.probe import probe
@@ -25,7 +25,7 @@ from nca_zoo.transformers import Reduced
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
-QUANTITIES = tuple(column.name for column in columns() if column.name != HERO)
+QUANTITIES = tuple(column.name for column in columns() if column.name != COST)
 TIMED_ROWS = 200  # NCAs that are read for the clock
 
 
@@ -149,9 +149,9 @@ def _differs(zoo: "Zoo", name: str, all_fits: bool) -> bool:
 
 
 def _simulating(zoo: "Zoo") -> float | None:
-    if HERO not in zoo.columns or np.isnan(zoo.column(HERO)).all():
+    if COST not in zoo.columns or np.isnan(zoo.column(COST)).all():
         return None
-    return float(np.nanmedian(zoo.column(HERO)))
+    return float(np.nanmedian(zoo.column(COST)))
 
 
 def _cost(zoo: "Zoo", feature: str, quantity: str) -> tuple[float, float]:

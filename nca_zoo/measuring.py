@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nca_zoo.dynamics import HERO, SEEDS, columns, measure_all
+from nca_zoo.dynamics import COST, SEEDS, columns, measure_all
 from nca_zoo.errors import ZooError
 from nca_zoo.parts import find_parts, zoo_path
 from nca_zoo.zoofile import Zoo, open_zoo
@@ -33,7 +33,7 @@ def unmeasured(zoo: Zoo, seeds: int = SEEDS) -> list[int]:
             )
     missing = np.ones(len(zoo), bool)
     if wanted.keys() == stored.keys():
-        missing = np.isnan(zoo.column(HERO))
+        missing = np.isnan(zoo.column(COST))
     finite = np.isfinite(zoo.weights).all(axis=1)
     return np.flatnonzero(missing & finite).tolist()
 

@@ -10,7 +10,7 @@ from rows import header, record
 
 import nca_zoo
 from nca_zoo import dynamics, measuring
-from nca_zoo.dynamics import HERO, Case, columns, measure
+from nca_zoo.dynamics import COST, Case, columns, measure
 from nca_zoo.errors import ZooError
 from nca_zoo.forecast import forecast
 from nca_zoo.measuring import measure_zoo, unmeasured
@@ -50,7 +50,7 @@ def test_measures_what_rollouts_one_by_one_show(path):
     row, seeds = 1, 3
     found = measure(dynamics.case_of(zoo, row), seeds)
     weights, start, target = zoo.weights[row], seed_of(zoo, row), zoo.target[row] / np.float32(255)
-    expected = {name: [] for name in NAMES - {HERO, "spread_96"}}
+    expected = {name: [] for name in NAMES - {COST, "spread_96"}}
     grown = []
     for seed in range(seeds):
         states = dict(rollout(weights, start, 1000, seed))
@@ -75,7 +75,7 @@ def test_measures_what_rollouts_one_by_one_show(path):
         assert found[name] == pytest.approx(np.mean(values), rel=1e-4, abs=1e-5), name
     spread = np.sqrt(np.stack(grown).var(axis=0).mean())
     assert found["spread_96"] == pytest.approx(spread, rel=1e-4)
-    assert found[HERO] > 0
+    assert found[COST] > 0
     assert found["drift_400"] > 1e-3  # it moves at all
 
 
@@ -107,7 +107,7 @@ def test_results_become_columns_that_everyone_sees(path):
         np.testing.assert_array_equal(zoo.column(name), values)
     for row in range(N - 1):
         again = measure(dynamics.case_of(zoo, row), 2)
-        for name in NAMES - {HERO}:
+        for name in NAMES - {COST}:
             assert zoo.column(name)[row] == np.float32(again[name]), name
     assert np.isnan(zoo.drift_400[N - 1])  # diverged
     assert measure_zoo(path, seeds=2) == 0  # nothing is left to do
@@ -176,7 +176,7 @@ def known(tmp_path_factory):
     where = [order[nca_id] for nca_id in zoo.id]
     with ZooWriter(path, own_starts) as writer:
         column = {c.name: c for c in columns()}
-        values = {"drift_400": amount, "recovery": luck, HERO: np.full(60, 0.5, np.float32)}
+        values = {"drift_400": amount, "recovery": luck, COST: np.full(60, 0.5, np.float32)}
         writer.measure({column[name]: v[where] for name, v in values.items()})
     return path
 
@@ -184,7 +184,7 @@ def known(tmp_path_factory):
 def test_predicts_what_the_weights_hold_and_nothing_else(known):
     found = forecast(open_zoo(known), folds=3, jobs=1)
     r2 = {(row.quantity, row.feature): row.r2 for row in found.rows}
-    assert {row.quantity for row in found.rows} == {"drift_400", "recovery"}  # HERO is no question
+    assert {row.quantity for row in found.rows} == {"drift_400", "recovery"}  # COST is no question
     assert r2["drift_400", "weights"] > 0.9
     assert r2["drift_400", "pixels"] < 0.3
     assert r2["drift_400", "shuffled"] < 0.3

@@ -78,7 +78,17 @@ def test_one_idea_a_file():
     assert {path.name for path in files if len(path.read_text().splitlines()) > 400} == set()
 
 
-@pytest.mark.parametrize("command", ["--help", "info --help", "show --help", "probe --help"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "info --help",
+        "show --help",
+        "probe --help",
+        "dynamics --help",
+        "mix survey --help",
+    ],
+)
 def test_help_imports_nothing_heavy(command):
     code = (
         "import sys; from nca_zoo_cli.main import group\n"
