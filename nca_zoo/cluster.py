@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
 COMPONENTS = 50  # principal components that are clustered, of every feature
-RESTARTS = 5  # of k-means for each seed; the tightest clusters are kept
+RESTARTS = 10  # of k-means for each seed; the tightest clusters are kept
 METHODS = ("kmeans", "hdbscan")
 
 

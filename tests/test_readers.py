@@ -11,7 +11,7 @@ from nca_zoo import reduction
 from nca_zoo.errors import ZooError
 from nca_zoo.kernel import KernelSVC, KernelSVR
 from nca_zoo.readers import READERS, REGRESSORS, Fold, Reader, Setting, find_reader
-from nca_zoo.reduction import project, unit_rows
+from nca_zoo.reduction import SCALINGS, project, unit_rows
 
 
 def clouds(n: int, columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +101,7 @@ def test_readers_choose_by_inner_folds_and_predict_with_the_choice() -> None:
             correct += (model.predict(scores[inner == k]) == y[inner == k]).sum()
         return correct
 
-    scalings = ("standardise", "soft", "centre")
+    scalings = SCALINGS
     by_scaling = [right(scaling, settings[0]) for scaling in scalings]
     assert len(set(by_scaling)) > 1
     scaling = scalings[int(np.argmax(by_scaling))]
