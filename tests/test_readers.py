@@ -130,6 +130,11 @@ def test_settings_are_never_fitted_themselves() -> None:
         assert not any(hasattr(setting.estimator, "classes_") for setting in reader.settings)
 
 
+def test_neighbours_are_no_more_than_there_are_rows() -> None:
+    x, labels = clouds(6, 10)
+    assert set(READERS["knn"].predict(Fold(x, x), labels, np.arange(6) // 3)) <= {0, 1, 2}
+
+
 def test_the_kernel_machines_are_scikit_learns() -> None:
     x, labels = clouds(90, 6)
     numbers = x[:, 1].astype(float)
