@@ -5,6 +5,7 @@ the same methods, which never see a class. docs/cluster.md explains the protocol
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
 COMPONENTS = 50  # principal components that are clustered, of every feature
-RESTARTS = 5  # of k-means for each seed; the tightest clusters are kept
+RESTARTS = 10  # of k-means for each seed; the tightest clusters are kept
 METHODS = ("kmeans", "hdbscan")
 
 
@@ -199,7 +201,9 @@ def _clusters(scores: Floats, method: str, seeds: list[int], clusters: int, smal
         return HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(scores)[None]
     # scikit-learn takes 32-bit seeds.
     means = (KMeans(clusters, n_init=RESTARTS, random_state=s % 2**32) for s in seeds)
-    return np.stack([model.fit_predict(scores) for model in means])
+    with warnings.catch_warnings():  # a feature with fewer values than clusters gets fewer
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.stack([model.fit_predict(scores) for model in means])
 
 
 def _resamples(groups: Ints, seeds: int, key: int) -> tuple[Floats, Ints]:

@@ -46,7 +46,7 @@ class Feature:
 
 def shared_start(zoo: "Zoo", what: str) -> Vectors:
     """The start ``(P,)`` that all NCAs share; a ``ZooError`` says that ``what`` needs one."""
-    start = zoo.attrs["init_weights"]  # (P,), or (0,) if every NCA started elsewhere
+    start = zoo.attrs.get("init_weights", ())  # (P,), or (0,) if every NCA started elsewhere
     if not len(start):
         raise ZooError(
             f"{what} needs a zoo whose NCAs share one start, and this zoo stores none; "
@@ -201,9 +201,11 @@ def find_feature(name: str) -> Feature:
 
 
 def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
-    """The features of these names, and all controls that this zoo has."""
+    """The features of these names, and all controls that this zoo has: not all have a gradient."""
     controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
-    if not len(zoo.attrs.get("init_weights", ())):
+    try:
+        shared_start(zoo, "gradient"), seed_hidden(zoo)
+    except ZooError:
         controls.remove("gradient")
     return [find_feature(name) for name in dict.fromkeys([*names, *controls])]
 

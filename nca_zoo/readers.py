@@ -126,10 +126,13 @@ def _goodness(answers: Answers, known: Answers) -> float:
 
 
 def _fitted(estimator: BaseEstimator, rows: Floats, known: Answers) -> BaseEstimator:
+    model = clone(estimator)
+    if getattr(model, "n_neighbors", 0) > len(rows):
+        model.set_params(n_neighbors=len(rows))
     with warnings.catch_warnings():
         if isinstance(estimator, MLPClassifier | MLPRegressor):  # it trains for a fixed time
             warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(estimator).fit(rows, known)
+        return model.fit(rows, known)
 
 
 AnyReader = Reader | NetworkReader

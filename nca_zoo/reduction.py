@@ -12,8 +12,8 @@ from scipy.linalg import eigh
 
 from nca_zoo.pictures import Floats, Vectors
 
-Scaling = Literal["standardise", "soft", "centre"]
-SCALINGS: tuple[Scaling, ...] = ("standardise", "soft", "centre")
+Scaling = Literal["soft", "standardise", "centre"]
+SCALINGS: tuple[Scaling, ...] = ("soft", "standardise", "centre")
 MAX_COMPONENTS = 200
 EXACT = 1200  # rows or columns up to which components are found exactly
 _EXTRA, _ROUNDS = 20, 4  # of the randomised search: more components than asked for, power steps

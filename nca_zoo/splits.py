@@ -20,7 +20,7 @@ INNER_FOLDS = 3
 MIN_PICTURES = 20
 MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
 BINS = 10  # of a number's values, over which folds are stratified
-_FOLDS, _INNER, _SHUFFLE, _THIN = 1, 2, 3, 5  # what a key is for; 4 is the bootstrap's
+_FOLDS, _INNER, _SHUFFLE, _THIN = 1, 2, 3, 6  # what a key is for; 4: bootstrap, 5: scrambling
 
 
 @dataclass(frozen=True)

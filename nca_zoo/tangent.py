@@ -29,7 +29,8 @@ def start_gradients(
     start: ``(P,)``; seed_of: the seed state ``(H, W, 16)`` of a row; targets: ``(N, H, W, 4)`` as
     stored. One
     rollout of 80 CA steps from the seed under the fire masks of rollout seed 0, the same for all;
-    the loss is that of the last state. Where nothing lives the gradient is 0.
+    the loss is that of the last state. Where nothing lives the gradient is
+    0, and so it is set where the rollout explodes.
     """
     engine = SparseEngine(os.cpu_count() or 1)
     found = np.empty((len(targets), N_PARAMS), np.float32)
@@ -45,7 +46,8 @@ def start_gradients(
             rollout_keys(0, count),
             np.full(count, CA_STEPS),
         ).gradients
+    found[~np.isfinite(found).all(axis=1)] = 0
     for tensor in param_slices().values():
-        length = np.linalg.norm(found[:, tensor], axis=1, keepdims=True)
-        found[:, tensor] /= length + np.float32(1e-8)
+        length = np.sqrt(np.einsum("np,np->n", *2 * [found[:, tensor]], dtype=np.float64))
+        found[:, tensor] /= (length + 1e-8)[:, None]
     return found

@@ -347,15 +347,15 @@ def test_the_zoos_own_split_learns_from_train_and_asks_test() -> None:
 
 
 def test_learning_curves_start_low_and_end_with_the_table() -> None:
-    zoo = small_zoo(120, in_weights=0.35)
-    found = probe(zoo, sizes=[15, 48], folds=3)
+    zoo = small_zoo(180, in_weights=0.6)
+    found = probe(zoo, sizes=[9, 48], folds=3)
     mine = {p.size: p.row.score for p in found.curve if p.row.feature == "b1"}
-    assert list(mine) == [15, 48, 80]
-    assert mine[15] < mine[80] == row(found, "b1").score
+    assert list(mine) == [9, 48, 120]
+    assert mine[9] + 0.05 < mine[120] == row(found, "b1").score
     assert len(found.curve) == 3 * len(found.rows)
     assert "b1 knn" in "\n".join(curve(found))
-    with pytest.raises(ZooError, match="size 90 is more than the 80 pictures"):
-        probe(zoo, sizes=[90], folds=3)
+    with pytest.raises(ZooError, match="size 130 is more than the 120 pictures"):
+        probe(zoo, sizes=[130], folds=3)
 
 
 def test_thinning_is_nested_and_keeps_the_classes() -> None:
@@ -472,7 +472,7 @@ def test_the_command_prints_table_and_verdict_and_the_same_as_json(zoo_file: Pat
     for r in found["rows"]:
         assert f"{100 * r['score']:.1f} %   {100 * r['low']:.1f} to" in people.stdout
     assert "1 NCA left out" in people.stdout
-    assert people.stdout.splitlines()[-1].startswith("b1 ")
+    assert any(line.startswith("b1 reads") for line in people.stdout.splitlines())
 
 
 def test_the_command_fails_in_one_line(zoo_file: Path) -> None:

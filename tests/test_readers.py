@@ -11,7 +11,7 @@ from nca_zoo import reduction
 from nca_zoo.errors import ZooError
 from nca_zoo.kernel import KernelSVC, KernelSVR
 from nca_zoo.readers import READERS, REGRESSORS, Fold, Reader, Setting, find_reader
-from nca_zoo.reduction import project, unit_rows
+from nca_zoo.reduction import SCALINGS, project, unit_rows
 
 
 def clouds(n: int, columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +101,7 @@ def test_readers_choose_by_inner_folds_and_predict_with_the_choice() -> None:
             correct += (model.predict(scores[inner == k]) == y[inner == k]).sum()
         return correct
 
-    scalings = ("standardise", "soft", "centre")
+    scalings = SCALINGS
     by_scaling = [right(scaling, settings[0]) for scaling in scalings]
     assert len(set(by_scaling)) > 1
     scaling = scalings[int(np.argmax(by_scaling))]
@@ -128,6 +128,11 @@ def test_settings_are_never_fitted_themselves() -> None:
         reader.predict(Fold(x, x), labels, np.arange(60) % 4)
         assert isinstance(reader, Reader)
         assert not any(hasattr(setting.estimator, "classes_") for setting in reader.settings)
+
+
+def test_neighbours_are_no_more_than_there_are_rows() -> None:
+    x, labels = clouds(6, 10)
+    assert set(READERS["knn"].predict(Fold(x, x), labels, np.arange(6) // 3)) <= {0, 1, 2}
 
 
 def test_the_kernel_machines_are_scikit_learns() -> None:

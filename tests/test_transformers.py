@@ -96,6 +96,12 @@ def test_points_are_spread_out() -> None:
     assert {(9, 9), (-9, 9), (9, -9)} <= {tuple(p) for p in chosen.tolist()}
 
 
+def test_a_start_that_explodes_has_no_gradient() -> None:
+    wild = np.arange(rule.N_PARAMS, dtype=np.float32)
+    targets = np.full((1, 5, 5, 4), 255, np.uint8)
+    assert not start_gradients(wild, lambda row: rule.seed_state(5, 5, 2, 2), targets).any()
+
+
 def test_the_gradient_at_the_start_is_autograds(weights: np.ndarray) -> None:
     targets = np.random.default_rng(2).integers(0, 256, (2, 6, 5, 4), dtype=np.uint8)
     seed = rule.seed_state(6, 5, 3, 2)
