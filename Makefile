@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures draw-figure notebooks writeup starts benchmarks
+.PHONY: zoo explore test figures draw-figure notebooks writeup findings starts benchmarks
 
 zoo explore test:
 	python3 start.py $@
@@ -15,6 +15,9 @@ draw-figure: # the window of docs/draw.md
 
 writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
 	.venv/bin/python docs/make_writeup.py
+
+findings: # tables and figures of docs/findings.md: about 40 minutes on two cores, resumable
+	.venv/bin/python docs/make_findings.py
 
 starts: # the meta-learned starts that ship with the package: an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz

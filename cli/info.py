@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from nca_zoo.schema import BY_NAME, dotted
+from nca_zoo.schema import dotted
 
 from .options import json_option, zoo_option
 
@@ -32,7 +32,8 @@ def info(zoo: Path, nca_id: str | None, as_json: bool) -> None:
     held = open_zoo(zoo)
     if nca_id is not None:
         about = one(held, nca_id)
-        lines = [_line(name, value) for name, value in about.items()]
+        units = {column.name: column.units for column in held.described}
+        lines = [_line(name, value, units[name]) for name, value in about.items()]
     else:
         about = summary(held)
         lines = [*facts(about), "", *class_table(about)]
@@ -45,9 +46,8 @@ def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
     return {name: _plain(row.column(name)[0]) for name in row.scalars}
 
 
-def _line(name: str, value: Any) -> str:
+def _line(name: str, value: Any, units: str) -> str:
     shown = f"{value:.6g}" if isinstance(value, float) else value
-    units = BY_NAME[name].units if name in BY_NAME else ""
     return f"{name:14}{shown} {units}".rstrip()
 
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "merge": "Make one zoo of several.",
     "export": "Write a zoo in formats that others read.",
     "import": "Put NCAs that were trained elsewhere into a zoo.",
+    "dynamics": "Measure how every NCA moves, and predict it from the weights.",
+    "mix": "Grow what lies between NCAs: straight lines, class means, directions.",
     "symmetry": "Scramble or align weights without changing what grows.",
     "fit": "Train one NCA on any picture, and show how it learned.",
     "draw": "Draw a picture, and watch it grow.",

@@ -38,8 +38,21 @@ from .options import data_folder, zoo_option
     help="How many a point is drawn to: few for detail, many for the whole.",
 )
 @click.option("--all-fits", is_flag=True, help="Map NCAs whose fit failed, too.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the map as a page in which every NCA grows, as `explore --html`, and no PNG.",
+)
+@click.pass_context
 def map(
-    zoo: Path, feature: str, out: Path | None, seed: int, neighbours: int, all_fits: bool
+    ctx: click.Context,
+    zoo: Path,
+    feature: str,
+    out: Path | None,
+    seed: int,
+    neighbours: int,
+    all_fits: bool,
+    html: Path | None,
 ) -> None:
     """Draw all NCAs as a map: near means alike.
 
@@ -50,7 +63,11 @@ def map(
     nca-zoo map
     nca-zoo map --feature pixels --out pixels.png
     nca-zoo map --zoo data/growing.h5 --seed 3
+    nca-zoo map --html data/map.html
     """
+    if html is not None:
+        _hand_over(ctx, zoo, feature, html)
+        return
     # Imported here so that --help does not wait for UMAP.
     from nca_zoo.embedding import embed, grid_for, settle
     from nca_zoo.features import find_feature, readable
@@ -71,3 +88,16 @@ def map(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, atlas(read.target, read.label, settle(places, grid), grid, title, caption))
     click.echo(out)
+
+
+def _hand_over(ctx: click.Context, zoo: Path, feature: str, html: Path) -> None:
+    """The explorer writes the page: with a layout of its own, and all NCAs, failures marked."""
+    from .explore import explore
+
+    given = click.core.ParameterSource.COMMANDLINE
+    for name in ("out", "seed", "neighbours", "all_fits"):
+        if ctx.get_parameter_source(name) is given:
+            option = "--" + name.replace("_", "-")
+            raise ZooError(f"{option} is for the PNG and --html lays out a page: leave out one")
+    features = ",".join(dict.fromkeys((feature, "pixels")))
+    ctx.invoke(explore, zoo=zoo, html=html, sample=None, features=features, port=0, no_browser=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
 
 from .options import json_option, listed, progress, zoo_option
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
 _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "grown pictures"}
+_PLOTS = (".png", ".svg", ".pdf")
 
 
 @click.command()
@@ -25,8 +27,31 @@ _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "gr
     show_default=True,
     help=f"What to read, separated by commas: {_OF_WEIGHTS}. All controls are read beside.",
 )
+@click.option(
+    "--readers",
+    help="Who reads, separated by commas: logistic (ridge for numbers), knn, svm, mlp, and set, a "
+    "network over the hidden units.  [default: logistic or ridge, knn, svm]",
+)
+@click.option(
+    "--target",
+    default="class",
+    show_default=True,
+    help="What is read: class, width, slant, drift, or any column of the zoo, such as psnr_400.",
+)
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    help="How often the folds are dealt.  [default: 3; 1 for more than 1,000 pictures]",
+)
+@click.option("--split", is_flag=True, help="Use the zoo's own train and test split instead.")
+@click.option("--sizes", help="Learn from so many pictures, too, such as 50,100,200.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the scores by --sizes to this PNG, SVG or PDF file.",
+)
+@click.option("--ceiling", is_flag=True, help="Let a small convolutional network read pictures.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -37,38 +62,84 @@ _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "gr
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
 @json_option
 def probe(
-    zoo: Path, features: str, folds: int, repeats: int, seed: int, all_fits: bool, as_json: bool
+    zoo: Path,
+    features: str,
+    readers: str | None,
+    target: str,
+    folds: int,
+    repeats: int | None,
+    split: bool,
+    sizes: str | None,
+    plot: Path | None,
+    ceiling: bool,
+    seed: int,
+    all_fits: bool,
+    as_json: bool,
 ) -> None:
-    """Measure what the weights know about the pictures' classes.
+    """Measure what the weights know about the pictures' classes, or about any number.
 
-    Logistic regression and nearest neighbours guess each picture's class from the weights of the
-    NCA that grew it, and from controls that never see the weights, in repeated cross-validation.
+    Simple readers guess each picture's class from the weights of the NCA that grew it, and from
+    controls that never see the weights, in repeated cross-validation.
 
     \b
     nca-zoo probe
-    nca-zoo probe --features weights,W1,b1,W2
+    nca-zoo probe --features weights,queries,W1,W2
+    nca-zoo probe --target width
+    nca-zoo probe --readers svm,mlp,set --ceiling --repeats 1
+    nca-zoo probe --sizes 50,100,200 --plot data/curve.png
     nca-zoo probe --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
     from nca_zoo.probe import probe as run_probe
     from nca_zoo.zoofile import open_zoo
 
-    names = listed(features)
+    numbers = _sizes(sizes or "")
+    if plot is not None:
+        _check_plot(plot, numbers)
     opened = open_zoo(zoo)
     with progress("probe", " folds") as advance:
         result = run_probe(
             opened,
-            names,
-            folds=folds,
-            repeats=repeats,
-            seed=seed,
+            listed(features),
+            None if readers is None else listed(readers),
+            folds,
+            repeats,
+            seed,
+            target=target,
+            split=split,
+            sizes=numbers,
+            ceiling=ceiling,
             all_fits=all_fits,
             progress=advance,
         )
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=2))
     else:
-        click.echo("\n".join([*summary(result, folds), "", *table(result), "", *verdict(result)]))
+        parts = [summary(result, folds), table(result), curve(result), verdict(result)]
+        click.echo("\n\n".join("\n".join(part) for part in parts if part))
+    if plot is not None:
+        from nca_zoo.viewer.curve import write_curve
+
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        write_curve(plot, result)
+        click.echo(f"drawn: {plot}", err=True)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = sorted({int(size) for size in listed(text)})
+    except ValueError:
+        raise ZooError(f"--sizes {text}: expected whole numbers and commas, as 50,100") from None
+    if sizes and sizes[0] < 10:
+        raise ZooError(f"--sizes {text}: a reader needs 10 pictures or more to learn from")
+    return sizes
+
+
+def _check_plot(plot: Path, sizes: list[int]) -> None:
+    if not sizes:
+        raise ZooError("--plot draws scores by --sizes: name some, such as --sizes 50,100,200")
+    if plot.suffix.lower() not in _PLOTS:
+        raise ZooError(f"--plot {plot}: the name must end in {', '.join(_PLOTS)}")
 
 
 def summary(result: "ProbeResult", folds_asked: int) -> list[str]:
@@ -76,59 +147,107 @@ def summary(result: "ProbeResult", folds_asked: int) -> list[str]:
     ncas = f"{result.n} NCAs, one a picture"
     if result.n_ncas > result.n:
         ncas = f"{result.n_ncas} NCAs of {result.n} pictures"
-    lines = [
-        f"{ncas}, {len(result.classes)} classes (guessing: {100 * result.chance:.1f} %); "
-        f"{result.folds} folds x {result.repeats} repeats."
-    ]
-    if result.folds < folds_asked:
+    if result.classes:
+        what = f"{len(result.classes)} classes (guessing: {100 * result.chance:.1f} %)"
+    else:
+        what = f"{result.target}{f' in {result.units}' if result.units else ''} (guessing: R2 0)"
+    if result.target not in ("class",) and result.classes:
+        what = f"{result.target}, {what}"
+    how = f"{result.folds} folds x {result.repeats} repeats"
+    if result.folds == 1:
+        how = f"the zoo's own split, learning from {result.n_train} pictures"
+    lines = [f"{ncas}, {what}; {how}."]
+    if 1 < result.folds < folds_asked:
         lines.append(f"The smallest class has {result.folds} pictures: so many folds.")
     if result.left_out:
         ncas = "NCA" if result.left_out == 1 else "NCAs"
-        lines.append(
-            f"{result.left_out} {ncas} left out: failed fit, no class or diverged weights."
-        )
+        why = "failed fit, no class" if result.classes else "failed fit, no value"
+        lines.append(f"{result.left_out} {ncas} left out: {why} or diverged weights.")
     return lines
 
 
 def table(result: "ProbeResult") -> list[str]:
-    """Accuracies in %, then differences in points, all with their intervals."""
+    """Scores, then differences, all with their intervals: in % and points, or as R2."""
     span = f"{100 * result.coverage:.0f} % interval"
-    lines = [f"{'feature':<10}{'':<9}{'reader':<10}{'right':>8}   {span}"]
+    share = result.measure == "accuracy"
+    head, points = ("right", "points") if share else ("R2", "R2")
+    lines = [f"{'feature':<11}{'':<9}{'reader':<10}{head:>8}   {span}"]
     for row in result.rows:
         mark = "control" if row.kind == "control" else ""
         lines.append(
-            f"{row.feature:<10}{mark:<9}{row.reader:<10}{100 * row.accuracy:>6.1f} %"
-            f"   {100 * row.low:.1f} to {100 * row.high:.1f}"
+            f"{row.feature:<11}{mark:<9}{row.reader:<10}{_score(row.score, share):>8}"
+            f"   {_span(row.low, row.high, share)}"
         )
     if result.differences:
-        lines += ["", f"{'difference':<19}{'minus control':<19}{'points':>7}   {span}"]
+        lines += ["", f"{'difference':<20}{'minus control':<20}{points:>7}   {span}"]
     for d in result.differences:
         lines.append(
-            f"{f'{d.feature} {d.reader}':<19}{f'{d.control} {d.control_reader}':<19}"
-            f"{100 * d.difference:>+7.1f}   {100 * d.low:+.1f} to {100 * d.high:+.1f}"
+            f"{f'{d.feature} {d.reader}':<20}{f'{d.control} {d.control_reader}':<20}"
+            f"{_number(d.difference, share, '+'):>7}   {_span(d.low, d.high, share, '+')}"
         )
+    return lines
+
+
+def curve(result: "ProbeResult") -> list[str]:
+    """Scores by the number of pictures that readers learned from, with their intervals."""
+    sizes = sorted({point.size for point in result.curve})
+    if not sizes:
+        return []
+    share = result.measure == "accuracy"
+    found = {(p.row.feature, p.row.reader, p.size): p.row for p in result.curve}
+    lines = ["By pictures learned from:", f"{'':<22}" + "".join(f"{size:>22}" for size in sizes)]
+    for feature, reader in dict.fromkeys((p.row.feature, p.row.reader) for p in result.curve):
+        rows = [found[feature, reader, size] for size in sizes]
+        cells = (f"{_score(r.score, share)} ({_span(r.low, r.high, share)})" for r in rows)
+        lines.append(f"{f'{feature} {reader}':<22}" + "".join(f"{cell:>22}" for cell in cells))
     return lines
 
 
 def verdict(result: "ProbeResult") -> list[str]:
-    """The first feature and reader against raw pixels, then against the best pixel control."""
+    """The first feature and reader against its controls, and the best reader against the best."""
     if not result.differences:
         return ["No feature of the weights was read: nothing to compare with pixels."]
     first = result.differences[0]
     same = [d for d in result.differences if (d.feature, d.reader) == (first.feature, first.reader)]
-    lines = [_sentence(first, _FULL_NAMES[first.control], result.coverage)]
+    lines = [_sentence(first, _FULL_NAMES[first.control], result)]
     for d in same[1:]:
+        if d.control == "gradient":
+            continue
         best = f"the best pixel control ({_FULL_NAMES[d.control]}, {d.control_reader})"
-        lines.append(_sentence(d, best, result.coverage))
+        lines.append(_sentence(d, best, result))
+    best_of = result.best
+    if best_of is not None and best_of.reader != first.reader:
+        best = f"the best pixel control ({_FULL_NAMES[best_of.control]}, {best_of.control_reader})"
+        lines.append(f"Best reader of each: {_sentence(best_of, best, result)}")
     return lines
 
 
-def _sentence(d: "Difference", control: str, coverage: float) -> str:
+def _sentence(d: "Difference", control: str, result: "ProbeResult") -> str:
+    share = result.measure == "accuracy"
     read, reads = ("Weights", "read") if d.feature == "weights" else (d.feature, "reads")
-    points, low, high = 100 * d.difference, 100 * d.low, 100 * d.high
-    span = f"{100 * coverage:.0f} % interval {low:.1f} to {high:.1f}; {d.n} pictures, {d.reader}"
+    unit = " points" if share else " of R2"
+    span = (
+        f"{100 * result.coverage:.0f} % interval {_span(d.low, d.high, share)}; "
+        f"{d.n} pictures, {d.reader}"
+    )
+    by = _number(abs(d.difference), share) + unit
     if d.low > 0:
-        return f"{read} {reads} better than {control} by {points:.1f} points ({span})."
+        return f"{read} {reads} better than {control} by {by} ({span})."
     if d.high < 0:
-        return f"{read} {reads} worse than {control} by {-points:.1f} points ({span})."
-    return f"{read} and {control} cannot be told apart: {points:+.1f} points ({span})."
+        return f"{read} {reads} worse than {control} by {by} ({span})."
+    return (
+        f"{read} and {control} cannot be told apart: {_number(d.difference, share, '+')}{unit} "
+        f"({span})."
+    )
+
+
+def _number(value: float, share: bool, sign: str = "") -> str:
+    return f"{100 * value:{sign}.1f}" if share else f"{value:{sign}.3f}"
+
+
+def _score(value: float, share: bool) -> str:
+    return f"{100 * value:.1f} %" if share else f"{value:.3f}"
+
+
+def _span(low: float, high: float, share: bool, sign: str = "") -> str:
+    return f"{_number(low, share, sign)} to {_number(high, share, sign)}"

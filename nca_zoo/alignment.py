@@ -160,19 +160,22 @@ def _ratio(above: Array, below: Array) -> Array:
 
 def _match(here: Sides, there: Sides) -> Element:
     """Units matched by assignment on the cosines of both sides, then scaled to equal lengths."""
-    similarity, squared_scale = np.zeros((HIDDEN, HIDDEN)), np.ones((HIDDEN, HIDDEN))
-    for sign, ours, theirs in zip((-1, 1), here, there, strict=True):
+    similarity, lengths = np.zeros((HIDDEN, HIDDEN)), []
+    for ours, theirs in zip(here, there, strict=True):
         column = np.linalg.norm(theirs, axis=0)
         column[column == 0] = 1.0
         left, right = theirs / column, ours / column
-        left_length, right_length = np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)
-        lengths = np.outer(left_length, right_length)
-        similarity += np.divide(left @ right.T, lengths, np.zeros_like(lengths), where=lengths > 0)
-        ratio = _ratio(*np.broadcast_arrays(right_length[None], left_length[:, None]))
-        squared_scale *= ratio**sign
+        lengths.append((np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)))
+        unit_left, unit_right = (
+            side / np.where(length > 0, length, 1)[:, None]
+            for side, length in zip((left, right), lengths[-1], strict=True)
+        )
+        similarity += unit_left @ unit_right.T
     rows, permutation = linear_sum_assignment(-similarity)
-    scales = np.sqrt(squared_scale[rows, permutation])
-    return Element(permutation, scales, np.eye(CHANNELS))
+    squared_scale = np.ones(HIDDEN)
+    for sign, (wanted, found) in zip((-1, 1), lengths, strict=True):
+        squared_scale *= _ratio(found[permutation], wanted[rows]) ** sign
+    return Element(permutation, np.sqrt(squared_scale), np.eye(CHANNELS))
 
 
 def _nearest_scales(weights: Array, reference: Array) -> Element:

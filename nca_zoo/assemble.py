@@ -48,14 +48,22 @@ def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]
         _publish(path, _image(layout, values))
 
 
-def merge(parts: Sequence[Part], path: Path, progress: Progress = lambda done, total: None) -> int:
+def merge(
+    parts: Sequence[Part],
+    path: Path,
+    progress: Progress = lambda done, total: None,
+    measured: Mapping[Column, npt.NDArray[Any]] | None = None,
+) -> int:
     """One zoo file at ``path`` with every row of all parts once; returns the number of rows.
 
-    Streams: holds a few blocks of 8 MB in memory. Raises ZooError if the parts do not fit each
-    other, or if the disk refuses; ``path`` is then as it was.
+    measured: further columns, ``(N,)`` in the order of ``locate(parts)``; they replace those of
+    the same name. Streams: holds a few blocks of 8 MB in memory. Raises ZooError if the parts do
+    not fit each other, or if the disk refuses; ``path`` is then as it was.
     """
     rows = locate(parts)
+    new_values = {column.name: values for column, values in (measured or {}).items()}
     columns = {column.name: column for part in parts for column in part.layout.columns}
+    columns |= {column.name: column for column in measured or {}}
     sizes = parts[0].layout.sizes
     layout = Layout(len(rows), sizes, tuple(columns.values()), parts[0].layout.header)
 
@@ -72,7 +80,12 @@ def merge(parts: Sequence[Part], path: Path, progress: Progress = lambda done, t
                 step = chunk * max(1, BLOCK_BYTES // (chunk * max(1, column.row_bytes(sizes))))
                 for start in range(0, len(rows), step):
                     block = rows[start : start + step]
-                    _put(dataset, start, gather(files, column, sizes, block))
+                    values = new_values.get(column.name)
+                    if values is None:
+                        values = gather(files, column, sizes, block)
+                    else:
+                        values = values[start : start + step]
+                    _put(dataset, start, values)
                     done += len(block) * column.row_bytes(sizes)
                     progress(done, total)
 

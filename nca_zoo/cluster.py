@@ -5,6 +5,7 @@ the same methods, which never see a class. docs/cluster.md explains the protocol
 """
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,21 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from nca_zoo import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES, PIXEL_CONTROLS, Feature, find_feature, readable
-from nca_zoo.probe import MIN_PICTURES, SHUFFLED
-from nca_zoo.readers import SCALINGS, Scaling, project
-from nca_zoo.resampling import COVERAGE, RESAMPLES, Floats, Ints, interval
+from nca_zoo.features import PIXEL_CONTROLS, Feature, readable, with_controls
+from nca_zoo.pictures import Floats, Ints
+from nca_zoo.probe import SHUFFLED
+from nca_zoo.reduction import SCALINGS, Scaling, project, unit_rows
+from nca_zoo.resampling import COVERAGE, RESAMPLES, interval
+from nca_zoo.splits import MIN_PICTURES
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
 COMPONENTS = 50  # principal components that are clustered, of every feature
-RESTARTS = 5  # of k-means for each seed; the tightest clusters are kept
+RESTARTS = 10  # of k-means for each seed; the tightest clusters are kept
 METHODS = ("kmeans", "hdbscan")
 
 
@@ -118,8 +122,7 @@ def cluster(
     called with the clusterings done and in all. Raises ``ZooError`` for unknown names and for
     zoos too small or of one class.
     """
-    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
-    chosen = [find_feature(name) for name in dict.fromkeys([*features, *controls])]
+    chosen = with_controls(zoo, features)
     read = readable(zoo, all_fits)
     read = read.subset(read.label >= 0)
     labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
@@ -183,7 +186,7 @@ def _all_runs(
         for feature in features:
             vectors = feature.vectors(zoo)
             for scaling in SCALINGS:
-                scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS)
+                scores = unit_rows(project(vectors, vectors[:1], scaling, COMPONENTS)[0])
                 for method in METHODS:
                     found = _clusters(scores, method, seeds, clusters, smallest)
                     runs.append(((feature, scaling, method), found))
@@ -198,7 +201,9 @@ def _clusters(scores: Floats, method: str, seeds: list[int], clusters: int, smal
         return HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(scores)[None]
     # scikit-learn takes 32-bit seeds.
     means = (KMeans(clusters, n_init=RESTARTS, random_state=s % 2**32) for s in seeds)
-    return np.stack([model.fit_predict(scores) for model in means])
+    with warnings.catch_warnings():  # a feature with fewer values than clusters gets fewer
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.stack([model.fit_predict(scores) for model in means])
 
 
 def _resamples(groups: Ints, seeds: int, key: int) -> tuple[Floats, Ints]:

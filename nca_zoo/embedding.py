@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features import Vectors
-from nca_zoo.readers import Floats, Ints, Scaling, project
+from nca_zoo.pictures import Floats, Ints, Vectors
+from nca_zoo.reduction import Scaling, project, unit_rows
 
 if TYPE_CHECKING:
     import types
@@ -39,7 +39,7 @@ def embed(
     if len(vectors) < LEAST:
         raise ZooError(f"a map needs {LEAST} NCAs and there are {len(vectors)}; build more")
     scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS)
-    return lay_out(scores.astype(np.float32), seed, neighbours, spread)
+    return lay_out(unit_rows(scores).astype(np.float32), seed, neighbours, spread)
 
 
 def lay_out(scores: Vectors, seed: int = 0, neighbours: int = 15, spread: float = 0.1) -> Floats:

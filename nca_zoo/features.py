@@ -1,28 +1,25 @@
 """Features: every row of a zoo as a vector, from its weights or, as a control, from its picture.
 
-A feature is a named pure function ``Zoo -> (N, D) float32``, one row for each NCA of the zoo, in
-the zoo's order. Nothing here learns from the rows: scaling and reduction belong inside the folds
-(nca_zoo/readers.py). To add a feature, add a line to ``FEATURES``.
+Features of the weights are scikit-learn transformers (nca_zoo/transformers.py), made for the zoo at
+hand, and learn what they learn from the rows that they are fitted to. Controls never see the
+weights; they are pure functions of a zoo. Scaling and reduction come after (nca_zoo/reduction.py).
+To add a feature, add a line to ``FEATURES``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.rule import PARAM_SPEC, VISIBLE, param_slices
+from nca_zoo.pictures import Vectors, centre_on, pictures
+from nca_zoo.rule import PARAM_SPEC, param_slices
 
 if TYPE_CHECKING:
+    from nca_zoo.transformers import Transformer
     from nca_zoo.zoofile import Zoo
-
-Vectors = npt.NDArray[np.float32]
-ByteImages = npt.NDArray[np.uint8]  # (N, H, W, 4), premultiplied RGBA
-Ints = npt.NDArray[np.integer]
-
 
 LARGEST_WEIGHT = 1e6  # trained weights stay below 10; beyond this, float32 sums overflow
 
@@ -34,25 +31,28 @@ class Feature:
     name: str
     kind: Literal["weights", "control"]  # a control never sees the weights, only what they drew
     description: str
-    vectors: Callable[["Zoo"], Vectors]  # (N, D)
+    make: Callable[["Zoo"], Any]  # a transformer of weights; of a control, its vectors (N, D)
+
+    def transformer(self, zoo: "Zoo") -> "Transformer":
+        """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
+        return self.make(zoo)
+
+    def vectors(self, zoo: "Zoo") -> Vectors:
+        """The vectors ``(N, D)`` of all NCAs, learned (if anything is) from all of them."""
+        if self.kind == "control":
+            return self.make(zoo)
+        return self.transformer(zoo).fit_transform(zoo.weights)
 
 
-def _weights(zoo: "Zoo") -> Vectors:
-    return np.asarray(zoo.weights, np.float32)
-
-
-def _delta(zoo: "Zoo") -> Vectors:
-    start = zoo.attrs["init_weights"]  # (P,), or (0,) if every NCA started elsewhere
+def shared_start(zoo: "Zoo", what: str) -> Vectors:
+    """The start ``(P,)`` that all NCAs share; a ``ZooError`` says that ``what`` needs one."""
+    start = zoo.attrs.get("init_weights", ())  # (P,), or (0,) if every NCA started elsewhere
     if not len(start):
         raise ZooError(
-            "delta needs a zoo whose NCAs share one start, and this zoo stores none; "
-            "leave delta out, or build with --init meta or --init shared"
+            f"{what} needs a zoo whose NCAs share one start, and this zoo stores none; "
+            f"leave {what} out, or build with --init meta or --init shared"
         )
-    return _weights(zoo) - start
-
-
-def _tensor(zoo: "Zoo", name: str) -> Vectors:
-    return _weights(zoo)[:, param_slices()[name]]
+    return start
 
 
 def seed_hidden(zoo: "Zoo") -> bool:
@@ -71,115 +71,123 @@ def alignment_start(zoo: "Zoo") -> Vectors:
 
     The first NCA also stands in for a start whose W2 is zero, since that has no basis to match.
     """
-    start = zoo.attrs["init_weights"]
-    return start if len(start) and start[param_slices()["W2"]].any() else _weights(zoo)[0]
+    start = _usable_start(zoo)
+    return np.asarray(zoo.weights[0], np.float32) if start is None else start
 
 
-# The three below import their module only when asked, so that `--help` does not wait for scipy.
+def _usable_start(zoo: "Zoo") -> Vectors | None:
+    start = zoo.attrs.get("init_weights", ())
+    return start if len(start) and start[param_slices()["W2"]].any() else None
 
 
-def _aligned(zoo: "Zoo") -> Vectors:
-    from nca_zoo.alignment import align
-
-    return align(_weights(zoo), alignment_start(zoo), seed_hidden(zoo))
+# The functions below import transformers only when asked, so that `--help` does not wait for
+# scikit-learn.
 
 
-def _canonical(zoo: "Zoo") -> Vectors:
-    from nca_zoo.alignment import canonicalise
+def _raw(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Raw
 
-    return canonicalise(_weights(zoo), seed_hidden(zoo))
-
-
-def _invariants(zoo: "Zoo") -> Vectors:
-    from nca_zoo.alignment import invariants
-
-    return invariants(_weights(zoo), seed_hidden(zoo)).astype(np.float32)
+    return Raw()
 
 
-def informative_channels(target: ByteImages) -> list[list[int]]:
-    """The channels of targets ``(N, H, W, 4)`` that say something, copies grouped together.
+def _delta(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Delta
 
-    Channels that are equal in every target form one group; a channel with one value everywhere
-    says nothing and is left out. Grey ink gives ``[[0, 1, 2, 3]]``, opaque grey ``[[0, 1, 2]]``,
-    colours with transparency ``[[0], [1], [2], [3]]``.
-    """
-    groups: list[list[int]] = []
-    for channel in range(VISIBLE):
-        values = target[..., channel]
-        if values.size and values.min() == values.max():
-            continue
-        for group in groups:
-            if np.array_equal(values, target[..., group[0]]):
-                group.append(channel)
-                break
-        else:
-            groups.append([channel])
-    return groups or [list(range(VISIBLE))]
+    return Delta(shared_start(zoo, "delta"))
 
 
-def _pictures(images: ByteImages, target: ByteImages) -> Vectors:
-    """Images ``(N, H, W, 4)`` as ``(N, H, W, C)`` in [0, 1]: one channel per informative group."""
-    channels = [images[..., group].mean(-1) for group in informative_channels(target)]
-    return np.stack(channels, axis=-1).astype(np.float32) / np.float32(255)
+def _tensor(zoo: "Zoo", name: str) -> "Transformer":
+    from nca_zoo.transformers import Tensor
+
+    return Tensor(name)
 
 
-def _flat(pictures: Vectors) -> Vectors:
-    return pictures.reshape(len(pictures), -1)
+def _aligned(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Aligned
+
+    return Aligned(_usable_start(zoo), seed_hidden(zoo))
+
+
+def _canonical(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Canonical
+
+    return Canonical(seed_hidden(zoo))
+
+
+def _invariants(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Invariants
+
+    return Invariants(seed_hidden(zoo))
+
+
+def _walks(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Walks
+
+    return Walks(seed_hidden(zoo))
+
+
+def _procrustes(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.transformers import Procrustes
+
+    return Procrustes(seed_hidden(zoo))
+
+
+def _queries(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.queries import met_by, random_perceptions
+    from nca_zoo.transformers import Queries
+
+    start = zoo.attrs.get("init_weights", ())
+    return Queries(met_by(start, seed_hidden(zoo)) if len(start) else random_perceptions())
+
+
+def _flat(images: Vectors) -> Vectors:
+    return images.reshape(len(images), -1)
 
 
 def _pixels(zoo: "Zoo") -> Vectors:
-    return _flat(_pictures(zoo.target, zoo.target))
+    return _flat(pictures(zoo.target, zoo.target))
 
 
 def _grown(zoo: "Zoo") -> Vectors:
-    return _flat(_pictures(zoo.grown, zoo.target))
-
-
-def centre_on(pictures: Vectors, rows: Ints, cols: Ints) -> Vectors:
-    """Move cell ``(rows[i], cols[i])`` of picture i to the middle of the grid, ``(H//2, W//2)``.
-
-    pictures: ``(N, H, W, C)``; rows, cols: ``(N,)``. Cells that come from beyond the border are
-    zero, cells that leave the grid are lost.
-    """
-    height, width = pictures.shape[1:3]
-    from_row = np.arange(height) + (np.asarray(rows, int) - height // 2)[:, None]  # (N, H)
-    from_col = np.arange(width) + (np.asarray(cols, int) - width // 2)[:, None]  # (N, W)
-    inside = ((from_row >= 0) & (from_row < height))[:, :, None] & (
-        (from_col >= 0) & (from_col < width)
-    )[:, None, :]
-    picture = np.arange(len(pictures))[:, None, None]
-    moved = pictures[
-        picture,
-        from_row.clip(0, height - 1)[:, :, None],
-        from_col.clip(0, width - 1)[:, None, :],
-    ]
-    return moved * inside[..., None].astype(np.float32)
+    return _flat(pictures(zoo.grown, zoo.target))
 
 
 def _centred(zoo: "Zoo") -> Vectors:
-    return _flat(centre_on(_pictures(zoo.target, zoo.target), zoo.seed_row, zoo.seed_col))
+    return _flat(centre_on(pictures(zoo.target, zoo.target), zoo.seed_row, zoo.seed_col))
 
 
 def _seed(zoo: "Zoo") -> Vectors:
     return np.stack([zoo.seed_row, zoo.seed_col], axis=1).astype(np.float32)
 
 
+def _gradient(zoo: "Zoo") -> Vectors:
+    from nca_zoo.rollout import seed_of
+    from nca_zoo.tangent import start_gradients
+
+    start = shared_start(zoo, "gradient")
+    return start_gradients(start, lambda row: seed_of(zoo, row), zoo.target)
+
+
 FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
-        Feature("weights", "weights", "all weights as they are", _weights),
+        Feature("weights", "weights", "all weights as they are", _raw),
         Feature("delta", "weights", "weights minus the start that all NCAs share", _delta),
         *(
             Feature(name, "weights", f"the tensor {name} alone", partial(_tensor, name=name))
             for name, _ in PARAM_SPEC
         ),
         Feature("aligned", "weights", "weights, as near to the start as they come", _aligned),
-        Feature("canonical", "weights", "weights in the standard form of their orbit", _canonical),
+        Feature("canonical", "weights", "weights in standard form", _canonical),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
+        Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
+        Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
+        Feature("walks", "weights", "what cells would become, whatever the basis", _walks),
         Feature("pixels", "control", "the target picture", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
         Feature("seed", "control", "row and column of the seed, nothing else", _seed),
+        Feature("gradient", "control", "one gradient at the shared start", _gradient),
     )
 }
 PIXEL_CONTROLS = ("pixels", "centred", "grown")  # the controls that see the whole picture
@@ -190,6 +198,16 @@ def find_feature(name: str) -> Feature:
     if name not in FEATURES:
         raise ZooError(f"there is no feature {name!r}; choose from {', '.join(FEATURES)}")
     return FEATURES[name]
+
+
+def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
+    """The features of these names, and all controls that this zoo has: not all have a gradient."""
+    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
+    try:
+        shared_start(zoo, "gradient"), seed_hidden(zoo)
+    except ZooError:
+        controls.remove("gradient")
+    return [find_feature(name) for name in dict.fromkeys([*names, *controls])]
 
 
 def readable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":

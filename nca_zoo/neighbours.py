@@ -5,23 +5,26 @@ to the one asked about (nca_zoo/alignment.py), and between rollouts: see docs/ne
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from nca_zoo.alignment import align
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures import Floats
 from nca_zoo.quality import rollout_keys
-from nca_zoo.readers import Floats
 from nca_zoo.rollout import seed_of
 from nca_zoo.rule import VISIBLE
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
+AT_ONCE = 60  # NCAs that one process aligns at a time
 LOOKS = (16, 32, 64, 96)  # CA steps at which rollouts are compared
 
 
@@ -91,12 +94,15 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
             f"{zoo.path}: its settings lack regime.seed_hidden, so its symmetries are not known; "
             "build it again"
         ) from None
-    aligned = align(zoo.weights[1:], zoo.weights[0], hidden)
+    some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
+    jobs = -1 if len(some) > 2 else 1  # starting processes takes longer than aligning a few
+    calls = (delayed(align)(weights, zoo.weights[0], hidden) for weights in some)
+    aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
     return np.linalg.norm(aligned.astype(float) - zoo.weights[0], axis=1)
 
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
-    engine, keys = SparseEngine(), rollout_keys(seed, len(zoo))
+    engine, keys = SparseEngine(os.cpu_count() or 1), rollout_keys(seed, len(zoo))
     states = np.stack([seed_of(zoo, row) for row in range(len(zoo))])[:, None]  # (N, 1, H, W, 16)
     total, now = np.zeros(len(zoo) - 1), 0
     for look in LOOKS:

@@ -1,54 +1,33 @@
-"""The probe: how well can a picture's class be read from each feature, and is it more than chance?
+"""The probe: how well can a quantity be read from each feature, and is it more than pictures say?
 
-Every reader meets every feature on the same folds of the same pictures, so that differences
+Every reader meets every feature on the same splits of the same pictures, so that differences
 between features are paired, picture by picture. docs/probe.md explains the protocol, what the
 intervals cover and what they do not.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from nca_zoo import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES, PIXEL_CONTROLS, Feature, Vectors, find_feature, readable
-from nca_zoo.readers import READERS, Fold, Reader, find_reader
-from nca_zoo.resampling import (
-    COVERAGE,
-    Floats,
-    Ints,
-    deal_folds,
-    interval,
-    resampled_means,
-    shuffle_within,
-)
+from nca_zoo.features import PIXEL_CONTROLS, readable, with_controls
+from nca_zoo.pictures import Floats, Ints
+from nca_zoo.quantities import CLASS, Quantity, quantity
+from nca_zoo.readers import CEILING, SIMPLE, AnyReader, find_reader, simple_readers
+from nca_zoo.reading import Marks, Progress, read_all
+from nca_zoo.resampling import COVERAGE, interval, resampled_means
+from nca_zoo.splits import Splits, cross_validation, fixed_split
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
-Bools = npt.NDArray[np.bool_]
-
-SHUFFLED = "shuffled"  # the control that reads the first feature with its labels shuffled
-INNER_FOLDS = 3
-MIN_PICTURES = 20
-MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
-
-
-class Draw(IntEnum):
-    """What a key derived from the probe's seed is for."""
-
-    FOLDS = 1
-    INNER_FOLDS = 2
-    SHUFFLE = 3
-    BOOTSTRAP = 4
+SHUFFLED = "shuffled"  # the control that reads the first feature with its answers shuffled
+FEW_PICTURES = 1000  # up to which folds are dealt three times over unless told otherwise
+_BOOTSTRAP = 4  # what a key is for, beside those of nca_zoo.splits
 
 
 @dataclass(frozen=True)
@@ -58,24 +37,37 @@ class Row:
     feature: str
     kind: str  # "weights" or "control"
     reader: str
-    accuracy: float  # share of NCAs read right, mean over repeats, in [0, 1]
+    score: float  # accuracy in [0, 1], or R2, at most 1; mean over repeats
+    low: float  # 95 % interval
+    high: float
+    n: int  # pictures
+
+    @property
+    def accuracy(self) -> float:
+        """The score, where classes are read."""
+        return self.score
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Score of one feature and reader minus that of a control, paired picture by picture."""
+
+    feature: str
+    reader: str
+    control: str
+    control_reader: str
+    difference: float
     low: float  # 95 % interval
     high: float
     n: int  # pictures
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Accuracy of one feature and reader minus that of a control, paired picture by picture."""
+class Point:
+    """One row of the table as it would be with fewer pictures to learn from."""
 
-    feature: str
-    reader: str
-    control: str
-    control_reader: str
-    difference: float  # in [-1, 1]
-    low: float  # 95 % interval
-    high: float
-    n: int  # pictures
+    size: int  # pictures that readers learned from
+    row: Row
 
 
 @dataclass(frozen=True)
@@ -83,17 +75,24 @@ class ProbeResult:
     """Everything that a probe found, and how it was run.
 
     ``differences`` compares each weight feature and reader with raw pixels read by the same
-    reader, and with the most accurate pixel control, whichever reader reads it.
+    reader, with the best pixel control, whichever simple reader reads it, and with one gradient
+    at the shared start, read by the same reader.
     """
 
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
-    n: int  # pictures
+    best: Difference | None  # best simple reader of the first feature minus best of pixel controls
+    curve: tuple[Point, ...]  # scores by number of training pictures, where sizes were asked for
+    n: int  # pictures that are asked about
     n_ncas: int  # more than pictures only if several NCAs drew the same one
-    left_out: int  # NCAs not read: failed fits, no class, or diverged weights (even with all_fits)
-    classes: tuple[int, ...]
-    chance: float  # share of the largest class
-    folds: int  # fewer than asked for if the smallest class has fewer pictures
+    n_train: int  # pictures that a reader learns from, on the side with most
+    left_out: int  # NCAs not read: failed fits, nothing known, or diverged weights
+    target: str  # what is read
+    measure: str  # "accuracy" or "R2"
+    units: str  # of a number that is read
+    classes: tuple[int | str, ...]  # none if a number is read
+    chance: float  # share of the largest class; 0 for R2
+    folds: int  # fewer than asked for if the smallest class has fewer pictures; 1: own split
     repeats: int
     seed: int
     coverage: float = COVERAGE
@@ -106,171 +105,162 @@ class ProbeResult:
 def probe(
     zoo: "Zoo",
     features: Sequence[str] = ("weights",),
-    readers: Sequence[str] = ("logistic", "knn"),
+    readers: Sequence[str] | None = None,
     folds: int = 5,
-    repeats: int = 3,
+    repeats: int | None = None,
     seed: int = 0,
     *,
+    target: str = CLASS,
+    split: bool = False,
+    sizes: Sequence[int] = (),
+    ceiling: bool = False,
     all_fits: bool = False,
     jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ProbeResult:
-    """Read the class from each feature by repeated stratified cross-validation.
+    """Read a quantity from each feature by repeated stratified cross-validation.
 
     features: names in ``FEATURES``; every control is added, as is the first feature with its
-    labels shuffled. readers: names in ``READERS``. all_fits: read NCAs whose fit failed, too.
-    jobs: processes, -1 for one per core; the result does not depend on it. progress: called with
-    the number of folds read so far and in all. Raises ``ZooError`` for unknown names and for
-    pictures too few to cross-validate.
+    answers shuffled. readers: names in ``nca_zoo.readers``, the simple ones unless given. repeats:
+    3, or 1 for more than 1,000 pictures, unless given. target: a name of ``quantities.names``.
+    split: use the zoo's own split instead. sizes: numbers of training pictures to repeat it all
+    with. ceiling: also let a small convolutional network read the pictures. all_fits: read NCAs
+    whose fit failed, too. jobs: processes, -1 for one per core; the result does not depend on it.
+    progress: called with what is done and in all. Raises ``ZooError`` for unknown names and for
+    pictures too few.
     """
-    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
-    chosen = [find_feature(name) for name in dict.fromkeys([*features, *controls])]
-    reading = [find_reader(name) for name in dict.fromkeys(readers)]
-    if not reading:
-        raise ZooError(f"no reader was named; choose from {', '.join(READERS)}")
-    if repeats < 1:
-        raise ZooError(f"repeats is {repeats}; it must be at least 1")
     read = readable(zoo, all_fits)
-    read = read.subset(read.label >= 0)
-    labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
-    folds = _possible_folds(labels, groups, folds)
-    splits = [_split(labels, groups, folds, seed, repeat) for repeat in range(repeats)]
-    right = _read_all(read, chosen, reading, splits, jobs, progress)
-
-    rows, differences = _summary(right, chosen, reading, groups, noise.fold(seed, Draw.BOOTSTRAP))
-    classes, counts = np.unique(labels, return_counts=True)
+    asked = quantity(read, target)
+    names = simple_readers(asked.numeric) if readers is None else readers
+    reading = [find_reader(name, asked.numeric) for name in dict.fromkeys(names)]
+    if not reading:
+        raise ZooError(f"no reader was named; choose from {', '.join(SIMPLE)}")
+    if ceiling:
+        reading.append(CEILING)
+    if repeats is not None and repeats < 1:
+        raise ZooError(f"repeats is {repeats}; it must be at least 1")
+    chosen = with_controls(zoo, features)
+    read = read.subset(np.flatnonzero(asked.known))
+    asked = dataclasses.replace(asked, values=asked.values[asked.known])
+    groups = np.asarray(read.source_index, int)
+    if repeats is None:
+        repeats = 3 if len(np.unique(groups)) <= FEW_PICTURES else 1
+    splits = (
+        fixed_split(asked, groups, read.split, seed)
+        if split
+        else cross_validation(asked, groups, folds, repeats, seed)
+    )
+    thinner = [splits.thinned(size) for size in sizes]
+    step = _Stages(progress, 1 + len(sizes))
+    marks = read_all(read, chosen, reading, splits, jobs, step)
+    rows, resampled = _rows(marks, splits, seed)
+    differences, best = _differences(rows, resampled, features, reading)
+    curve: list[Point] = []
+    for size, thin in zip(sizes, thinner, strict=True):
+        fewer = _rows(read_all(read, chosen, reading, thin, jobs, step.next()), thin, seed)[0]
+        curve += [Point(size, row) for row in fewer]
+    n_train = max(len(np.unique(groups[side.train])) for side in splits.sides)
+    if curve:
+        curve += [Point(n_train, row) for row in rows]
     return ProbeResult(
         rows=rows,
         differences=differences,
-        n=len(np.unique(groups)),
-        n_ncas=len(labels),
-        left_out=len(zoo.label) - len(labels),
-        classes=tuple(int(c) for c in classes),
-        chance=float(counts.max() / counts.sum()),
-        folds=folds,
-        repeats=repeats,
+        best=best,
+        curve=tuple(curve),
+        n=len(np.unique(groups[splits.tested])),
+        n_ncas=int(splits.tested.sum()),
+        n_train=n_train,
+        left_out=len(zoo.label) - len(groups),
+        target=asked.name,
+        measure="R2" if asked.numeric else "accuracy",
+        units=asked.units,
+        classes=_classes(asked),
+        chance=_chance(asked, splits),
+        folds=splits.folds,
+        repeats=splits.repeats,
         seed=seed,
     )
 
 
-def _possible_folds(labels: Ints, groups: Ints, folds: int) -> int:
-    """As many folds as asked for, or as the smallest class has pictures if that is fewer."""
-    if folds < 2:
-        raise ZooError(f"folds is {folds}; it must be at least 2")
-    pictures = np.unique(groups, return_index=True)[1]
-    if len(pictures) < MIN_PICTURES:
-        raise ZooError(
-            f"the zoo has {len(pictures)} pictures with an NCA to read and the probe needs "
-            f"{MIN_PICTURES}; build more, or read failed fits too with --all-fits"
-        )
-    classes, counts = np.unique(labels[pictures], return_counts=True)
-    if len(classes) < 2:
-        raise ZooError(
-            f"all NCAs to read are of class {classes[0]} and the probe tells classes apart; "
-            "build a zoo of two or more classes"
-        )
-    smallest = int(np.argmin(counts))
-    if counts[smallest] < MIN_PER_CLASS:
-        raise ZooError(
-            f"class {classes[smallest]} has {counts[smallest]} pictures with an NCA to read and "
-            f"the probe needs {MIN_PER_CLASS} of each class; build more, or try --all-fits"
-        )
-    return min(folds, int(counts[smallest]))
+class _Stages:
+    """Progress over several tables as if they were one."""
+
+    def __init__(self, progress: Progress, stages: int) -> None:
+        self._progress, self._stages, self._stage = progress, stages, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self._stage * total + done, self._stages * total)
+
+    def next(self) -> "_Stages":
+        self._stage += 1
+        return self
 
 
-@dataclass(frozen=True)
-class _Split:
-    """One repeat of the cross-validation, the same for every feature and reader; all ``(N,)``."""
-
-    labels: Ints
-    shuffled: Ints  # labels shuffled within folds
-    groups: Ints
-    fold: Ints
-    key: int  # for the inner folds
+def _classes(asked: Quantity) -> tuple[int | str, ...]:
+    return tuple(int(c) if asked.name == CLASS else c for c in asked.classes)
 
 
-def _split(labels: Ints, groups: Ints, folds: int, seed: int, repeat: int) -> _Split:
-    fold = deal_folds(labels, groups, folds, noise.fold(seed, Draw.FOLDS, repeat))
-    shuffled = shuffle_within(labels, fold, noise.fold(seed, Draw.SHUFFLE, repeat))
-    return _Split(labels, shuffled, groups, fold, noise.fold(seed, Draw.INNER_FOLDS, repeat))
+def _chance(asked: Quantity, splits: Splits) -> float:
+    if asked.numeric:
+        return 0.0
+    counts = np.bincount(asked.values[splits.tested])
+    return float(counts.max() / counts.sum())
 
 
-def _read_fold(
-    vectors: Vectors, split: _Split, k: int, shuffled: bool, readers: list[Reader]
-) -> Bools:
-    """Which rows of fold k each reader gets right: ``(1, m, readers)``.
-
-    If ``shuffled``, ``(2, m, readers)``: by the labels, and by the shuffled labels.
-    """
-    train, test = split.fold != k, split.fold == k
-    labellings = [split.labels, split.shuffled] if shuffled else [split.labels]
-    right = []
-    # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
-    with threadpool_limits(limits=1):
-        fold = Fold(vectors[train], vectors[test])
-        for labels in labellings:
-            inner_key = noise.fold(split.key, k)
-            inner = deal_folds(labels[train], split.groups[train], INNER_FOLDS, inner_key)
-            predicted = [reader.predict(fold, labels[train], inner) for reader in readers]
-            right.append(np.stack(predicted, axis=1) == labels[test][:, None])
-    return np.stack(right)
-
-
-def _read_all(
-    zoo: "Zoo",
-    features: list[Feature],
-    readers: list[Reader],
-    splits: list[_Split],
-    jobs: int,
-    progress: Callable[[int, int], None] | None,
-) -> Floats:
-    """Which NCAs are read right in each repeat: 0 or 1, ``(repeats, N, features + 1, readers)``.
-
-    The feature after the last is the first with its labels shuffled.
-    """
-    vectors = [feature.vectors(zoo) for feature in features]
-    folds = range(int(splits[0].fold.max()) + 1)
-    tasks = list(itertools.product(range(len(features)), range(len(splits)), folds))
-    calls = (delayed(_read_fold)(vectors[f], splits[r], k, f == 0, readers) for f, r, k in tasks)
-    right = np.zeros((len(splits), len(zoo.label), len(features) + 1, len(readers)))
-    found = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    for done, ((f, r, k), answers) in enumerate(zip(tasks, found, strict=True), start=1):
-        test, columns = splits[r].fold == k, [f, len(features)]
-        for column, answer in zip(columns, answers, strict=False):  # one answer, or two
-            right[r, test, column] = answer
-        if progress is not None:
-            progress(done, len(tasks))
-    return right
-
-
-def _summary(
-    right: Floats, features: list[Feature], readers: list[Reader], groups: Ints, key: int
-) -> tuple[tuple[Row, ...], tuple[Difference, ...]]:
-    """Accuracies and their differences, all with intervals from the same resamples."""
-    named = [(feature.name, feature.kind) for feature in features] + [(SHUFFLED, "control")]
-    cells = [(*name, reader.name) for name in named for reader in readers]
-    right = right.reshape(*right.shape[:2], len(cells))
-    means, resampled = right.mean(axis=(0, 1)), resampled_means(right, groups, key)
+def _rows(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
+    """Scores with their intervals, and the resampled scores ``(resamples, rows)``."""
+    groups: Ints = splits.groups[splits.tested]
+    key = noise.fold(seed, _BOOTSTRAP)
+    means, resampled = marks.worth.mean(axis=(0, 1)), resampled_means(marks.worth, groups, key)
+    if marks.base is not None:
+        means = 1 - means / marks.base.mean(axis=(0, 1))
+        resampled = 1 - resampled / resampled_means(marks.base, groups, key)
     n = len(np.unique(groups))
     rows = tuple(
-        Row(*cell, float(means[i]), *interval(resampled[:, i]), n) for i, cell in enumerate(cells)
-    )
-    pixels = {row.reader: i for i, row in enumerate(rows) if row.feature == "pixels"}
-    pixel_controls = [i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS]
-    best = max(pixel_controls, key=lambda i: means[i])
-    pairs = [
-        (i, j)
-        for i, row in enumerate(rows)
-        if row.kind == "weights"
-        for j in dict.fromkeys((pixels[row.reader], best))
-    ]
-    differences = tuple(
-        Difference(
-            *(rows[i].feature, rows[i].reader, rows[j].feature, rows[j].reader),
-            float(means[i] - means[j]),
-            *interval(resampled[:, i] - resampled[:, j]),
+        Row(
+            SHUFFLED if cell.shuffled else cell.feature,
+            cell.kind,
+            cell.reader,
+            float(means[i]),
+            *interval(resampled[:, i]),
             n,
         )
-        for i, j in pairs
+        for i, cell in enumerate(marks.cells)
     )
-    return rows, differences
+    return rows, resampled
+
+
+def _differences(
+    rows: tuple[Row, ...], resampled: Floats, features: Sequence[str], readers: list[AnyReader]
+) -> tuple[tuple[Difference, ...], Difference | None]:
+    def between(i: int, j: int) -> Difference:
+        return Difference(
+            *(rows[i].feature, rows[i].reader, rows[j].feature, rows[j].reader),
+            rows[i].score - rows[j].score,
+            *interval(resampled[:, i] - resampled[:, j]),
+            rows[i].n,
+        )
+
+    at = {(row.feature, row.reader): i for i, row in enumerate(rows)}
+    plain = [reader.name for reader in readers if reader.sees == "any"]
+    simple = [name for name in plain if name in SIMPLE] or plain
+    seen = [
+        i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS and row.reader in simple
+    ]
+    if not seen:  # networks alone were asked for
+        return (), None
+    best = max(seen, key=lambda i: rows[i].score)
+    differences = [
+        between(i, j)
+        for i, row in enumerate(rows)
+        if row.kind == "weights"
+        for j in dict.fromkeys(
+            (at.get(("pixels", row.reader)), best, at.get(("gradient", row.reader)))
+        )
+        if j is not None
+    ]
+    mine = [i for i, row in enumerate(rows) if row.kind == "weights" and row.reader in simple]
+    mine = [i for i in mine if rows[i].feature == rows[mine[0]].feature]
+    headline = between(max(mine, key=lambda i: rows[i].score), best) if mine else None
+    return tuple(differences), headline

@@ -6,7 +6,7 @@ invertible A and sheared along the visible ones by any B, as long as the seed st
 is 128 + 180 continuous dimensions of 8,336. Nothing else of the rule looks at hidden channels: one
 fire mask a cell, an alive mask that reads alpha alone, no clamping.
 
-How the group acts is the table ``ACTION``: which matrix meets which axis of which tensor. All
+How the group acts is the table ``ACTION``: what becomes of which axis of which tensor. All
 algebra is in float64. docs/symmetry.md has the derivation.
 """
 
@@ -36,18 +36,16 @@ class Element:
     scales: Array  # (128,), above 0
     basis: Array  # (16, 16), T
 
-    @property
-    def units(self) -> Array:
-        """The monomial matrix ``(128, 128)`` that takes old units to new ones."""
-        return self.scales[:, None] * np.eye(HIDDEN)[self.permutation]
 
-
-# A starred axis takes the inverse transpose, so that its sum with an unstarred one stays the same.
-MATRICES: dict[str, Callable[[Element], Array]] = {
-    "unit": lambda g: g.units,
-    "unit*": lambda g: (1 / g.scales)[:, None] * np.eye(HIDDEN)[g.permutation],
-    "state": lambda g: g.basis,
-    "perception*": lambda g: np.kron(np.eye(3), np.linalg.inv(g.basis).T),
+# How the last axis of an array moves. A starred axis takes the inverse transpose of the unstarred
+# matrix, so that a sum over the two stays the same.
+MOVES: dict[str, Callable[[Element, Array], Array]] = {
+    "unit": lambda g, x: x[..., g.permutation] * g.scales,
+    "unit*": lambda g, x: x[..., g.permutation] / g.scales,
+    "state": lambda g, x: x @ g.basis.T,
+    "perception*": lambda g, x: (
+        x.reshape(*x.shape[:-1], 3, CHANNELS) @ np.linalg.inv(g.basis)
+    ).reshape(x.shape),
 }
 ACTION: dict[str, tuple[str, ...]] = {
     "W1": ("unit", "perception*"),
@@ -59,12 +57,11 @@ ACTION: dict[str, tuple[str, ...]] = {
 
 def act(element: Element, weights: Array) -> Array:
     """The weights ``(..., P)`` moved by one element; computed in float64, same dtype as given."""
-    matrices = {name: matrix(element) for name, matrix in MATRICES.items()}
     tensors = unflatten(np.asarray(weights, np.float64))
     for name, shape in PARAM_SPEC:
-        for axis, matrix in enumerate(ACTION[name], start=-len(shape)):
-            moved = np.moveaxis(tensors[name], axis, -1) @ matrices[matrix].T
-            tensors[name] = np.moveaxis(moved, -1, axis)
+        for axis, move in enumerate(ACTION[name], start=-len(shape)):
+            moved = MOVES[move](element, tensors[name].swapaxes(axis, -1))
+            tensors[name] = moved.swapaxes(axis, -1)
     return flatten(tensors).astype(weights.dtype)
 
 

@@ -88,6 +88,11 @@ class Zoo:
         return tuple(self._columns)
 
     @property
+    def described(self) -> tuple[Column, ...]:
+        """All columns with what is known about them: type, units, description."""
+        return tuple(self._columns.values())
+
+    @property
     def scalars(self) -> tuple[str, ...]:
         """Names of the columns that hold one value for each NCA."""
         return tuple(name for name, column in self._columns.items() if not column.shape)

@@ -103,6 +103,19 @@ class ZooWriter:
             self._main_rows = merge(find_parts(self.path), self.path)
             self._delete(shards)
 
+    def measure(self, measured: Mapping[Column, npt.NDArray[Any]]) -> None:
+        """Store further columns, ``(N,)`` float in the order in which the zoo is read.
+
+        Replaces columns of the same name. The file is written anew, whole or not at all.
+        """
+        self.consolidate()
+        parts = find_parts(self.path)
+        for column, values in measured.items():
+            if values.shape != (parts[0].layout.rows,):
+                expected = (parts[0].layout.rows,)
+                raise ZooError(f"{column.name}: expected shape {expected}, found {values.shape}")
+        merge(parts, self.path, measured=measured)
+
     def close(self) -> None:
         """Consolidate, and let the next writer in."""
         try:

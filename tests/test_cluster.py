@@ -70,7 +70,7 @@ def test_all_features_meet_the_same_choices(tmp_path: Path) -> None:
     met: dict[str, list[tuple[str, str]]] = {}
     for row in result.rows[:-1]:
         met.setdefault(row.feature, []).append((row.scaling, row.method))
-    assert set(met) == {"b1", "W2", "pixels", "centred", "grown", "seed"}
+    assert set(met) == {"b1", "W2", "pixels", "centred", "grown", "seed", "gradient"}
     assert all(choices == met["b1"] for choices in met.values())
     assert result.rows[-1].feature == "shuffled"
 

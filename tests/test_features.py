@@ -10,10 +10,10 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features import (
     FEATURES,
     PIXEL_CONTROLS,
-    centre_on,
     find_feature,
-    informative_channels,
+    with_controls,
 )
+from nca_zoo.pictures import centre_on, informative_channels
 from nca_zoo.rule import N_PARAMS, unflatten
 
 N, H, W = 6, 5, 7
@@ -64,10 +64,12 @@ def vectors(name: str, zoo: SmallZoo) -> np.ndarray:
         ("aligned", 8336),
         ("canonical", 8336),
         ("invariants", 196),
+        ("queries", 256 * 16),
         ("pixels", H * W),
         ("centred", H * W),
         ("grown", H * W),
         ("seed", 2),
+        ("gradient", 8336),
     ],
 )
 def test_every_feature_is_one_float32_row_per_nca(name: str, columns: int) -> None:
@@ -80,8 +82,8 @@ def test_the_table_names_its_features_and_their_kinds() -> None:
     assert all(name == feature.name for name, feature in FEATURES.items())
     assert all("\n" not in feature.description for feature in FEATURES.values())
     controls = {name for name, feature in FEATURES.items() if feature.kind == "control"}
-    assert controls == {"pixels", "centred", "grown", "seed"}
-    assert set(PIXEL_CONTROLS) == controls - {"seed"}
+    assert controls == {"pixels", "centred", "grown", "seed", "gradient"}
+    assert set(PIXEL_CONTROLS) == controls - {"seed", "gradient"}
 
 
 def test_tensors_are_those_of_the_rule() -> None:
@@ -91,7 +93,8 @@ def test_tensors_are_those_of_the_rule() -> None:
 
 
 def test_controls_do_not_see_the_weights() -> None:
-    zoo, other = small_zoo(), small_zoo()
+    start = np.random.default_rng(3).normal(size=N_PARAMS).astype(np.float32) / 50
+    zoo, other = small_zoo(init_weights=start), small_zoo(init_weights=start)
     other.weights = other.weights + 1
     for name, feature in FEATURES.items():
         if feature.kind == "control":
@@ -110,6 +113,16 @@ def test_delta_is_the_way_from_the_shared_start() -> None:
     start = np.random.default_rng(2).normal(size=N_PARAMS).astype(np.float32)
     zoo = small_zoo(init_weights=start)
     np.testing.assert_array_equal(vectors("delta", zoo)[3], zoo.weights[3] - start)
+
+
+def test_a_zoo_without_a_shared_start_has_no_gradient_at_it() -> None:
+    shared = small_zoo(init_weights=np.ones(N_PARAMS, np.float32))
+    names = [feature.name for feature in with_controls(shared, ["b1", "W1", "b1"])]  # type: ignore[arg-type]
+    assert names == ["b1", "W1", "pixels", "centred", "grown", "seed", "gradient"]
+    alone = small_zoo(init_weights=np.zeros(0, np.float32))
+    assert [f.name for f in with_controls(alone, ["b1"])] == ["b1", *names[2:-1]]  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match="gradient needs a zoo whose NCAs share one start"):
+        vectors("gradient", alone)
 
 
 def test_delta_without_a_shared_start_is_refused_in_one_line() -> None:
@@ -200,7 +213,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
     assert find_feature("W2").name == "W2"
     with pytest.raises(
         ZooError,
-        match=r"'w2'.*weights, delta, W1, b1, W2, b2, aligned, canonical, invariants, pixels",
+        match=r"'w2'.*weights, delta, W1, b1, W2, b2, aligned, canonical, invariants, queries",
     ):
         find_feature("w2")
 

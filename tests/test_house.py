@@ -30,12 +30,15 @@ ORDER = [
     *("schema", "layout", "filelock", "parts", "assemble", "zoofile", "zoowriter", "build"),
     *("solo", "background"),
     *("merging", "distill", "exporting", "foreign", "importing"),
-    *("rollout", "regrow", "verify"),
-    *("symmetry", "alignment", "features", "readers", "resampling", "probe", "orbit"),
+    *("rollout", "dynamics", "measuring", "regrow", "verify"),
+    *("symmetry", "alignment", "walks", "procrustes"),
+    *("pictures", "queries", "tangent", "reduction", "transformers", "features", "quantities"),
+    *("resampling", "splits", "kernel", "networks", "readers", "reading", "probe", "orbit"),
+    *("forecast", "mixing"),
     "cluster",
     *("embedding", "neighbours"),
-    *("viewer", "viewer.frames", "viewer.channels", "viewer.atlas", "viewer.video"),
-    *("viewer.terminal", "viewer.window", "viewer.picking"),
+    *("viewer", "viewer.frames", "viewer.channels", "viewer.medley", "viewer.atlas"),
+    *("viewer.curve", "viewer.video", "viewer.terminal", "viewer.window", "viewer.picking"),
     *("viewer.training", "viewer.drawing", "viewer.player", "viewer.drawing_window"),
     "figures",
     *("viewer.explorer", "viewer.explorer.places", "viewer.explorer.exhibit"),
@@ -87,7 +90,17 @@ def test_one_idea_a_file():
 
 
 @pytest.mark.parametrize(
-    "command", ["--help", "info --help", "show --help", "probe --help", "fit --help", "draw --help"]
+    "command",
+    [
+        "--help",
+        "info --help",
+        "show --help",
+        "probe --help",
+        "fit --help",
+        "draw --help",
+        "dynamics --help",
+        "mix survey --help",
+    ],
 )
 def test_help_imports_nothing_heavy(command):
     code = (

@@ -9,24 +9,28 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nca_zoo import noise, readers
+import nca_zoo.probe as probing
+from nca_zoo import networks, noise, readers
 from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
-from nca_zoo.probe import Draw, ProbeResult, Row
+from nca_zoo.probe import ProbeResult, Row
 from nca_zoo.probe import probe as run_probe
-from nca_zoo.readers import MAX_COMPONENTS, READERS, Setting
+from nca_zoo.quantities import Quantity
+from nca_zoo.readers import READERS, REGRESSORS, Reader, Setting
+from nca_zoo.reduction import MAX_COMPONENTS
 from nca_zoo.resampling import deal_folds
 from nca_zoo.rule import N_PARAMS
 from nca_zoo.schema import Header
+from nca_zoo.splits import cross_validation
 from nca_zoo.zoowriter import ZooWriter
 from nca_zoo_cli.main import group
-from nca_zoo_cli.probe import summary, table, verdict
+from nca_zoo_cli.probe import curve, summary, table, verdict
 
 SIDE = 6
 
@@ -43,7 +47,14 @@ class SmallZoo:
     seed_row: np.ndarray
     seed_col: np.ndarray
     good: np.ndarray
-    attrs: dict[str, Any] = field(default_factory=dict)
+    psnr_96: np.ndarray
+    psnr_400: np.ndarray
+    split: np.ndarray
+    attrs: dict[str, Any] = field(default_factory=lambda: {"init_weights": np.zeros(0)})
+    scalars = ("id", "label", "psnr_96", "psnr_400", "split")
+
+    def column(self, name: str) -> np.ndarray:
+        return getattr(self, name)
 
     def subset(self, rows: np.ndarray) -> "SmallZoo":
         arrays = {k: v[rows] for k, v in vars(self).items() if k != "attrs"}
@@ -70,15 +81,21 @@ def small_zoo(
         seed_row=rng.integers(2, 4, n).astype(np.int16),
         seed_col=rng.integers(2, 4, n).astype(np.int16),
         good=np.ones(n, bool),
+        psnr_96=weights[:, 0] + 25,
+        psnr_400=rng.normal(size=n) + 25,
+        split=np.where(np.arange(n) % 5, "train", "test"),
     )
 
 
 @pytest.fixture(autouse=True)
 def quick_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers with one setting to choose from: tests/test_readers.py is about the choice."""
-    for name, reader in READERS.items():
-        setting = Setting("standardise", MAX_COMPONENTS, reader.grid[2].classifier)
-        monkeypatch.setitem(READERS, name, replace(reader, grid=(setting,)))
+    for known in (READERS, REGRESSORS):
+        for name, reader in known.items():
+            if isinstance(reader, Reader):
+                setting = Setting(MAX_COMPONENTS, reader.settings[0].estimator, unit=False)
+                few = replace(reader, settings=(setting,), scalings=("standardise",))
+                monkeypatch.setitem(known, name, few)
 
 
 def probe(zoo: SmallZoo, **settings: Any) -> ProbeResult:
@@ -99,12 +116,16 @@ def test_accuracy_is_that_of_a_plain_scikit_learn_loop(feature: str, reader: str
     x, y = FEATURES[feature].vectors(zoo).astype(float), zoo.label  # type: ignore[arg-type]
     scores = []
     for repeat in range(2):
-        fold = deal_folds(y, zoo.source_index, 4, noise.fold(3, Draw.FOLDS, repeat))
+        fold = deal_folds(y, zoo.source_index, 4, noise.fold(3, 1, repeat))
         for k in range(4):
             pca = make_pipeline(StandardScaler(), PCA(svd_solver="full"))
             train, test = pca.fit_transform(x[fold != k]), pca.transform(x[fold == k])
             length = np.sqrt((train**2).sum(axis=1).mean())
-            model = KNeighborsClassifier(5) if reader == "knn" else LogisticRegression(C=30)
+            model = (
+                KNeighborsClassifier(5, weights="distance")
+                if reader == "knn"
+                else LogisticRegression(C=30)
+            )
             model.fit(train / length, y[fold != k])
             scores.append(accuracy_score(y[fold == k], model.predict(test / length)))
     assert row(found, feature, reader).accuracy == pytest.approx(np.mean(scores), abs=1e-9)
@@ -164,6 +185,7 @@ def test_a_feature_that_is_a_controls_twin_differs_from_nothing() -> None:
 def test_delta_reads_like_weights() -> None:
     zoo = small_zoo(in_weights=0.1)
     zoo.attrs["init_weights"] = np.full(N_PARAMS, 0.5, np.float32)
+    zoo.attrs["settings"] = {"regime": {"seed_hidden": True}}
     found = probe(zoo, features=["weights", "delta"])
     assert row(found, "delta").accuracy == pytest.approx(row(found, "weights").accuracy, abs=0.02)
 
@@ -191,7 +213,7 @@ def test_projection_meets_training_rows_alone(monkeypatch: pytest.MonkeyPatch) -
     project = readers.project
     monkeypatch.setattr(readers, "project", spy)
     found = probe(zoo, features=["weights"], repeats=2)
-    assert len(seen) == 2 * 5 * len(readers.SCALINGS)
+    assert len(seen) == 2 * 5
     for train, test in seen:
         assert sorted([*train, *test]) == list(range(60))
         assert not set(zoo.source_index[train]) & set(zoo.source_index[test])
@@ -258,7 +280,9 @@ def _cut(keep: str) -> SmallZoo:
         ("one class", {}, "are of class 1"),
         ("rare", {}, "class 0 has 3 pictures.*needs 4"),
         ("rare", {"features": ["wieghts"]}, "no feature 'wieghts'"),
-        ("rare", {"readers": ["svm"]}, "no reader 'svm'"),
+        ("rare", {"readers": ["svn"]}, "no reader of classes is called 'svn'"),
+        ("rare", {"target": "wdith"}, "nothing called 'wdith'"),
+        ("rare", {"target": "width", "readers": ["logistic"]}, "no reader of numbers"),
         ("rare", {"readers": []}, "no reader"),
         ("rare", {"folds": 1}, "folds is 1"),
         ("rare", {"repeats": 0}, "repeats is 0"),
@@ -272,10 +296,104 @@ def test_what_cannot_be_read_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_r2_is_that_of_a_plain_scikit_learn_loop() -> None:
+    """W1 holds psnr_96 in its first column; psnr_400 is noise."""
+    zoo = small_zoo(60)
+    zoo.weights[:, :200] = 0.02 * zoo.weights[:, :200] + zoo.weights[:, :1]
+    found = probe(zoo, features=["W1"], readers=["ridge"], target="psnr_96", folds=4, seed=3)
+    x, y = zoo.weights[:, :6144].astype(float), zoo.psnr_96.astype(float)
+    strata = np.searchsorted(np.quantile(y, np.arange(1, 10) / 10), y)
+    fold = deal_folds(strata, zoo.source_index, 4, noise.fold(3, 1, 0))
+    squares, around = 0.0, 0.0
+    for k in range(4):
+        pca = make_pipeline(StandardScaler(), PCA(svd_solver="full"))
+        train, test = pca.fit_transform(x[fold != k]), pca.transform(x[fold == k])
+        length, middle = np.sqrt((train**2).sum(axis=1).mean()), y[fold != k].mean()
+        spread = y[fold != k].std()
+        model = Ridge(1.0).fit(train / length, (y[fold != k] - middle) / spread)
+        answers = model.predict(test / length) * spread + middle
+        squares += ((answers - y[fold == k]) ** 2).sum()
+        around += ((y[fold == k] - middle) ** 2).sum()
+    mine = row(found, "W1", "ridge")
+    assert mine.score == pytest.approx(1 - squares / around, abs=1e-4)
+    assert mine.score > 0.3 > row(found, "shuffled", "ridge").score
+    assert mine.low <= mine.score <= mine.high
+    assert (found.measure, found.classes, found.chance) == ("R2", (), 0.0)
+    assert "reads better than raw pixels by" in verdict(found)[0]
+    assert "of R2" in verdict(found)[0]
+
+
+def test_a_number_that_nothing_knows_has_no_r2() -> None:
+    found = probe(small_zoo(120), readers=["ridge", "knn"], target="psnr_400")
+    assert all(r.score < 0.15 for r in found.rows)
+    assert all(r.low < 0.1 for r in found.rows)
+
+
+def test_the_zoos_own_split_learns_from_train_and_asks_test() -> None:
+    zoo = small_zoo(100, in_weights=0.4)
+    found = probe(zoo, split=True)
+    assert (found.n, found.n_train, found.folds, found.repeats) == (20, 80, 1, 1)
+    train, test = zoo.split == "train", zoo.split == "test"
+    scaled = make_pipeline(StandardScaler(), PCA(svd_solver="full"))
+    x = zoo.weights[:, 6144:6272].astype(float)
+    model = KNeighborsClassifier(5, weights="distance")
+    model.fit(scaled.fit_transform(x[train]), zoo.label[train])
+    right = (model.predict(scaled.transform(x[test])) == zoo.label[test]).mean()
+    assert row(found, "b1").score == pytest.approx(right)
+    assert "own split" in summary(found, 5)[0]
+    zoo.source_index[0] = zoo.source_index[1]
+    with pytest.raises(ZooError, match="both sides"):
+        probe(zoo, split=True)
+
+
+def test_learning_curves_start_low_and_end_with_the_table() -> None:
+    zoo = small_zoo(180, in_weights=0.6)
+    found = probe(zoo, sizes=[9, 48], folds=3)
+    mine = {p.size: p.row.score for p in found.curve if p.row.feature == "b1"}
+    assert list(mine) == [9, 48, 120]
+    assert mine[9] + 0.05 < mine[120] == row(found, "b1").score
+    assert len(found.curve) == 3 * len(found.rows)
+    assert "b1 knn" in "\n".join(curve(found))
+    with pytest.raises(ZooError, match="size 130 is more than the 120 pictures"):
+        probe(zoo, sizes=[130], folds=3)
+
+
+def test_thinning_is_nested_and_keeps_the_classes() -> None:
+    labels, groups = np.arange(90) % 3, np.arange(90)
+    asked = Quantity("class", False, "", labels, ("0", "1", "2"))
+    splits = cross_validation(asked, groups, 3, 1, seed=1)
+    few, more = splits.thinned(12), splits.thinned(30)
+    for full, some, many in zip(splits.sides, few.sides, more.sides, strict=True):
+        assert (some.train <= many.train).all()
+        assert (many.train <= full.train).all()
+        assert (np.bincount(labels[some.train]) == 4).all()
+        assert (some.test == full.test).all()
+
+
+def test_the_best_reader_of_weights_meets_the_best_of_pixels() -> None:
+    found = probe(small_zoo(in_weights=0.2, in_pixels=0.2), readers=["logistic", "knn", "svm"])
+    assert found.best is not None
+    mine = max(r.score for r in found.rows if r.feature == "b1")
+    theirs = max(r.score for r in found.rows if r.feature in ("pixels", "centred", "grown"))
+    assert found.best.difference == pytest.approx(mine - theirs)
+
+
+def test_networks_read_only_what_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(READERS, "set", replace(networks.SET_READER, steps=3))
+    monkeypatch.setattr(probing, "CEILING", replace(networks.CEILING, steps=3))
+    zoo = small_zoo(30)
+    found = probe(zoo, features=["weights", "b1"], readers=["set", "knn"], ceiling=True, folds=2)
+    met = {r.reader: {x.feature for x in found.rows if x.reader == r.reader} for r in found.rows}
+    assert met["set"] == {"weights", "shuffled"}
+    assert met["cnn"] == {"pixels", "centred", "grown"}
+    assert met["knn"] >= {"weights", "b1", "pixels", "seed", "shuffled"}
+    assert all(d.control_reader == "knn" for d in found.differences)
+
+
 def test_result_survives_json() -> None:
     found = probe(small_zoo(in_weights=0.2))
     again = json.loads(json.dumps(found.as_dict()))
-    assert again["rows"][0]["accuracy"] == found.rows[0].accuracy
+    assert again["rows"][0]["score"] == found.rows[0].score
     assert tuple(again["differences"][0].values()) == tuple(vars(found.differences[0]).values())
     assert (again["n"], again["folds"], again["classes"]) == (60, 5, [0, 1, 2])
 
@@ -352,9 +470,9 @@ def test_the_command_prints_table_and_verdict_and_the_same_as_json(zoo_file: Pat
     found = json.loads(program.stdout)
     assert (found["n"], found["left_out"], found["folds"]) == (29, 1, 3)
     for r in found["rows"]:
-        assert f"{100 * r['accuracy']:.1f} %   {100 * r['low']:.1f} to" in people.stdout
+        assert f"{100 * r['score']:.1f} %   {100 * r['low']:.1f} to" in people.stdout
     assert "1 NCA left out" in people.stdout
-    assert people.stdout.splitlines()[-1].startswith("b1 ")
+    assert any(line.startswith("b1 reads") for line in people.stdout.splitlines())
 
 
 def test_the_command_fails_in_one_line(zoo_file: Path) -> None:

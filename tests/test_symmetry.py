@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nca_zoo import noise, rule
 from nca_zoo.symmetry import (
     ACTION,
-    MATRICES,
+    MOVES,
     Element,
     act,
     act_on_state,
@@ -111,7 +111,8 @@ def test_it_is_a_group_and_it_acts(weights, a, b, c):
 def test_the_action_is_the_formula_of_the_docs(weights):
     g = random_element(4)
     w, moved = rule.unflatten(weights), rule.unflatten(act(g, weights))
-    units, inverse = g.units, np.linalg.inv(g.units)
+    units = g.scales[:, None] * np.eye(rule.HIDDEN)[g.permutation]
+    inverse = np.linalg.inv(units)
     three = np.kron(np.eye(3), np.linalg.inv(g.basis))
     np.testing.assert_allclose(moved["W1"], units @ w["W1"] @ three, atol=1e-12)
     np.testing.assert_allclose(moved["b1"], units @ w["b1"], atol=1e-12)
@@ -123,7 +124,7 @@ def test_the_table_covers_every_axis_of_every_tensor():
     for name, shape in rule.PARAM_SPEC:
         assert len(ACTION[name]) == len(shape)
         for axis, size in zip(ACTION[name], shape, strict=True):
-            assert MATRICES[axis](identity()).shape == (size, size)
+            np.testing.assert_array_equal(MOVES[axis](identity(), np.eye(size)), np.eye(size))
 
 
 def test_many_at_once_and_in_their_own_dtype(weights):

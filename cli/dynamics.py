@@ -1,0 +1,172 @@
+"""``nca-zoo dynamics``: measure how every NCA moves, and predict it from the weights."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import json_option, listed, progress, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.forecast import Forecast
+    from nca_zoo.zoofile import Zoo
+
+
+@click.command()
+@zoo_option
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Streams of fire masks that every NCA is measured under.",
+)
+@click.option("--again", is_flag=True, help="Measure anew what was measured before.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+    help="Threads that measure.",
+)
+@click.option("--measure-only", is_flag=True, help="Do not predict anything.")
+@click.option(
+    "--predict", default="all", show_default=True, help="Columns to predict, separated by commas."
+)
+@click.option(
+    "--features",
+    default="weights",
+    show_default=True,
+    help="What to predict from, as in `nca-zoo probe`. All controls are read beside.",
+)
+@click.option(
+    "--readers",
+    default="ridge",
+    show_default=True,
+    help="Who predicts, separated by commas: ridge, knn, svm, mlp.",
+)
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Decides folds, shuffled values and resamples.",
+)
+@json_option
+def dynamics(
+    zoo: Path,
+    seeds: int,
+    again: bool,
+    jobs: int,
+    measure_only: bool,
+    predict: str,
+    features: str,
+    readers: str,
+    folds: int,
+    repeats: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure how every NCA moves, and predict it from the weights.
+
+    Growth, drift to step 1,000, healing and the spread between fire masks are measured on
+    rollouts and stored in the zoo as columns; what is there already is not measured again. Then
+    each is predicted from the weights, and from pictures as a control.
+
+    \b
+    nca-zoo dynamics
+    nca-zoo dynamics --zoo data/growing.h5 --predict drift_400 --readers ridge,knn,svm
+    nca-zoo dynamics --measure-only
+    """
+    # Imported here so that --help does not wait for the engine.
+    from nca_zoo.measuring import measure_zoo
+    from nca_zoo.zoofile import open_zoo
+
+    with progress("measure", " NCAs") as advance:
+        measured = measure_zoo(zoo, seeds, jobs, again, advance)
+    opened = open_zoo(zoo)
+    found: dict[str, Any] = {"measured_now": measured, "columns": summary(opened)}
+    result = None
+    if not measure_only:
+        from nca_zoo.forecast import forecast
+
+        names = None if predict == "all" else listed(predict)
+        settings = (listed(features), names, listed(readers), folds, repeats, seed)
+        with progress("predict", " folds") as advance:
+            result = forecast(opened, *settings, progress=advance)
+        found["forecast"] = result.as_dict()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    lines = [f"{measured} NCAs measured now. {opened.path} holds:", "", *spreads(found["columns"])]
+    if result is not None:
+        lines += ["", *predictions(result), "", *costs(result)]
+    click.echo("\n".join(lines))
+
+
+def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
+    """Quantiles of every column over the NCAs that passed the gate."""
+    import numpy as np
+
+    from nca_zoo.dynamics import columns
+
+    good = zoo.subset(zoo.good)
+    found = {}
+    for column in columns():
+        values = good.column(column.name).astype(float)
+        values = values[np.isfinite(values)]
+        marks = np.quantile(values, [0.1, 0.5, 0.9]).tolist() if len(values) else [None] * 3
+        of = dict(zip(("low", "median", "high"), marks, strict=True))
+        found[column.name] = {"n": len(values), "units": column.units, **of}
+    return found
+
+
+def spreads(columns: dict[str, dict[str, Any]]) -> list[str]:
+    """The table of what was measured."""
+    lines = [f"{'column':<16}{'NCAs':>6}{'10 %':>10}{'median':>10}{'90 %':>10}  units"]
+    for name, row in columns.items():
+        cells = "".join(
+            f"{row[mark]:>10.4g}" if row["n"] else f"{'-':>10}"
+            for mark in ("low", "median", "high")
+        )
+        lines.append(f"{name:<16}{row['n']:>6}{cells}  {row['units']}".rstrip())
+    return lines
+
+
+def predictions(result: "Forecast") -> list[str]:
+    """R2 of every quantity from the weights and from each control; then the difference."""
+    span = f"{100 * result.coverage:.0f} % interval"
+    lines = [
+        f"R2 on held-out NCAs: {result.n} pictures, {result.folds} folds x {result.repeats}.",
+        f"{'quantity':<16}{'from':<12}{'reader':<8}{'R2':>6}   {span}",
+    ]
+    for row in result.rows:
+        lines.append(
+            f"{row.quantity:<16}{row.feature:<12}{row.reader:<8}{row.r2:>6.2f}   "
+            f"{row.low:.2f} to {row.high:.2f}"
+        )
+    lines += ["", f"{'quantity':<16}{'weights minus best picture':<28}{'R2':>6}   {span}"]
+    for gain in result.gains:
+        lines.append(
+            f"{gain.quantity:<16}{f'{gain.control} ({gain.control_reader})':<28}"
+            f"{gain.difference:>+6.2f}   {gain.low:+.2f} to {gain.high:+.2f}"
+        )
+    return lines
+
+
+def costs(result: "Forecast") -> list[str]:
+    """What reading costs, against simulating."""
+    lines = [
+        f"Reading takes {1e6 * result.read_cpu_s:,.0f} microseconds of CPU an NCA, once a reader "
+        f"has been trained ({result.train_cpu_s:.1f} s)."
+    ]
+    if result.simulate_cpu_s is not None:
+        times = result.simulate_cpu_s / max(result.read_cpu_s, 1e-9)
+        lines.append(
+            f"Simulating takes {result.simulate_cpu_s:.2f} s an NCA: {times:,.0f} times as long."
+        )
+    return lines

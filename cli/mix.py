@@ -1,0 +1,167 @@
+"""``nca-zoo mix``: grow what lies between NCAs."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nca_zoo.errors import ZooError
+
+from .options import data_folder, json_option, progress, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.mixing import Line, Survey
+
+_seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Decides fire masks, pairs and resamples.",
+)
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per CPU",
+    help="Threads that let NCAs live.",
+)
+
+
+@click.group()
+def mix() -> None:
+    """Grow what lies between NCAs: straight lines, class means, directions.
+
+    \b
+    nca-zoo mix line 3-000 3-007         what grows on the way from one to the other?
+    nca-zoo mix survey                   how often is it a digit, over many pairs?
+    """
+
+
+@mix.command()
+@click.argument("start", metavar="ID")
+@click.argument("end", metavar="ID")
+@zoo_option
+@click.option(
+    "--points", type=click.IntRange(2, 100), default=9, show_default=True, help="NCAs to grow."
+)
+@click.option("--align", is_flag=True, help="First bring the second close to the first.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The PNG file to write.  [default: mix-ID-ID.png in data]",
+)
+@_seed
+@_jobs
+@json_option
+def line(
+    start: str,
+    end: str,
+    zoo: Path,
+    points: int,
+    align: bool,
+    out: Path | None,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Grow the straight line between two NCAs.
+
+    \b
+    nca-zoo mix line 3-000 3-007
+    nca-zoo mix line 3-000 8-001 --align --points 13
+    """
+    from nca_zoo.mixing import line as grow_line
+    from nca_zoo.viewer.medley import line_sheet
+    from nca_zoo.viewer.video import write_png
+    from nca_zoo.zoofile import open_zoo
+
+    out = _png(out, f"mix-{start}-{end}{'-aligned' * align}.png")
+    found = grow_line(open_zoo(zoo), start, end, points, align, seed, jobs)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_png(out, line_sheet([found]))
+    if as_json:
+        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+    else:
+        click.echo("\n".join([*steps(found), "", str(out)]))
+
+
+@mix.command()
+@zoo_option
+@click.option(
+    "--pairs",
+    type=click.IntRange(10),
+    default=100,
+    show_default=True,
+    help="Random pairs of NCAs for each kind of mixture.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The PNG file to write, of the class means.  [default: mix-means.png in data]",
+)
+@_seed
+@_jobs
+@json_option
+def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_json: bool) -> None:
+    """How often is a mixture of NCAs a digit?
+
+    Half-way between two NCAs, with and without alignment, mixtures of four, class means, and NCAs
+    moved from one class to another; pictures averaged in the same way as a control.
+
+    \b
+    nca-zoo mix survey
+    nca-zoo mix survey --zoo data/growing.h5 --pairs 300 --json
+    """
+    from nca_zoo.mixing import survey as run_survey
+    from nca_zoo.viewer.medley import means_sheet
+    from nca_zoo.viewer.video import write_png
+    from nca_zoo.zoofile import open_zoo
+
+    out = _png(out, "mix-means.png")
+    with progress("mix", " kinds") as advance:
+        found = run_survey(open_zoo(zoo), pairs, seed, jobs, advance)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_png(out, means_sheet(found))
+    if as_json:
+        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+    else:
+        click.echo("\n".join([*kinds(found), "", str(out)]))
+
+
+def _png(out: Path | None, name: str) -> Path:
+    out = out or data_folder() / name
+    if out.suffix.lower() != ".png":
+        raise ZooError(f"--out {out}: the name must end in .png")
+    return out
+
+
+def steps(found: "Line") -> list[str]:
+    """The line, point by point."""
+    how = ", aligned" if found.aligned else ""
+    lines = [
+        f"From {found.start} to {found.end}{how}: {found.distance:.2f} apart.",
+        f"{'t':>6}{'alive':>9}{f'PSNR to {found.start}':>18}{f'PSNR to {found.end}':>18}",
+    ]
+    for t, living, a, b in zip(found.t, found.alive, found.psnr_start, found.psnr_end, strict=True):
+        lines.append(f"{t:>6.2f}{100 * living:>7.1f} %{a:>15.1f} dB{b:>15.1f} dB")
+    return lines
+
+
+def kinds(found: "Survey") -> list[str]:
+    """One line for every kind of mixture."""
+    lines = [
+        f"{found.n} NCAs of {len(found.classes)} classes; what grew by step 96, read by the "
+        "nearest targets.",
+        f"{'what':<48}{'n':>5}{'alive':>8}{'its class':>11}   {'95 % interval':<16}"
+        f"{'nearest target':>14}",
+    ]
+    for k in found.kinds:
+        span = f"{100 * k.low:.0f} to {100 * k.high:.0f}"
+        lines.append(
+            f"{k.name:<48}{k.n:>5}{100 * k.alive:>6.0f} %{100 * k.read:>9.0f} %   {span:<16}"
+            f"{k.nearest_db:>11.1f} dB"
+        )
+    return lines

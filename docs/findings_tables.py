@@ -1,0 +1,164 @@
+"""Results of the study as Markdown tables: plain functions from JSON values to text."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+CONTROLS = ("pixels", "centred", "grown", "gradient", "seed", "shuffled")
+
+
+def percent(row: Row) -> str:
+    """``89.0 % (86.1 to 91.7)``."""
+    return f"{100 * row['score']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, with a blank line before and after."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def best(rows: Sequence[Row], feature: str) -> Row | None:
+    """The reader that reads a feature best; None if nobody read it."""
+    some = [row for row in rows if row["feature"] == feature]
+    return max(some, key=lambda row: row["score"]) if some else None
+
+
+def score(rows: Sequence[Row], feature: str) -> float:
+    """The best reader's score."""
+    return max(row["score"] for row in rows if row["feature"] == feature)
+
+
+def ladder(result: dict[str, Any]) -> str:
+    """One column a zoo, one row a representation, the best of the simple readers in each cell."""
+    names = list(result)
+    features = list(
+        dict.fromkeys(r["feature"] for z in result.values() for r in z["probe"]["rows"])
+    )
+    features = [f for f in features if f not in CONTROLS] + [f for f in CONTROLS if f in features]
+    rows = []
+    for feature in features:
+        cells = [best(result[name]["probe"]["rows"], feature) for name in names]
+        rows.append([f"`{feature}`", *(percent(c) if c else "-" for c in cells)])
+    zoos = [result[name]["zoo"] for name in names]
+    rows.append(["passed the gate", *(f"{100 * z['passed']:.0f} %" for z in zoos)])
+    rows.append(["PSNR 96 / 400, dB", *(f"{z['psnr_96']:.1f} / {z['psnr_400']:.1f}" for z in zoos)])
+    rows.append(["training steps", *(f"{z['train_steps']:.0f}" for z in zoos)])
+    moved = [z["moved"] for z in zoos]
+    rows.append(["distance from start", *("-" if m is None else f"{m:.2f}" for m in moved)])
+    n = [result[name]["probe"]["n"] for name in names]
+    rows.append(["pictures", *(str(k) for k in n)])
+    text = markdown(["representation", *names], rows)
+    return text + "\n".join(recovered(result, regime) for regime in ("growing", "persistent"))
+
+
+def recovered(result: dict[str, Any], regime: str) -> str:
+    """How much of the gap from independent to shared starts each representation closes."""
+    shared, alone = (result.get(f"{init} {regime}") for init in ("shared", "independent"))
+    if not shared or not alone:
+        return ""
+    rows = alone["probe"]["rows"]
+    floor = score(rows, "weights")
+    gap = score(shared["probe"]["rows"], "weights") - floor
+    if gap <= 0:
+        return f"\n{regime}: no gap between shared and independent starts to close.\n"
+    parts = []
+    for feature in dict.fromkeys(row["feature"] for row in rows if row["kind"] == "weights"):
+        if feature != "weights":
+            parts.append(f"`{feature}` {100 * (score(rows, feature) - floor) / gap:.0f} %")
+    return (
+        f"\n{regime}: of the {100 * gap:.1f} points between raw weights of shared and of "
+        f"independent starts, {', '.join(parts)} are recovered.\n"
+    )
+
+
+def budgets(result: dict[str, Any]) -> str:
+    """Readability by training steps."""
+    rows = []
+    for steps, found in result.items():
+        cells = [best(found["probe"]["rows"], f) for f in ("weights", "pixels")]
+        zoo = found["zoo"]
+        rows.append(
+            [steps, f"{zoo['train_steps']:.0f}", f"{zoo['moved']:.3f}", f"{zoo['psnr_96']:.1f}",
+             *(percent(c) if c else "-" for c in cells),]
+        )  # fmt: skip
+    head = ["steps at most", "taken", "distance from start", "PSNR 96, dB", "weights", "pixels"]
+    return markdown(head, rows)
+
+
+def curve(result: dict[str, Any]) -> str:
+    """Accuracy by sample size: best simple reader of each feature."""
+    points = result["curve"]
+    sizes = sorted({point["size"] for point in points})
+    if not sizes:
+        return "\nToo few pictures for a curve.\n"
+    rows = []
+    for feature in dict.fromkeys(point["row"]["feature"] for point in points):
+        cells = [best([p["row"] for p in points if p["size"] == size], feature) for size in sizes]
+        rows.append([f"`{feature}`", *(percent(c) if c else "-" for c in cells)])
+    return markdown(["pictures learned from", *map(str, sizes)], rows)
+
+
+def orbit(result: dict[str, Any]) -> str:
+    """Before and after scrambling."""
+    rows = []
+    for old, new in zip(result["before"]["rows"], result["after"]["rows"], strict=True):
+        if old["kind"] == "weights" or old["feature"] == "pixels":
+            rows.append([f"`{old['feature']}`", old["reader"], percent(old), percent(new)])
+    return markdown(["feature", "reader", "before", "scrambled"], rows)
+
+
+def dynamics(result: dict[str, Any]) -> str:
+    """R2 of every quantity, and what it costs."""
+    rows, costs = [], []
+    for regime, found in result.items():
+        for gain in found["gains"]:
+            name = gain["quantity"]
+            of = {r["feature"]: r for r in found["rows"] if r["quantity"] == name}
+            cells = [
+                f"{of[f]['r2']:.2f} ({of[f]['low']:.2f} to {of[f]['high']:.2f})"
+                for f in ("weights", gain["control"], "shuffled")
+            ]
+            cells[1] = f"`{gain['control']}` {cells[1]}"
+            span = f"{gain['difference']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})"
+            rows.append([regime, f"`{name}`", *cells, span])
+        if found["simulate_cpu_s"]:
+            times = found["simulate_cpu_s"] / found["read_cpu_s"]
+            costs.append(
+                f"{regime}: {found['n']} pictures; measuring {found['simulate_cpu_s']:.2f} s of "
+                f"CPU an NCA, reading {1e6 * found['read_cpu_s']:.0f} microseconds, {times:,.0f} "
+                f"times less, after {found['train_cpu_s']:.1f} s of training."
+            )
+    head = ["regime", "quantity", "R2, weights", "R2, best picture", "R2, shuffled", "difference"]
+    return markdown(head, rows) + "\n" + "\n".join(f"- {cost}" for cost in costs) + "\n"
+
+
+def mixing(result: dict[str, Any]) -> str:
+    """How often each kind of mixture is a digit of its class."""
+    kinds = {name: {k["name"]: k for k in found["kinds"]} for name, found in result.items()}
+    rows = []
+    for kind in next(iter(kinds.values())):
+        cells = []
+        for found in kinds.values():
+            k = found[kind]
+            span = f"{100 * k['low']:.0f} to {100 * k['high']:.0f}"
+            cells.append(f"{100 * k['read']:.0f} % ({span}), {k['nearest_db']:.1f} dB")
+        rows.append([kind, *cells])
+    return markdown(["read as its class, PSNR to the nearest target", *kinds], rows)
+
+
+def landscape(result: dict[str, Any]) -> str:
+    """The map is a figure."""
+    return f"\n{result['ncas']} NCAs.\n"
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "ladder": ladder,
+    "budgets": budgets,
+    "curve": curve,
+    "orbit": orbit,
+    "dynamics": dynamics,
+    "mixing": mixing,
+    "map": landscape,
+}

@@ -1,0 +1,253 @@
+"""The study of docs/findings.md, made by one command: ``make findings``.
+
+python docs/make_findings.py [--per-class 15] [--only STAGE,...] [--fresh]
+
+Builds twin zoos of the same pictures, lets the project's own functions study them, keeps every
+result as JSON beside the zoos, and writes tables and figures into docs/. Stop it at any time: the
+same command goes on, a build where it stopped and every finished stage not at all. Prose outside
+the markers of docs/findings.md stays as it is. ``--per-class 4`` is a trial of some minutes.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import findings_figures as figures
+import findings_tables as tables
+import numpy as np
+
+import nca_zoo
+from nca_zoo.forecast import forecast
+from nca_zoo.measuring import measure_zoo
+from nca_zoo.mixing import line, survey
+from nca_zoo.orbit import orbit
+from nca_zoo.probe import probe
+from nca_zoo.viewer.curve import write_curve
+from nca_zoo.viewer.medley import line_sheet, means_sheet
+from nca_zoo.viewer.video import write_png
+from nca_zoo.zoofile import Zoo
+
+DOCS = Path(__file__).parent
+FIGURES = DOCS / "figures"
+INITS, REGIMES = ("meta", "shared", "independent"), ("growing", "persistent")
+LADDER = ("weights", "aligned", "procrustes", "invariants", "walks", "queries")
+ORBIT = ("weights", "aligned", "invariants", "walks")
+BUDGETS = (10, 30, 100)  # training steps at most
+QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
+READERS = ("logistic", "knn", "svm")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where everything lies, and how large it is."""
+
+    folder: Path
+    main: Path  # the default zoo, for figures of a whole zoo
+    per_class: int
+    digits: str
+    pairs: int
+    seeds: int
+    jobs: int
+
+    def twin(self, init: str, regime: str) -> Path:
+        """The zoo of one start and regime."""
+        return self.folder / f"{init}-{regime}.h5"
+
+    def budget(self, steps: int) -> Path:
+        """The zoo of a few training steps."""
+        return self.folder / f"budget-{steps}.h5"
+
+    def build(self, out: Path, *options: str) -> Zoo:
+        """Build a zoo by the command, or finish or open it; the log stays on stderr."""
+        command = [sys.executable, "-m", "nca_zoo_cli.main", "build", "--out", str(out)]
+        command += ["--digits", self.digits, "--per-class", str(self.per_class)]
+        command += ["--jobs", str(self.jobs), *options]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+        return nca_zoo.open(out)
+
+    def twins(self) -> dict[str, Zoo]:
+        """All twin zoos, by their names."""
+        return {
+            f"{init} {regime}": self.build(
+                self.twin(init, regime), "--init", init, "--regime", regime
+            )
+            for regime in REGIMES
+            for init in INITS
+        }
+
+    def whole(self) -> Zoo:
+        """The default zoo if it is there, or else the twin that is built like it."""
+        if self.main.exists():
+            return nca_zoo.open(self.main)
+        return self.build(self.twin("meta", "persistent"), "--init", "meta")
+
+
+def about(zoo: Zoo) -> dict[str, Any]:
+    """How a zoo came out, and how far its NCAs went from their start."""
+    start = zoo.attrs["init_weights"]
+    moved = None
+    if len(start):
+        away = np.linalg.norm(zoo.weights - start, axis=1)
+        moved = float(np.nanmedian(away) / np.linalg.norm(start))
+    return {
+        "ncas": len(zoo),
+        "passed": float(zoo.good.mean()),
+        "psnr_96": float(np.nanmedian(zoo.psnr_96)),
+        "psnr_400": float(np.nanmedian(zoo.psnr_400)),
+        "train_steps": float(np.median(zoo.train_steps)),
+        "cpu_s": float(np.nanmedian(zoo.wall_s)),
+        "moved": moved,
+    }
+
+
+def ladder(study: Study) -> dict[str, Any]:
+    """Every representation in every twin zoo: all fits, so that the pictures are the same."""
+    found = {}
+    for name, zoo in study.twins().items():
+        result = probe(zoo, LADDER, READERS, repeats=1, all_fits=True)
+        found[name] = {"zoo": about(zoo), "probe": result.as_dict()}
+    return found
+
+
+def budgets(study: Study) -> dict[str, Any]:
+    """Readability against training steps, in the default regime from the meta-learned start."""
+    found = {}
+    for steps in BUDGETS:
+        zoo = study.build(study.budget(steps), "--steps", str(steps), "--extra-steps", "0",
+                          "--attempts", "1")  # fmt: skip
+        result = probe(zoo, ("weights",), READERS, repeats=1, all_fits=True)
+        found[str(steps)] = {"zoo": about(zoo), "probe": result.as_dict()}
+    return found
+
+
+def curve(study: Study) -> dict[str, Any]:
+    """Accuracy against sample size, in the default zoo."""
+    zoo = study.whole()
+    most = int(0.8 * zoo.good.sum())
+    sizes = [size for size in (50, 100, 200, 400, 800, 1600, 3200) if size < 0.9 * most]
+    result = probe(zoo, ("weights", "queries"), READERS, repeats=1, sizes=sizes)
+    if result.curve:
+        write_curve(FIGURES / "findings-curve.png", result)
+    return result.as_dict()
+
+
+def fall(study: Study) -> dict[str, Any]:
+    """The orbit test in the default zoo."""
+    found = orbit(study.whole(), ORBIT).as_dict()
+    figures.fall(FIGURES / "findings-orbit.png", found)
+    return found
+
+
+def moves(study: Study) -> dict[str, Any]:
+    """Dynamics of the twins that share the meta-learned start, measured and predicted."""
+    found = {}
+    for regime in REGIMES:
+        path = study.twin("meta", regime)
+        study.build(path, "--init", "meta", "--regime", regime)
+        measure_zoo(path, study.seeds, study.jobs)
+        zoo = nca_zoo.open(path)
+        known = [name for name in QUANTITIES if np.nanstd(zoo.column(name)) > 0]
+        result = forecast(zoo, ("weights",), known, ("ridge", "knn", "svm"), all_fits=True)
+        found[regime] = result.as_dict()
+    return found
+
+
+def mixtures(study: Study) -> dict[str, Any]:
+    """What grows between NCAs, in the default regime and in the default zoo."""
+    twins = {init: study.build(study.twin(init, "persistent"), "--init", init) for init in INITS}
+    found = {name: survey(zoo, study.pairs, jobs=study.jobs) for name, zoo in twins.items()}
+    zoo = study.whole()
+    whole = survey(zoo, study.pairs, jobs=study.jobs)
+    write_png(FIGURES / "findings-means.png", means_sheet(whole))
+    good = zoo.subset(zoo.good)
+    by_class = {int(c): good.id[good.label == c] for c in np.unique(good.label)}
+    ends = [ids[:2] for ids in by_class.values() if len(ids) > 1][:3]
+    some = [line(zoo, str(a), str(b)) for a, b in ends]
+    classes = list(by_class)
+    if len(classes) > 1:
+        some.append(line(zoo, str(by_class[classes[0]][0]), str(by_class[classes[1]][0])))
+    write_png(FIGURES / "findings-lines.png", line_sheet(some))
+    return {name: result.as_dict() for name, result in {**found, "default zoo": whole}.items()}
+
+
+def landscape(study: Study) -> dict[str, Any]:
+    """The map of the default zoo, by the command."""
+    zoo = study.whole()
+    out = FIGURES / "findings-map.png"
+    command = [sys.executable, "-m", "nca_zoo_cli.main", "map", "--zoo", str(zoo.path)]
+    subprocess.run([*command, "--out", str(out)], check=True, stdout=sys.stderr)
+    return {"ncas": int(zoo.good.sum())}
+
+
+STAGES: dict[str, Callable[[Study], dict[str, Any]]] = {
+    "ladder": ladder,
+    "budgets": budgets,
+    "curve": curve,
+    "orbit": fall,
+    "dynamics": moves,
+    "mixing": mixtures,
+    "map": landscape,
+}
+
+
+def insert(page: str, name: str, text: str) -> str:
+    """The page with ``text`` between the markers of table ``name``."""
+    pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
+    if not re.search(pattern, page, re.DOTALL):
+        raise SystemExit(f"docs/findings.md has no markers for the table {name}")
+    return re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", page, count=1, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Run what is missing, then write tables and figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", type=Path, default=Path("data/findings"))
+    parser.add_argument("--main", type=Path, default=Path("data/zoo.h5"), help="the default zoo")
+    parser.add_argument("--per-class", type=int, default=15, help="pictures per class of a twin")
+    parser.add_argument("--digits", default="0-9")
+    parser.add_argument("--pairs", type=int, default=100, help="of mixtures of each kind")
+    parser.add_argument("--seeds", type=int, default=4, help="of fire masks, for dynamics")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default=",".join(STAGES), help="stages, separated by commas")
+    parser.add_argument("--fresh", action="store_true", help="run finished stages again")
+    parser.add_argument("--page", type=Path, default=DOCS / "findings.md")
+    given = parser.parse_args()
+    study = Study(given.folder, given.main, given.per_class, given.digits, given.pairs,
+                  given.seeds, given.jobs)  # fmt: skip
+    study.folder.mkdir(parents=True, exist_ok=True)
+    FIGURES.mkdir(exist_ok=True)
+    settings = json.loads(json.dumps(asdict(study), default=str))
+    settings.pop("jobs")
+    for name in given.only.split(","):
+        if name not in STAGES:
+            raise SystemExit(f"no stage is called {name!r}; there are {', '.join(STAGES)}")
+        file = study.folder / f"{name}.json"
+        held = json.loads(file.read_text()) if file.exists() else {}
+        if given.fresh or held.get("settings") != settings:
+            print(f"{name}: running", file=sys.stderr)
+            began = time.monotonic()
+            result = STAGES[name](study)
+            held = {
+                "settings": settings,
+                "seconds": round(time.monotonic() - began, 1),
+                "result": result,
+            }
+            unfinished = file.with_suffix(".tmp")
+            unfinished.write_text(json.dumps(held, indent=1))
+            unfinished.replace(file)
+        if name == "ladder":
+            figures.ladder(FIGURES / "findings-ladder.png", held["result"])
+        page = insert(given.page.read_text(), name, tables.TABLES[name](held["result"]))
+        given.page.write_text(page)
+        print(f"{name}: {file} ({held['seconds']} s)")
+
+
+if __name__ == "__main__":
+    main()

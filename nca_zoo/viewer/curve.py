@@ -1,0 +1,75 @@
+"""Learning curves as a picture: how well features are read, by pictures learned from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nca_zoo.probe import Point, ProbeResult
+
+# Weights in warm colours, controls in cool ones, in the order in which they come.
+_WARM = ("#d6336c", "#e8590c", "#f08c00", "#a61e4d", "#9c36b5")
+_COOL = ("#1971c2", "#0c8599", "#2f9e44", "#868e96", "#5f3dc4")
+_LEFT_OUT = ("shuffled",)
+
+
+def write_curve(path: Path, result: "ProbeResult") -> None:
+    """Write the learning curves of a probe to ``path``: PNG, SVG or PDF, by its suffix.
+
+    One panel for each reader; points are scores, bars their intervals, the dashed line is chance.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    readers = list(dict.fromkeys(point.row.reader for point in result.curve))
+    figure = Figure(figsize=(4.2 * len(readers) + 1.6, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = np.atleast_1d(figure.subplots(1, len(readers), sharey=True))
+    colours = _colours(result.curve)
+    for panel, reader in zip(panels, readers, strict=True):
+        for feature, colour in colours.items():
+            points = [p for p in result.curve if (p.row.feature, p.row.reader) == (feature, reader)]
+            if points:
+                _draw(panel, points, feature, colour)
+        sizes = sorted({point.size for point in result.curve})
+        panel.set_xscale("log")
+        panel.set_xticks(sizes, [str(size) for size in sizes])
+        panel.minorticks_off()
+        panel.set_title(reader)
+        panel.set_xlabel("pictures learned from")
+        panel.axhline(result.chance, color="0.6", linestyle="--", linewidth=1)
+        panel.grid(alpha=0.25)
+    panels[0].set_ylabel(f"{result.target}: {result.measure}")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center", frameon=False)
+    figure.savefig(path, dpi=150, metadata=_no_date(path))
+
+
+def _draw(panel: "object", points: Sequence["Point"], feature: str, colour: str) -> None:
+    points = sorted(points, key=lambda point: point.size)
+    sizes = [point.size for point in points]
+    scores = np.array([[p.row.low, p.row.score, p.row.high] for p in points]).T
+    around = np.maximum([scores[1] - scores[0], scores[2] - scores[1]], 0)
+    style = "-" if points[0].row.kind == "weights" else "--"
+    panel.errorbar(  # type: ignore[attr-defined]
+        sizes, scores[1], around, label=feature, color=colour, marker="o", linestyle=style,
+        markersize=4, capsize=2, linewidth=1.4,
+    )  # fmt: skip
+
+
+def _colours(curve: Sequence["Point"]) -> dict[str, str]:
+    kinds = {p.row.feature: p.row.kind for p in curve if p.row.feature not in _LEFT_OUT}
+    counts = {"weights": 0, "control": 0}
+    colours = {}
+    for feature, kind in kinds.items():
+        palette = _WARM if kind == "weights" else _COOL
+        colours[feature] = palette[counts[kind] % len(palette)]
+        counts[kind] += 1
+    return colours
+
+
+def _no_date(path: Path) -> dict[str, None] | None:
+    """The same result gives the same file."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())

@@ -1,0 +1,38 @@
+"""Pictures of mixtures: lines between NCAs as rows, and the means of all classes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
+
+if TYPE_CHECKING:
+    from nca_zoo.mixing import Line, Survey
+
+LOOK = Layout(panel=112, gap=12, caption=28, text=11)
+
+
+def line_sheet(lines: Sequence["Line"], background: str = "dark") -> Pixels:
+    """One row for every line, all with as many points: uint8 RGB."""
+    columns = len(lines[0].t)
+    height, width = lines[0].pictures.shape[1:3]
+    sheet = Sheet(columns * len(lines), columns, height, width, background, LOOK)
+    for row, line in enumerate(lines):
+        for i, (t, picture) in enumerate(zip(line.t, line.pictures, strict=True)):
+            panel = row * columns + i
+            sheet.draw(panel, composite(picture, background))
+            name = {0: line.start, columns - 1: line.end}.get(i, f"t = {t:.2f}")
+            sheet.caption(panel, name, "aligned" if line.aligned and i == columns - 1 else "")
+    return sheet.canvas
+
+
+def means_sheet(survey: "Survey", background: str = "dark") -> Pixels:
+    """What the mean weights of each class grow, above the mean of its pictures: uint8 RGB."""
+    n = len(survey.classes)
+    height, width = survey.means.shape[1:3]
+    sheet = Sheet(2 * n, n, height, width, background, LOOK)
+    for i, label in enumerate(survey.classes):
+        sheet.draw(i, composite(survey.means[i], background))
+        sheet.caption(i, f"mean of {label}", f"read {survey.means_read[i]}")
+        sheet.draw(n + i, composite(survey.mean_pictures[i], background))
+        sheet.caption(n + i, "in pixels")
+    return sheet.canvas
