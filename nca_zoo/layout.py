@@ -33,6 +33,7 @@ from nca_zoo.schema import (
 )
 
 CHUNK_BYTES = 1 << 19
+CHECKSUM_BYTES = 4  # behind each chunk; HDF5 2.0 crashes on a chunk that has no room for it
 # What h5py raises on a damaged or hostile file
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -215,9 +216,11 @@ def _dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, str
         return None, f"{shown}: compressed or filtered; expected raw data, with checksums at most"
     if stored.get_layout() == h5py.h5d.CHUNKED:
         chunk, shape = stored.get_chunk(), dataset.shape
-        # HDF5 2.0 crashes on chunks of nothing.
-        if any(not 0 < part <= whole for part, whole in zip(chunk, shape, strict=True)):
+        if any(part > whole for part, whole in zip(chunk, shape, strict=True)):
             return None, f"{shown}: chunks of {chunk} in data of {shape}"
+        n_bytes = math.prod(chunk) * dataset.dtype.itemsize + CHECKSUM_BYTES * len(filters)
+        if dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None):
+            return None, f"{shown}: damaged (a chunk is not stored in {n_bytes} bytes)"
     if name not in BY_NAME and (shown != name or dataset.dtype.str not in ("<f4", "<f8")):
         return None, f"{shown}: not in schema {SCHEMA}; further columns must be float32 or float64"
     return dataset, ""

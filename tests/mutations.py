@@ -57,7 +57,7 @@ def bases() -> Bases:
 def _forget_times(path: Path) -> None:
     """Wipe the four times in the root's object header: the bytes are then always the same."""
     data = bytearray(path.read_bytes())
-    start, stop = _checked_blocks(bytes(data))[1]
+    start, stop = checked_blocks(bytes(data))[1]
     data[start + 6 : start + 22] = bytes(16)
     data[stop : stop + 4] = lookup3(bytes(data[start:stop])).to_bytes(4, "little")
     path.write_bytes(data)
@@ -138,7 +138,7 @@ def blocks_moved(rng: Generator, whole: Bases) -> bytes:
 def with_good_checksums(rng: Generator, whole: Bases) -> bytes:
     """Nonsense in object headers, and checksums that vouch for it: not damage but intent."""
     data = bytearray(whole["native"].data)
-    blocks = _checked_blocks(bytes(data))
+    blocks = checked_blocks(bytes(data))
     for _ in range(rng.integers(1, 4)):
         start, stop = blocks[rng.integers(len(blocks))]
         place = int(rng.integers(start + 5, stop))
@@ -153,7 +153,7 @@ def with_good_checksums(rng: Generator, whole: Bases) -> bytes:
 
 
 @cache
-def _checked_blocks(data: bytes) -> list[tuple[int, int]]:
+def checked_blocks(data: bytes) -> list[tuple[int, int]]:
     """Start and end of the superblock and of every object header: a checksum follows each."""
     blocks = [(0, 44)]
     start = data.find(b"OHDR")

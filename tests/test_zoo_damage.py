@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from mutations import bases, checked_blocks, lookup3
 from rows import datasets, header, record
 
 from nca_zoo.errors import ZooError
@@ -355,6 +357,36 @@ def test_zoos_without_checksums_of_weights_are_read_and_go_on(path, tmp_path):
     known = {record(n)["id"]: record(n)["weights_sha256"] for n in (3, 4)}
     assert zoo.weights_sha256.tolist() == [known.get(name, "") for name in zoo.id]
     assert verify(path) == []
+
+
+def test_a_chunk_without_room_for_its_checksum_does_not_crash_hdf5(path):
+    """Stored in 0 bytes, it says, under a checksum that vouches for it: HDF5 2.0 dies of it."""
+    data = bytearray(bases()["native"].data)
+    start, stop = checked_blocks(bytes(data))[2]  # ids: 4 rows of 64 bytes, and the checksum
+    at = data.index((4 * 64 + 4).to_bytes(8, "little"), start, stop)
+    data[at : at + 8] = bytes(8)
+    data[stop : stop + 4] = lookup3(bytes(data[start:stop])).to_bytes(4, "little")
+    path.write_bytes(data)
+    words = f"{path}: id: damaged (a chunk is not stored in 260 bytes)"
+    assert verify(path, guarded=True) == [words]
+    with pytest.raises(ZooError, match="a chunk is not stored in 260 bytes"):
+        open_zoo(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_verify_says_so_if_hdf5_crashes(path, tmp_path, monkeypatch):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    problems = verify(path, guarded=True)
+    assert problems == [f"{path}: HDF5 itself fails on it (status -11); do not open it"]
+
+
+def test_a_guarded_verify_finds_the_same(path):
+    assert verify(path, guarded=True) == verify(path) == []
+    path.write_bytes(path.read_bytes()[:5000])
+    assert verify(path, guarded=True) == verify(path) != []
 
 
 def test_reading_waits_until_it_must(path):
