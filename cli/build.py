@@ -116,8 +116,9 @@ def build(
                     bar.set_postfix_str(_progress(fits), refresh=False)
                     bar.update()
         except KeyboardInterrupt:
+            safe = len({picture.id for picture in pictures} & writer.finished_ids())
             click.echo(
-                f"Stopped: {held + len(fits)} of {len(pictures)} NCAs are safe in {out}; "
+                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; "
                 "the same command goes on from there.",
                 err=True,
             )

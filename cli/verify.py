@@ -23,7 +23,8 @@ from .options import json_option, zoo_option
 def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
     """Check a zoo file from end to end.
 
-    Reads every byte: form, types and shapes, the checksum of every chunk, every id and value.
+    Reads every byte, in a process of its own: form, types and shapes, the checksum of every chunk
+    and of the weights of every NCA, every id and value.
     Prints one line for each problem and exits with 1 if there is any.
 
     \b
@@ -47,7 +48,7 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
             bar.unit, bar.total = f" {what}", total
             bar.update(done - bar.n)
 
-        problems = problems_of(zoo, regrow, None if grow_all else sample, advance)
+        problems = problems_of(zoo, regrow, None if grow_all else sample, True, advance)
     if as_json:
         click.echo(json.dumps({"zoo": str(zoo), "ok": not problems, "problems": problems}))
     elif problems:

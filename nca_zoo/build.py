@@ -20,6 +20,7 @@ from nca_zoo.engines import make_engine
 from nca_zoo.errors import ZooError
 from nca_zoo.images import Picture, Source
 from nca_zoo.init import Init
+from nca_zoo.interrupts import finishing
 from nca_zoo.noise import fit_seed
 from nca_zoo.regime import Regime
 from nca_zoo.schema import Header, resample_loss
@@ -96,7 +97,8 @@ def build(
     )
     pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs")
     for fits in pool(tasks):
-        writer.add([record(wanted[fit.job.id], fit) for fit in fits])
+        with finishing():
+            writer.add([record(wanted[fit.job.id], fit) for fit in fits])
         yield from fits
 
 

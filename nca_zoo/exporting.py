@@ -118,7 +118,7 @@ def _arrays(zoo: Zoo) -> dict[str, npt.NDArray[Any]]:
 
 
 def _texts(zoo: Zoo) -> dict[str, list[str]]:
-    return {name: zoo.column(name).tolist() for name in TEXTS}
+    return {name: zoo.column(name).tolist() for name in TEXTS if name in zoo.columns}
 
 
 def _tensors(zoo: Zoo) -> dict[str, npt.NDArray[np.float32]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, one_line
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -117,9 +117,8 @@ def _read_file(path: Path) -> Pixels:
                     return colours[..., 0]  # how GIF stores greyscale
                 return colours
         except Exception as error:  # Pillow's decoders raise almost anything
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ZooError(
-                f"{path} cannot be read as a picture ({reason}): repair it or take it away"
+                f"{path} cannot be read as a picture ({one_line(error)}): repair it or take it away"
             ) from error
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo import rule
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, one_line
 from nca_zoo.noise import Stream, fold, uniform
 
 Floats = npt.NDArray[np.float32]
+MAX_START_BYTES = 1 << 20
 INITS = ("meta", "shared", "independent")
 META_STARTS = {"growing": "growing", "persistent": "persistent", "regenerating": "persistent"}
 
@@ -82,11 +83,13 @@ def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:
     wrong = f"{path}: not a start file of `nca-zoo metastart`"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > MAX_START_BYTES:
+                raise ValueError(f"unpacks to more than {MAX_START_BYTES} bytes")
             weights, recipe = archive["weights"], json.loads(str(archive["recipe"]))
     except FileNotFoundError:
         raise ZooError(f"{path}: no such start file") from None
     except Exception as error:  # a damaged archive fails in a dozen ways, all meaning the same
-        raise ZooError(f"{wrong} ({error})") from None
+        raise ZooError(f"{wrong} ({one_line(error)})") from None
     if weights.shape != (rule.N_PARAMS,) or weights.dtype != np.float32:
         raise ZooError(f"{wrong}: weights are {weights.dtype} {weights.shape}")
     if not np.isfinite(weights).all():

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, one_line
 from nca_zoo.rule import PARAM_SPEC
 from nca_zoo.schema import (
     ATTRIBUTES,
@@ -33,6 +33,7 @@ from nca_zoo.schema import (
 )
 
 CHUNK_BYTES = 1 << 19
+CHECKSUM_BYTES = 4  # behind each chunk; HDF5 2.0 crashes on a chunk that has no room for it
 # What h5py raises on a damaged or hostile file
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -81,8 +82,7 @@ def reason(error: BaseException) -> str:
     text = str(error)
     if any(word in text for word in ("Fletcher32", "checksum", "filter returned failure")):
         return "a checksum does not match"
-    line = " ".join(text.split()).strip("'\"")[:120] or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    return one_line(error)
 
 
 def stamp(file: h5py.File) -> tuple[int, int]:
@@ -104,7 +104,11 @@ def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
     try:
         header = _check_attributes(file)
         names = list(file)
-        problems = [f"{column.name}: missing" for column in COLUMNS if column.name not in names]
+        problems = [
+            f"{column.name}: missing"
+            for column in COLUMNS
+            if column.name not in names and not column.optional
+        ]
         datasets: dict[str, h5py.h5d.DatasetID] = {}
         for name in names:
             dataset, problem = _dataset(file, name)
@@ -116,7 +120,8 @@ def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
             return None, problems
         rows, sizes = _rows_and_sizes(datasets)
         extras = [_extra(name, datasets[name]) for name in names if name not in BY_NAME]
-        layout = Layout(rows, sizes, (*COLUMNS, *extras), header)
+        known = (column for column in COLUMNS if column.name in names)
+        layout = Layout(rows, sizes, (*known, *extras), header)
         n_bytes, _ = stamp(file)
         for column in layout.columns:
             if misfit := _misfit(datasets[column.name], column, layout, n_bytes):
@@ -213,6 +218,9 @@ def _dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, str
         chunk, shape = stored.get_chunk(), dataset.shape
         if any(part > whole for part, whole in zip(chunk, shape, strict=True)):
             return None, f"{shown}: chunks of {chunk} in data of {shape}"
+        n_bytes = math.prod(chunk) * dataset.dtype.itemsize + CHECKSUM_BYTES * len(filters)
+        if dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None):
+            return None, f"{shown}: damaged (a chunk is not stored in {n_bytes} bytes)"
     if name not in BY_NAME and (shown != name or dataset.dtype.str not in ("<f4", "<f8")):
         return None, f"{shown}: not in schema {SCHEMA}; further columns must be float32 or float64"
     return dataset, ""

@@ -176,9 +176,10 @@ def read_rows(parts: Sequence[Part], column: Column, rows: Rows) -> npt.NDArray[
 def gather(
     files: Mapping[int, h5py.File], column: Column, sizes: Sizes, rows: Rows
 ) -> npt.NDArray[Any]:
-    """One column ``(n, ...)`` of rows that lie in open files; NaN from a file without the column.
+    """One column ``(n, ...)`` of rows that lie in open files.
 
-    Reads at most 8 MB at a time, in the order of the files.
+    A file without the column gives NaN, or empty text. Reads at most 8 MB at a time, in the order
+    of the files.
     """
     out = np.empty((len(rows), *column.row_shape(sizes)), column.dtype)
     step = max(1, BLOCK_BYTES // max(1, column.row_bytes(sizes)))
@@ -187,7 +188,7 @@ def gather(
         where = where[np.argsort(rows.row[where], kind="stable")]
         wanted = rows.row[where]
         if column.name not in file:
-            out[where] = np.nan
+            out[where] = b"" if column.is_text else np.nan
             continue
         start = 0
         while start < len(wanted):

@@ -3,6 +3,7 @@
 How this lies in HDF5 is in ``hdf5.py``; docs/zoo-file.md explains the format to people.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -37,7 +38,8 @@ class Column:
     A size in ``shape`` is a number or the name of one of ``Sizes``. ``low`` and ``high`` bound the
     values, both included; of floating-point columns only in rows whose status is ok. ``inside``
     names a size that the values stay below. With ``or_unknown`` NaN is allowed in every row: what
-    nobody recorded of an NCA that was trained elsewhere.
+    nobody recorded of an NCA that was trained elsewhere. A text that is ``optional`` may be missing
+    from a file, or empty: zoos that were written before it was thought of have none.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Column:
     high: float = np.inf
     inside: str = ""
     or_unknown: bool = False
+    optional: bool = False
 
     def row_shape(self, sizes: Sizes) -> tuple[int, ...]:
         """Shape of one row in a zoo of these sizes."""
@@ -120,6 +123,12 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "wall_s", "<f4", (), "s", "computing time of the fit", low=0, high=_FINITE, or_unknown=True
+    ),
+    Column(
+        "weights_sha256",
+        "S64",
+        description="SHA-256 of the weights as little-endian float32, in hexadecimal",
+        optional=True,
     ),
 )
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
@@ -206,7 +215,7 @@ class Header:
         for name in ("settings", "source", "licence", "engine", "versions", "created"):
             for text in _texts(getattr(self, name)):
                 if not text.isprintable():
-                    raise ZooError(f"attribute {name}: {text!a} holds control characters")
+                    raise ZooError(f"attribute {name}: {text[:40]!a} holds control characters")
         init = self.init_weights
         if init.dtype != np.float32 or init.shape not in ((0,), (N_PARAMS,)):
             found = f"{init.dtype} {init.shape}"
@@ -265,6 +274,12 @@ def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArr
     return np.interp(places, np.arange(len(curve)), curve).astype(np.float32)
 
 
+def digests(weights: npt.NDArray[np.float32]) -> Text:
+    """The column ``weights_sha256`` ``(n,)`` of weights ``(n, P)``."""
+    rows = np.ascontiguousarray(weights, "<f4")
+    return np.array([hashlib.sha256(row.data).hexdigest() for row in rows], "S64")
+
+
 def column_problem(
     column: Column, values: npt.NDArray[Any], ids: npt.NDArray[Any], ok: npt.NDArray[np.bool_],
     sizes: Sizes,
@@ -298,6 +313,8 @@ def column_problem(
 
 def _text_problem(column: Column, values: Text) -> str | None:
     for value in np.unique(values):
+        if column.optional and not value:
+            continue
         text = value.decode("utf-8", "backslashreplace")
         if not NAME.fullmatch(text):
             rule = "1 to 64 letters, digits, dots, dashes or underscores"

@@ -53,6 +53,7 @@ class Zoo:
     attempts: npt.NDArray[np.int16]  # (N,)
     status: Names  # (N,)
     wall_s: npt.NDArray[np.float32]  # (N,) s
+    weights_sha256: Names  # (N,), empty where a row was written before there were checksums
 
     def __init__(self, path: Path, parts: Sequence[Part], rows: Rows, ids: Names) -> None:
         self.path = path

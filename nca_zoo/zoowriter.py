@@ -20,7 +20,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.filelock import FileLock
 from nca_zoo.layout import Layout
 from nca_zoo.parts import find_parts, find_shards, read_part, shards_folder, zoo_path
-from nca_zoo.schema import COLUMNS, Column, Header, Sizes, column_problem
+from nca_zoo.schema import COLUMNS, Column, Header, Sizes, column_problem, digests
 
 FAN_BITS = 4  # 16 shards of about one size become one
 
@@ -69,7 +69,9 @@ class ZooWriter:
         return set(self._ids)
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Store NCAs, each a value for every column; once this returns they are safe on disk.
+        """Store NCAs, each a value for every column but the checksum, which is made here.
+
+        Once this returns they are safe on disk.
 
         Raises ZooError, naming NCA and column, for a value that the schema does not allow, and
         for an id that is there already.
@@ -77,7 +79,12 @@ class ZooWriter:
         if not records:
             return
         sizes = self._sizes or _sizes_of(records[0])
-        values = {column.name: _stack(column, records, sizes) for column in COLUMNS}
+        values = {
+            column.name: _stack(column, records, sizes)
+            for column in COLUMNS
+            if column.name != "weights_sha256"
+        }
+        values["weights_sha256"] = digests(values["weights"])
         ok = values["status"] == b"ok"
         for column in COLUMNS:
             if problem := column_problem(column, values[column.name], values["id"], ok, sizes):

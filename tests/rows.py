@@ -1,12 +1,13 @@
 """Rows of a made-up zoo, cheap to make and the same every time, for the tests of the zoo file."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from nca_zoo.rule import N_PARAMS
+from nca_zoo.rule import N_PARAMS, param_slices
 from nca_zoo.schema import Header, resample_loss
 
 GRID = (3, 4)
@@ -17,7 +18,7 @@ def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[st
     rng = np.random.default_rng(number)
     height, width = grid
     label, index = number % 3, number // 3
-    return {
+    row = {
         "id": f"{label}-{index:03d}",
         "weights": rng.standard_normal(N_PARAMS, dtype=np.float32),
         "label": label,
@@ -38,6 +39,22 @@ def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[st
         "status": "ok",
         "wall_s": np.float32(1.5),
     } | changes
+    return row | {
+        "weights_sha256": hashlib.sha256(np.asarray(row["weights"]).tobytes()).hexdigest()
+    }
+
+
+def still(number: int, grid: tuple[int, int] = (6, 5)) -> dict[str, Any]:
+    """An NCA with no update: for ever its seed cell, of which all measures are known."""
+    row = record(number, grid)
+    for name in ("W2", "b2"):
+        row["weights"][param_slices()[name]] = 0
+    grown = np.zeros((*grid, 4), np.uint8)
+    grown[row["seed_row"], row["seed_col"], 3] = 255
+    mse = np.mean((grown / 255 - row["target"] / 255) ** 2)
+    decibels = -10 * np.log10(mse)
+    row["weights_sha256"] = hashlib.sha256(row["weights"].tobytes()).hexdigest()
+    return row | {"grown": grown, "psnr_96": decibels, "psnr_400": decibels, "alive_400": 0.3}
 
 
 def header(**changes: Any) -> Header:

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,62 @@ def test_it_serves_nothing_else(server, path):
 def test_it_refuses_those_who_call_it_by_another_name(server, host):
     assert get(server, "/", host)[0] == 403
     assert get(server, "/weights/0", host)[0] == 403
+
+
+def ask(server, request):
+    """What comes back for bytes sent as they are: the status, or None if it just hangs up."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = connection.recv(1 << 16)
+    return int(answer.split()[1]) if answer.startswith(b"HTTP/") else None
+
+
+@pytest.mark.parametrize(
+    ("request_line", "hosts", "status"),
+    [
+        ("GET / HTTP/1.1", ["HERE"], 200),
+        ("GET / HTTP/1.0", [], 403),
+        ("GET / HTTP/1.1", ["HERE", "evil.example"], 403),
+        ("GET / HTTP/1.1", ["evil.example", "HERE"], 403),
+        ("GET / HTTP/1.1", ["HERE.evil.example"], 403),
+        ("GET / HTTP/1.1", ["evil@HERE"], 403),
+        ("GET / HTTP/1.1", ["HERE, evil.example"], 403),
+        ("GET http://evil.example/ HTTP/1.1", ["HERE"], 404),
+        ("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1", ["HERE"], 404),
+        ("GET /..\\..\\secret HTTP/1.1", ["HERE"], 404),
+        ("GET /weights/00000000000000000001 HTTP/1.1", ["HERE"], 404),
+        ("GET /weights/٣ HTTP/1.1", ["HERE"], 404),
+        ("GET /main.js%00.html HTTP/1.1", ["HERE"], 404),
+        ("GET /" + "a" * 70_000 + " HTTP/1.1", ["HERE"], 414),
+        ("HEAD / HTTP/1.1", ["HERE"], 501),
+        ("CONNECT evil.example:443 HTTP/1.1", ["HERE"], 501),
+    ],
+)
+def test_requests_that_no_browser_sends(server, request_line, hosts, status):
+    here = f"127.0.0.1:{server.server_port}"
+    lines = [request_line, *(f"Host: {host.replace('HERE', here)}" for host in hosts), "", ""]
+    assert ask(server, "\r\n".join(lines).encode()) == status
+    assert get(server, "/")[0] == 200  # and it is still there
+
+
+def test_nothing_in_the_page_can_turn_text_into_markup():
+    for name, text in web_files().items():
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text
+        ), name
+
+
+def test_sources_and_labels_never_become_markup(tmp_path):
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    about = replace(header(), source=evil, licence=evil)
+    with ZooWriter(tmp_path / "zoo.h5", about) as writer:
+        writer.add([record(number) for number in range(3)])
+    exhibit = make_exhibit(open_zoo(tmp_path / "zoo.h5"))
+    page = standalone_page(exhibit)
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    held = re.search(r'id="data-about">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(held[1])["source"] == evil  # still said, as text
 
 
 def test_localhost_is_one_of_its_names_and_only_get_is_understood(server):

@@ -30,7 +30,7 @@ from nca_zoo_cli.main import group
 
 PAGE = (Path(__file__).parents[1] / "docs" / "export.md").read_text()
 GRID = (9, 7)
-TEXTS = {"id", "split", "init", "status"}
+TEXTS = {"id", "split", "init", "status", "weights_sha256"}
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,18 @@
 import json
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from rows import header, record
+from rows import header, record, still
 
 from nca_zoo.regrow import regrow_problems
-from nca_zoo.rule import N_PARAMS
 from nca_zoo.verify import REGROW_ROWS, verify
 from nca_zoo.zoofile import Zoo, open_zoo
 from nca_zoo.zoowriter import ZooWriter
 from nca_zoo_cli.main import group
 
-GRID = (6, 5)
 COUNT = 9
-
-
-def still(number: int) -> dict[str, Any]:
-    """An NCA with no update: for ever its seed cell, of which all measures are known."""
-    row = record(number, GRID, weights=np.zeros(N_PARAMS, np.float32))
-    grown = np.zeros((*GRID, 4), np.uint8)
-    grown[row["seed_row"], row["seed_col"], 3] = 255
-    mse = np.mean((grown / 255 - row["target"] / 255) ** 2)
-    decibels = -10 * np.log10(mse)
-    return row | {"grown": grown, "psnr_96": decibels, "psnr_400": decibels, "alive_400": 0.3}
 
 
 @pytest.fixture
@@ -81,7 +68,7 @@ def test_regrowing_finds_what_is_not_so(path):
 def test_command_verify(path):
     run = CliRunner().invoke(group, ["verify", "--zoo", str(path)])
     assert run.exit_code == 0
-    assert run.stdout == f"{path}: all is well: 10 NCAs, 19 columns\n"
+    assert run.stdout == f"{path}: all is well: 10 NCAs, 20 columns\n"
     run = CliRunner().invoke(group, ["verify", "--zoo", str(path), "--all"])
     assert "9 grown again" in run.stdout
     change(path, "psnr_96", 0, np.nan)

@@ -2,17 +2,19 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from mutations import bases, checked_blocks, lookup3
 from rows import datasets, header, record
 
 from nca_zoo.errors import ZooError
 from nca_zoo.rule import N_PARAMS
-from nca_zoo.schema import COLUMNS
+from nca_zoo.schema import COLUMNS, digests
 from nca_zoo.verify import verify
 from nca_zoo.zoofile import Zoo, open_zoo
 from nca_zoo.zoowriter import ZooWriter
@@ -294,6 +296,7 @@ def test_hostile(path, name):
 def test_failed_fits_may_hold_anything(path):
     with h5py.File(path, "r+") as file:
         file["weights"][1] = np.nan
+        file["weights_sha256"][1] = digests(file["weights"][1:2])[0]
         file["psnr_96"][1] = -np.inf
         file["status"][1] = b"diverged"
     assert verify(path) == []
@@ -301,20 +304,89 @@ def test_failed_fits_may_hold_anything(path):
     assert open_zoo(path).subset(open_zoo(path).good).id.tolist() == ["0-000", "2-000"]
 
 
-def test_files_that_others_rewrote_are_read(path, tmp_path):
-    """Contiguous, without checksums and descriptions: as plain h5py writes by default."""
+def rewritten(path: Path, plain: Path) -> Path:
     values = datasets(path)
-    plain = tmp_path / "plain.h5"
     with h5py.File(path) as old, h5py.File(plain, "w") as new:
         for name in old:
             new[name] = values[name]
         for name, value in old.attrs.items():
             new.attrs[name] = value
+    return plain
+
+
+def test_files_that_others_rewrote_are_read(path, tmp_path):
+    """Contiguous, without checksums and descriptions: as plain h5py writes by default."""
+    plain = rewritten(path, tmp_path / "plain.h5")
     after = read_all(plain)
     assert all(after[name].tobytes() == value.tobytes() for name, value in read_all(path).items())
     assert [line.split(": ")[2] for line in verify(plain)] == ["no description or no units"] * len(
         COLUMNS
     )
+
+
+def test_a_flipped_bit_of_weights_in_a_file_without_checksums_of_its_own(path, tmp_path):
+    plain = rewritten(path, tmp_path / "plain.h5")
+    data = bytearray(plain.read_bytes())
+    at = bytes(data).index(record(1)["weights"].tobytes())
+    rng = np.random.default_rng(0)
+    for place in at + rng.integers(0, 4 * N_PARAMS, 20):
+        data[place] ^= 1 << int(place) % 8
+        plain.write_bytes(data)
+        assert any(" of 1-000" in problem for problem in verify(plain)), place
+        data[place] ^= 1 << int(place) % 8
+    plain.write_bytes(data)
+    assert not any("1-000" in problem for problem in verify(plain))
+
+
+def test_weights_that_were_exchanged_are_found(path):
+    with h5py.File(path, "r+") as file:
+        file["weights"][1, 7] += 0.5  # HDF5 renews its own checksum
+    assert verify(path) == [
+        f"{path}: weights of 1-000: not those that were stored (SHA-256 differs)"
+    ]
+
+
+def test_zoos_without_checksums_of_weights_are_read_and_go_on(path, tmp_path):
+    with h5py.File(path, "r+") as file:
+        del file["weights_sha256"]
+    assert verify(path) == []
+    assert "weights_sha256" not in open_zoo(path).columns
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(number) for number in (3, 4)])
+    zoo = open_zoo(path)
+    known = {record(n)["id"]: record(n)["weights_sha256"] for n in (3, 4)}
+    assert zoo.weights_sha256.tolist() == [known.get(name, "") for name in zoo.id]
+    assert verify(path) == []
+
+
+def test_a_chunk_without_room_for_its_checksum_does_not_crash_hdf5(path):
+    """Stored in 0 bytes, it says, under a checksum that vouches for it: HDF5 2.0 dies of it."""
+    data = bytearray(bases()["native"].data)
+    start, stop = checked_blocks(bytes(data))[2]  # ids: 4 rows of 64 bytes, and the checksum
+    at = data.index((4 * 64 + 4).to_bytes(8, "little"), start, stop)
+    data[at : at + 8] = bytes(8)
+    data[stop : stop + 4] = lookup3(bytes(data[start:stop])).to_bytes(4, "little")
+    path.write_bytes(data)
+    words = f"{path}: id: damaged (a chunk is not stored in 260 bytes)"
+    assert verify(path, guarded=True) == [words]
+    with pytest.raises(ZooError, match="a chunk is not stored in 260 bytes"):
+        open_zoo(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_verify_says_so_if_hdf5_crashes(path, tmp_path, monkeypatch):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    problems = verify(path, guarded=True)
+    assert problems == [f"{path}: HDF5 itself fails on it (status -11); do not open it"]
+
+
+def test_a_guarded_verify_finds_the_same(path):
+    assert verify(path, guarded=True) == verify(path) == []
+    path.write_bytes(path.read_bytes()[:5000])
+    assert verify(path, guarded=True) == verify(path) != []
 
 
 def test_reading_waits_until_it_must(path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
 
 NEIGHBOURS = 8
+LEFT_OUT = ("weights_sha256",)  # columns that nobody wants to look at
 FEATURES = ("weights", "pixels")  # maps that are offered unless others are asked for
 Watch = Callable[[Sequence[str]], Any]  # goes through the names and may show how far it is
 
@@ -55,7 +56,7 @@ def make_exhibit(
         "height": height,
         "width": width,
         "seedHidden": _seed_hidden(zoo),
-        "columns": [_column(zoo, name) for name in zoo.scalars],
+        "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [_map(name, found[name].vectors(zoo)) for name in watch(list(found))],
     }
     return Exhibit(about, zoo.target.tobytes(), zoo.weights)

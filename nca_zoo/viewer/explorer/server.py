@@ -71,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        if self.headers.get("Host") not in self.server.hosts:
+        names = self.headers.get_all("Host", [])
+        if len(names) != 1 or names[0] not in self.server.hosts:
             self.send_error(HTTPStatus.FORBIDDEN)
             return
         found = self.server.find(self.path)
