@@ -8,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, listed, progress, zoo_option
+from .options import json_option, listed, progress, sample_option, sampled, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.probe import Difference, ProbeResult
@@ -35,9 +35,17 @@ _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "gr
     help="Decides folds, shuffled labels and resamples.",
 )
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
+@sample_option
 @json_option
 def probe(
-    zoo: Path, features: str, folds: int, repeats: int, seed: int, all_fits: bool, as_json: bool
+    zoo: Path,
+    features: str,
+    folds: int,
+    repeats: int,
+    seed: int,
+    all_fits: bool,
+    sample: int | None,
+    as_json: bool,
 ) -> None:
     """Measure what the weights know about the pictures' classes.
 
@@ -55,9 +63,10 @@ def probe(
 
     names = listed(features)
     opened = open_zoo(zoo)
+    read = sampled(opened, sample)
     with progress("probe", " folds") as advance:
         result = run_probe(
-            opened,
+            read,
             names,
             folds=folds,
             repeats=repeats,
@@ -66,7 +75,7 @@ def probe(
             progress=advance,
         )
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
     else:
         click.echo("\n".join([*summary(result, folds), "", *table(result), "", *verdict(result)]))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo import noise
 from nca_zoo.errors import ZooError
 from nca_zoo.features import find_feature
 from nca_zoo.schema import BY_NAME
@@ -33,19 +32,6 @@ class Exhibit:
     def weights_of(self, row: int) -> bytes:
         """The weights (P,) of one NCA as little-endian float32."""
         return self.weights[row].astype("<f4").tobytes()
-
-
-def sample_rows(labels: npt.NDArray[np.integer], most: int, seed: int = 0) -> npt.NDArray[np.int64]:
-    """At most ``most`` row numbers in ascending order, drawn as evenly over the classes as can be.
-
-    labels: (N,). The same arguments always draw the same rows.
-    """
-    draws = noise.uniform(seed, len(labels))
-    turn = np.empty(len(labels), int)  # when a row's class would give it away
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        turn[rows[np.argsort(draws[rows])]] = np.arange(len(rows))
-    return np.sort(np.lexsort((draws, turn))[:most])
 
 
 def make_exhibit(
