@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo test figures starts benchmarks
+.PHONY: zoo test figures starts benchmarks api dist
 
 zoo test:
 	python3 start.py $@
@@ -13,3 +13,9 @@ starts: # the meta-learned starts that ship with the package: an hour on two cor
 
 benchmarks: # tables for docs/performance.md
 	.venv/bin/python benchmarks/training_step.py
+
+api: # the API reference from the docstrings: build/api/index.html
+	.venv/bin/python docs/api.py build/api
+
+dist: # sdist and wheel in dist/
+	.venv/bin/python -m build

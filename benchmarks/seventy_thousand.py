@@ -123,7 +123,7 @@ COMMANDS = {
     "info of one": ["info", "7-012"],
     "card": ["info", "--card"],
     "croissant": ["info", "--croissant"],
-    "verify": ["verify", "--sample", "20"],
+    "verify": ["verify"],
     "build, going on": ["build", "--source", "mnist", "--digits", "0-9", "--per-class", "all"],
     "merge of 16 parts": ["merge"],
     "export parquet": ["export", "--format", "parquet", "--out", "FOLDER/zoo.parquet"],

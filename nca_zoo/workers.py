@@ -10,7 +10,7 @@ import re
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -109,7 +109,7 @@ def _backend(client: Any) -> Iterator[None]:
         yield
 
 
-def _pool(workers: int, client: Any) -> Callable[[Iterable[Any]], Iterator[Any]]:
+def _pool(workers: int, client: Any) -> Callable[[Iterable[Any]], Generator[Any]]:
     with _backend(client):
         return Parallel(
             n_jobs=workers if client is None else -1,
