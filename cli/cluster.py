@@ -44,7 +44,7 @@ _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.ki
     help="The first of the seeds; also decides shuffled labels and resamples.",
 )
 @click.option("--all-fits", is_flag=True, help="Cluster NCAs whose fit failed, too.")
-@sample_option
+@sample_option()
 @json_option
 def cluster(
     zoo: Path,

@@ -20,7 +20,7 @@ from .options import listed, sample_option, sampled, zoo_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write one self-contained file that works from disk, instead of serving.",
 )
-@sample_option
+@sample_option()
 @click.option(
     "--features",
     default="weights,pixels",

@@ -38,7 +38,7 @@ from .options import data_folder, sample_option, sampled, zoo_option
     help="How many a point is drawn to: few for detail, many for the whole.",
 )
 @click.option("--all-fits", is_flag=True, help="Map NCAs whose fit failed, too.")
-@sample_option
+@sample_option()
 def map(
     zoo: Path,
     feature: str,

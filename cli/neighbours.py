@@ -8,6 +8,8 @@ import click
 
 from .options import json_option, sample_option, sampled, zoo_option
 
+MOST = 1000  # NCAs: aligning one takes 25 ms
+
 if TYPE_CHECKING:
     from nca_zoo.neighbours import NeighboursResult
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     help="Decides which cells fire in the rollouts, the same for all.",
 )
 @click.option("--all-fits", is_flag=True, help="Count NCAs whose fit failed, too.")
-@sample_option
+@sample_option(MOST)
 @json_option
 def neighbours(
     nca_id: str,

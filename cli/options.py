@@ -52,13 +52,15 @@ class SampleType(click.ParamType):
         return int(value)
 
 
-sample_option = click.option(
-    "--sample",
-    type=SampleType(),
-    default=str(MOST),
-    show_default=True,
-    help="Read so many NCAs at most, drawn evenly over the classes, or all.",
-)
+def sample_option(most: int = MOST) -> Callable[[Any], Any]:
+    """``--sample``, with ``most`` unless something else is asked for."""
+    return click.option(
+        "--sample",
+        type=SampleType(),
+        default=str(most),
+        show_default=True,
+        help="Read so many NCAs at most, drawn evenly over the classes, or all.",
+    )
 
 
 def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":

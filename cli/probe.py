@@ -35,7 +35,7 @@ _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "gr
     help="Decides folds, shuffled labels and resamples.",
 )
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
-@sample_option
+@sample_option()
 @json_option
 def probe(
     zoo: Path,

@@ -11,8 +11,10 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.metadata import version
+from queue import Empty, Queue
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
@@ -22,9 +24,11 @@ from nca_zoo.errors import ZooError
 
 SAME = ("nca-zoo", "numpy", "numba")  # versions that decide the last bit of a result
 DEATHS = 3  # of workers in a row, without a result between them, until we give up
+LOOK_S = 0.5  # how often to look whether a cluster is still there
 AHEAD = 1000  # tasks handed to a cluster at a time: enough for workers that join later
 ANSWER_S = 10  # how long to wait for the scheduler of a cluster
-JOIN_S = 3600  # and for its first worker
+
+LOST = "the cluster's scheduler is gone; once there is one, the same command goes on from here"
 
 Task = tuple[Any, ...]  # the arguments of one call
 
@@ -47,7 +51,7 @@ def run(
     while True:
         again = list(flying.items())
         calls = _calls(function, again, waiting, flying, client)
-        results = _pool(workers, client)(calls)
+        results = _local(workers, calls) if client is None else _remote(client, calls)
         try:
             for number, result in results:
                 del flying[number]
@@ -100,23 +104,60 @@ def _call(
     return number, function(*task)
 
 
-@contextmanager
-def _backend(client: Any) -> Iterator[None]:
-    if client is None:
-        yield
-        return
-    with parallel_config("dask", client=client, wait_for_workers_timeout=JOIN_S):
-        yield
+def _local(workers: int, calls: Iterable[Any]) -> Generator[Any]:
+    return Parallel(
+        workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
+    )(calls)
 
 
-def _pool(workers: int, client: Any) -> Callable[[Iterable[Any]], Generator[Any]]:
-    with _backend(client):
-        return Parallel(
-            n_jobs=workers if client is None else -1,
-            return_as="generator_unordered",
-            pre_dispatch="2*n_jobs" if client is None else AHEAD,
-            batch_size=1,
-        )
+def _remote(client: Any, calls: Iterable[Any]) -> Generator[Any]:
+    """The results of a cluster; raises ZooError once its scheduler is lost.
+
+    joblib would wait for ever for a scheduler that died, and for a task that Dask gave up. So a
+    thread waits for joblib, and we for the thread, with an eye on the client and on every task.
+    """
+    from joblib._dask import DaskDistributedBackend
+
+    found: Queue[tuple[str, Any]] = Queue()
+
+    def given_up(future: Future[Any]) -> None:
+        if error := future.exception():
+            found.put(("error", error))
+
+    class Cluster(DaskDistributedBackend):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return AHEAD  # for a single worker joblib would do the work here
+
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            future = super().submit(func, callback)
+            future.add_done_callback(given_up)
+            return future
+
+    def wait() -> None:
+        try:
+            with parallel_config(Cluster(client=client)):
+                pool = Parallel(
+                    -1, return_as="generator_unordered", pre_dispatch=AHEAD, batch_size=1
+                )
+                for result in pool(calls):
+                    found.put(("result", result))
+            found.put(("end", None))
+        except Exception as error:
+            found.put(("error", error))
+
+    threading.Thread(target=wait, daemon=True).start()
+    while True:
+        try:
+            kind, value = found.get(timeout=LOOK_S)
+        except Empty:
+            if client.status not in ("running", "connecting"):
+                raise ZooError(LOST) from None
+            continue
+        if kind == "end":
+            return
+        if kind == "error":
+            raise value
+        yield value
 
 
 def _explained(error: Exception, client: Any) -> Exception:
@@ -131,9 +172,12 @@ def _explained(error: Exception, client: Any) -> Exception:
             "for want of memory: give the workers more, or use a smaller --cohort"
         )
     if client.status != "running":
-        return ZooError("the cluster's scheduler is gone; the same command goes on from here")
-    if "nca_zoo" in str(error) or isinstance(error, ModuleNotFoundError):
-        return ZooError(f"a worker of the cluster cannot run nca-zoo: {_line(error)}")
+        return ZooError(LOST)
+    if isinstance(error, ModuleNotFoundError) or "deserialization" in str(error):
+        return ZooError(
+            "the cluster's scheduler or a worker cannot load nca-zoo: install the same version on "
+            f"all machines ({_line(error)})"
+        )
     return error
 
 
@@ -160,6 +204,8 @@ def cluster(address: str) -> Iterator[Any]:
         raise ZooError(
             "--cluster needs distributed, which is not installed: pip install 'nca-zoo[dask]'"
         ) from None
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # we say what matters
     if not local:
         try:
             client = Client(address, timeout=ANSWER_S, set_as_default=False)

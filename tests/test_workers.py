@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +35,11 @@ def die_once(number, folder):
         os.kill(os.getpid(), signal.SIGKILL)
     (folder / f"{number}-{os.getpid()}-{time.monotonic_ns()}").touch()
     return number
+
+
+def pause(number):
+    time.sleep(0.2)
+    return os.getpid()
 
 
 def die(number):
@@ -88,6 +94,7 @@ def test_an_address_that_is_none(address):
 
 # From here on: a real cluster on loopback, its scheduler and workers processes of their own.
 
+TESTS = str(Path(__file__).parent)  # workers import the functions from here
 QUICKLY = ["--regime", "growing", "--steps", "60", "--extra-steps", "0", "--attempts", "1"]
 
 
@@ -104,10 +111,12 @@ def start(tmp_path):
                     [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
                     stdout=log,
                     stderr=log,
+                    env=os.environ | ({} if "NO_TESTS" in os.environ else {"PYTHONPATH": TESTS}),
                 )
             )
         return started[-1]
 
+    starter.started = started
     yield starter
     for process in started:
         process.kill()
@@ -164,11 +173,41 @@ def test_a_cluster_gives_the_same_bits_though_a_worker_is_killed(tmp_path, start
             np.testing.assert_array_equal(one.column(name), other.column(name), err_msg=name)
 
 
-@posix
-def test_a_cluster_that_is_lost_takes_a_line_and_the_build_goes_on(tmp_path, start):
+def test_a_cluster_that_does_not_answer(monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr("nca_zoo.workers.ANSWER_S", 0.5)
     with pytest.raises(ZooError, match="no scheduler answers"), cluster("tcp://127.0.0.1:9"):
         pass
+
+
+@posix
+def test_a_cluster_that_is_lost_takes_a_line(tmp_path, start):
+    address = scheduler(start, tmp_path)
+    worker(start, address)
+    with cluster(address) as client:
+        results = run(pause, ((number,) for number in range(100)), client=client)
+        assert next(results) != os.getpid()  # even a single worker does all the work
+        start.started[0].kill()
+        with pytest.raises(ZooError, match="scheduler is gone"):
+            list(results)
+
+
+@posix
+def test_a_cluster_that_cannot_load_the_code_takes_a_line(tmp_path, start, monkeypatch):
+    monkeypatch.setenv("NO_TESTS", "1")
+    address = scheduler(start, tmp_path)
+    worker(start, address)
+    with cluster(address) as client, pytest.raises(ZooError, match="cannot load nca-zoo"):
+        list(run(pause, [(0,)], client=client))
+
+
+@posix
+def test_workers_of_another_version_are_refused(tmp_path, start, monkeypatch):
+    address = scheduler(start, tmp_path)
+    worker(start, address)
+    monkeypatch.setattr("nca_zoo.workers.version", lambda name: "0.0.7")
+    with cluster(address) as client, pytest.raises(ZooError, match=r"this machine 0\.0\.7"):
+        list(run(pause, [(0,)], client=client))
 
 
 def test_jobs_and_cluster_do_not_go_together(tmp_path):
