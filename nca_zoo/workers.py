@@ -214,14 +214,26 @@ def cluster(address: str) -> Iterator[Any]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(
+    with _no_ctrl_c():
+        workers = LocalCluster(
             n_workers=int(local[1]),
             threads_per_worker=1,
             dashboard_address=None,
             memory_limit=0,  # the operating system's business, as it is for --jobs
             silence_logs=logging.CRITICAL,
-        ) as workers,
-        Client(workers, set_as_default=False) as client,
-    ):
+        )
+    with workers, Client(workers, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Processes that are started meanwhile leave Ctrl-C to the head."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
