@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures draw-figure notebooks writeup findings starts benchmarks
+.PHONY: zoo explore test figures draw-figure notebooks writeup findings starts benchmarks api dist
 
 zoo explore test:
 	python3 start.py $@
@@ -32,3 +32,9 @@ benchmarks: # the tables of docs/performance.md, on idle cores; needs $(ZOO) and
 	.venv/bin/python benchmarks/rollout_rate.py --zoo $(ZOO) --out $(RESULTS)/rollout_rate.md
 	.venv/bin/python benchmarks/startup.py --zoo $(ZOO) --out $(RESULTS)/startup.md
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
+
+api: # the API reference from the docstrings: build/api/index.html
+	.venv/bin/python docs/api.py build/api
+
+dist: # sdist and wheel in dist/
+	.venv/bin/python -m build

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.images import SOURCES, load_pictures, parse_classes
 from nca_zoo.quality import Status
 from nca_zoo.share import parse_share
-from nca_zoo.trainer import Fit
+from nca_zoo.workers import cluster
 from nca_zoo.zoofile import open_zoo
 from nca_zoo.zoowriter import ZooWriter
 
@@ -57,9 +58,13 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
-    help="Worker processes.",
+    help="Worker processes.  [default: one per CPU]",
+)
+@click.option(
+    "--cluster",
+    "address",
+    metavar="ADDRESS",
+    help="Fit on a Dask cluster instead: tcp://HOST:8786, or local:4 for four workers here.",
 )
 @click.option(
     "--cohort",
@@ -73,7 +78,8 @@ def build(
     size: int | None,
     out: Path,
     part: str | None,
-    jobs: int,
+    jobs: int | None,
+    address: str | None,
     cohort: int | None,
     **training: Any,
 ) -> None:
@@ -86,11 +92,14 @@ def build(
     nca-zoo build --source my-pictures/ --per-class all --size 40 --out mine.h5
     nca-zoo build --regime growing --init shared --out growing.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
+    nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 
     Pictures that the file already holds are not fitted again, so the same command goes on where
     it was stopped, and a larger --per-class adds to the zoo. The files of all parts become one
     with `nca-zoo merge`.
     """
+    if jobs and address:
+        raise click.UsageError("--jobs is for workers of this machine; a --cluster has its own")
     began = time.monotonic()
     share = None if part is None else parse_share(part)
     writeup = training["regime"] == "writeup"
@@ -108,12 +117,21 @@ def build(
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         if held:
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)
-        fits: list[Fit] = []
+        done = failed = 0
+        psnr: list[float] = []
         try:
-            with tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar:
-                for fit in build_zoo(pictures, settings, writer, jobs, cohort):
-                    fits.append(fit)
-                    bar.set_postfix_str(_progress(fits), refresh=False)
+            with (
+                cluster(address) if address else nullcontext() as client,
+                tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
+            ):
+                workers = jobs or os.cpu_count() or 1
+                for fit in build_zoo(pictures, settings, writer, workers, cohort, client):
+                    done += 1
+                    failed += fit.status != "ok"
+                    psnr.append(fit.psnr_96)
+                    bar.set_postfix_str(
+                        f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
+                    )
                     bar.update()
         except KeyboardInterrupt:
             safe = len({picture.id for picture in pictures} & writer.finished_ids())
@@ -123,7 +141,7 @@ def build(
                 err=True,
             )
             raise SystemExit(1) from None
-    click.echo(_summary(out, len(fits), time.monotonic() - began))
+    click.echo(_summary(out, done, time.monotonic() - began))
 
 
 def _count(per_class: str) -> int | None:
@@ -132,11 +150,6 @@ def _count(per_class: str) -> int | None:
     if per_class.isdecimal() and int(per_class) > 0:
         return int(per_class)
     raise ZooError(f"--per-class is {per_class!r}; it must be a whole number above 0, or all")
-
-
-def _progress(fits: list[Fit]) -> str:
-    failed = sum(fit.status != "ok" for fit in fits)
-    return f"median PSNR {np.median([fit.psnr_96 for fit in fits]):.1f} dB, {failed} failed"
 
 
 def _summary(out: Path, fitted: int, seconds: float) -> str:

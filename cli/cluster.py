@@ -8,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, listed, progress, zoo_option
+from .options import json_option, listed, progress, sample_option, sampled, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.cluster import ClusterResult
@@ -44,6 +44,7 @@ _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.ki
     help="The first of the seeds; also decides shuffled labels and resamples.",
 )
 @click.option("--all-fits", is_flag=True, help="Cluster NCAs whose fit failed, too.")
+@sample_option()
 @json_option
 def cluster(
     zoo: Path,
@@ -52,6 +53,7 @@ def cluster(
     seeds: int,
     seed: int,
     all_fits: bool,
+    sample: int | None,
     as_json: bool,
 ) -> None:
     """Do the weights fall into the classes by themselves?
@@ -70,12 +72,13 @@ def cluster(
 
     names = listed(features)
     opened = open_zoo(zoo)
+    read = sampled(opened, sample)
     with progress("cluster", " runs") as advance:
         result = run_cluster(
-            opened, names, seeds, clusters, seed, all_fits=all_fits, progress=advance
+            read, names, seeds, clusters, seed, all_fits=all_fits, progress=advance
         )
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
     else:
         click.echo("\n".join([*summary(result), "", *table(result), "", *differences(result)]))
 

@@ -10,7 +10,7 @@ import click
 
 from nca_zoo.errors import ZooError
 
-from .options import listed, zoo_option
+from .options import listed, sample_option, sampled, zoo_option
 
 
 @click.command()
@@ -20,7 +20,7 @@ from .options import listed, zoo_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write one self-contained file that works from disk, instead of serving.",
 )
-@click.option("--sample", type=click.IntRange(1), help="Show so many NCAs, evenly over classes.")
+@sample_option()
 @click.option(
     "--features",
     default="weights,pixels",
@@ -49,21 +49,18 @@ def explore(
 
     from nca_zoo.viewer.explorer.exhibit import make_exhibit
     from nca_zoo.viewer.explorer.page import MOST_IN_A_FILE
-    from nca_zoo.viewer.picking import sample_rows
     from nca_zoo.zoofile import open_zoo
 
     opened = open_zoo(zoo)
     total = len(opened)
-    most = sample or total
-    if html and most > MOST_IN_A_FILE:
+    most = sample
+    if html and (most or total) > MOST_IN_A_FILE:
         click.echo(
-            f"note: a file holds {MOST_IN_A_FILE} of the {total} NCAs, drawn evenly over the "
-            "classes; leave out --html to serve them all",
+            f"note: a file holds at most {MOST_IN_A_FILE} NCAs; leave out --html to serve more",
             err=True,
         )
         most = MOST_IN_A_FILE
-    if most < total:
-        opened = opened.subset(sample_rows(opened.label, most))
+    opened = sampled(opened, most)
     names = listed(features)
     exhibit = make_exhibit(
         opened,

@@ -8,7 +8,7 @@ from nca_zoo.errors import ZooError
 
 from .options import progress, zoo_option
 
-KINDS = ("safetensors", "npz", "parquet", "torch", "distill")
+KINDS = ("safetensors", "npz", "parquet", "csv", "torch", "distill")
 
 
 @click.command()

@@ -18,18 +18,32 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("nca_id", metavar="[ID]", required=False)
 @zoo_option
+@click.option("--card", is_flag=True, help="Print a dataset card: README.md for Hugging Face.")
+@click.option("--croissant", is_flag=True, help="Print Croissant metadata: croissant.json.")
+@click.option("--url", help="Where the dataset will be published, for --croissant.")
 @json_option
-def info(zoo: Path, nca_id: str | None, as_json: bool) -> None:
+def info(
+    zoo: Path, nca_id: str | None, card: bool, croissant: bool, url: str | None, as_json: bool
+) -> None:
     """Say what a zoo file holds, or all that it says about one NCA.
 
     \b
     nca-zoo info
     nca-zoo info 7-012
     nca-zoo info --zoo data/growing.h5 --json
+    nca-zoo info --card > README.md
     """
     from nca_zoo.zoofile import open_zoo
 
+    if sum((card, croissant, as_json, nca_id is not None)) > 1 and not (nca_id and as_json):
+        raise click.UsageError("name one of ID, --card, --croissant and --json")
     held = open_zoo(zoo)
+    if card or croissant:
+        from nca_zoo import card as dataset
+
+        text = dataset.card(held) if card else json.dumps(dataset.croissant(held, url), indent=2)
+        click.echo(text.rstrip("\n"))
+        return
     if nca_id is not None:
         about = one(held, nca_id)
         units = {column.name: column.units for column in held.described}

@@ -7,7 +7,7 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
 
-from .options import data_folder, zoo_option
+from .options import data_folder, sample_option, sampled, zoo_option
 
 
 @click.command()
@@ -43,6 +43,7 @@ from .options import data_folder, zoo_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the map as a page in which every NCA grows, as `explore --html`, and no PNG.",
 )
+@sample_option()
 @click.pass_context
 def map(
     ctx: click.Context,
@@ -53,6 +54,7 @@ def map(
     neighbours: int,
     all_fits: bool,
     html: Path | None,
+    sample: int | None,
 ) -> None:
     """Draw all NCAs as a map: near means alike.
 
@@ -79,11 +81,13 @@ def map(
     out = out or data_folder() / f"map-{feature}.png"
     if out.suffix.lower() != ".png":
         raise ZooError(f"--out {out}: the name must end in .png")
-    read = readable(open_zoo(zoo), all_fits)
+    opened = open_zoo(zoo)
+    read = readable(sampled(opened, sample), all_fits)
     click.echo(f"map: {len(read)} NCAs by {feature}; UMAP takes some seconds", err=True)
     places = embed(chosen.vectors(read), seed, neighbours)
     grid = grid_for(places)
-    caption = f"{len(read)} NCAs, laid out by UMAP of {chosen.description}; seed {seed}"
+    of_all = f" of {len(opened)}" if sample is not None and sample < len(opened) else ""
+    caption = f"{len(read)}{of_all} NCAs, laid out by UMAP of {chosen.description}; seed {seed}"
     title = f"UMAP of {feature}"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, atlas(read.target, read.label, settle(places, grid), grid, title, caption))

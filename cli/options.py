@@ -5,8 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from nca_zoo.zoofile import Zoo
 
 
 def data_folder() -> Path:
@@ -27,6 +31,50 @@ zoo_option = click.option(
     help="The zoo file to read.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+MOST = 5000  # NCAs that a command reads unless told otherwise
+
+
+class SampleType(click.ParamType):
+    """A number of NCAs, or all: None."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
+        """The number that a person wrote; a usage error for anything else."""
+        if value is None or isinstance(value, int):
+            return value
+        if value == "all":
+            return None
+        if not value.isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither a whole number above 0 nor all", param, ctx)
+        return int(value)
+
+
+def sample_option(most: int = MOST) -> Callable[[Any], Any]:
+    """``--sample``, with ``most`` unless something else is asked for."""
+    return click.option(
+        "--sample",
+        type=SampleType(),
+        default=str(most),
+        show_default=True,
+        help="Read so many NCAs at most, drawn evenly over the classes, or all.",
+    )
+
+
+def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":
+    """The part of a zoo that ``--sample`` asks for; says on stderr if that is not the whole."""
+    from nca_zoo.sampling import sampled as some_of
+
+    part = some_of(zoo, most, keep)
+    if len(part) < len(zoo):
+        click.echo(
+            f"note: {len(part)} of the {len(zoo)} NCAs, drawn evenly over the classes; "
+            "--sample all reads them all",
+            err=True,
+        )
+    return part
 
 
 def listed(text: str) -> list[str]:

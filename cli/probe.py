@@ -9,7 +9,7 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
 
-from .options import json_option, listed, progress, zoo_option
+from .options import json_option, listed, progress, sample_option, sampled, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.probe import Difference, ProbeResult
@@ -60,6 +60,7 @@ _PLOTS = (".png", ".svg", ".pdf")
     help="Decides folds, shuffled labels and resamples.",
 )
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
+@sample_option()
 @json_option
 def probe(
     zoo: Path,
@@ -74,6 +75,7 @@ def probe(
     ceiling: bool,
     seed: int,
     all_fits: bool,
+    sample: int | None,
     as_json: bool,
 ) -> None:
     """Measure what the weights know about the pictures' classes, or about any number.
@@ -97,9 +99,10 @@ def probe(
     if plot is not None:
         _check_plot(plot, numbers)
     opened = open_zoo(zoo)
+    read = sampled(opened, sample)
     with progress("probe", " folds") as advance:
         result = run_probe(
-            opened,
+            read,
             listed(features),
             None if readers is None else listed(readers),
             folds,
@@ -113,7 +116,7 @@ def probe(
             progress=advance,
         )
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
     else:
         parts = [summary(result, folds), table(result), curve(result), verdict(result)]
         click.echo("\n\n".join("\n".join(part) for part in parts if part))

@@ -182,7 +182,7 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
     import numpy as np
 
     from nca_zoo.images import parse_classes
-    from nca_zoo.viewer.picking import sample_classes
+    from nca_zoo.sampling import sample_classes
 
     if ids:
         chosen = zoo.subset([zoo.index(name) for name in ids])

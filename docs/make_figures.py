@@ -22,13 +22,13 @@ from nca_zoo.init import make_init
 from nca_zoo.quality import psnr
 from nca_zoo.regime import REGIMES
 from nca_zoo.rollout import Damage, rollout, seed_of
+from nca_zoo.sampling import sample_classes
 from nca_zoo.targets import Target, restored
 from nca_zoo.viewer import frames
 from nca_zoo.viewer.channels import channel_table
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import standalone_page
 from nca_zoo.viewer.frames import ContactFilm, composite, strip
-from nca_zoo.viewer.picking import sample_classes
 from nca_zoo.viewer.video import write_gif, write_png
 from nca_zoo.zoofile import Zoo
 

@@ -1,19 +1,17 @@
 """Building a zoo: pictures go in, and every finished NCA is in the file before it is reported.
 
-One task is a cohort's worth of pictures, on one worker process. Nothing about a fit depends on
-the cohort, the worker or the order, so a build that was stopped goes on as if it had not been.
+One task is a cohort's worth of pictures, on one worker, here or elsewhere. Nothing about a fit
+depends on the cohort, the worker or the order, so a build that was stopped goes on as if it had
+not been.
 """
 
-import os
 import platform
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from nca_zoo.cohort import Job
 from nca_zoo.engines import make_engine
@@ -26,6 +24,7 @@ from nca_zoo.regime import Regime
 from nca_zoo.schema import Header, resample_loss
 from nca_zoo.targets import TargetSettings, make_target, stored
 from nca_zoo.trainer import Fit, train
+from nca_zoo.workers import run
 from nca_zoo.zoowriter import ZooWriter
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
@@ -82,24 +81,32 @@ def build(
     writer: ZooWriter,
     workers: int = 1,
     cohort_size: int | None = None,
+    client: Any = None,
 ) -> Iterator[Fit]:
-    """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk."""
+    """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk.
+
+    workers: processes on this machine. client: of ``nca_zoo.workers.cluster``, which then fits.
+    """
     finished = writer.finished_ids()
     wanted = {picture.id: picture for picture in pictures if picture.id not in finished}
-    jobs = [make_job(picture, settings) for picture in wanted.values()]
     # Much ink means many living cells and slow steps: those first, so that no worker ends late.
-    jobs.sort(key=lambda job: -float(job.target.rgba[..., -1].sum()))
+    # Targets are made again when their turn comes: those of 70,000 pictures would fill a gigabyte.
+    ink = {name: _ink(picture, settings) for name, picture in wanted.items()}
+    queue = sorted(wanted.values(), key=lambda picture: -ink[picture.id])
     if cohort_size is None:
         cohort_size = COHORT_SIZES.get(settings.device, COHORT_SIZES["other"])
     tasks = (
-        delayed(_fit_cohort)(jobs[i : i + cohort_size], settings, os.getpid())
-        for i in range(0, len(jobs), cohort_size)
+        ([make_job(picture, settings) for picture in queue[i : i + cohort_size]], settings)
+        for i in range(0, len(queue), cohort_size)
     )
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs")
-    for fits in pool(tasks):
+    for fits in run(_fit_cohort, tasks, workers, client):
         with finishing():
             writer.add([record(wanted[fit.job.id], fit) for fit in fits])
         yield from fits
+
+
+def _ink(picture: Picture, settings: BuildSettings) -> float:
+    return float(make_job(picture, settings).target.rgba[..., -1].sum())
 
 
 def make_job(picture: Picture, settings: BuildSettings) -> Job:
@@ -111,9 +118,7 @@ def make_job(picture: Picture, settings: BuildSettings) -> Job:
     return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
 
 
-def _fit_cohort(jobs: list[Job], settings: BuildSettings, parent: int) -> list[Fit]:
-    if os.getpid() != parent:  # Ctrl-C is for the parent, which then ends its workers
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _fit_cohort(jobs: list[Job], settings: BuildSettings) -> list[Fit]:
     engine = make_engine(settings.engine, settings.device)
     return list(train(jobs, settings.regime, engine, cohort_size=len(jobs)))
 

@@ -1,4 +1,4 @@
-"""A zoo in formats that others read: safetensors, NPZ, Parquet, torch, and the Distill demo's JSON.
+"""A zoo in formats that others read: safetensors, NPZ, Parquet, CSV, torch, Distill's JSON.
 
 Each format has up to two forms: all NCAs in one file, or one NCA in a file of its own. What lies
 where in them: docs/export.md.
@@ -171,6 +171,15 @@ def _parquet(zoo: Zoo, path: Path) -> None:
             writer.write_table(block)
 
 
+def metadata_csv(zoo: Zoo) -> str:
+    """Everything that is one value for each NCA, as CSV: a line each, and one of names."""
+    return zoo.frame().to_csv(lineterminator="\n")
+
+
+def _csv(zoo: Zoo, path: Path) -> None:
+    path.write_text(metadata_csv(zoo), encoding="utf-8", newline="")
+
+
 def _torch(zoo: Zoo, path: Path) -> None:
     torch = _library("torch")
     arrays = _arrays(zoo)
@@ -212,6 +221,7 @@ FORMATS = {
     "safetensors": Format(".safetensors", _safetensors, _safetensors_one),
     "npz": Format(".npz", _npz, None),
     "parquet": Format(".parquet", _parquet, None),
+    "csv": Format(".csv", _csv, None),
     "torch": Format(".pt", _torch, _torch_one),
     "distill": Format(".json", None, _distill_one),
 }

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from rows import header, record
 
 from nca_zoo.errors import ZooError
+from nca_zoo.sampling import sample_rows
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import safe_json, standalone_page, web_files
 from nca_zoo.viewer.explorer.places import components, nearest, places
 from nca_zoo.viewer.explorer.server import ExhibitServer
-from nca_zoo.viewer.picking import sample_rows
 from nca_zoo.zoofile import open_zoo
 from nca_zoo.zoowriter import ZooWriter
 from nca_zoo_cli.main import group

@@ -7,14 +7,13 @@ the sparse engine is compared with.
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from nca_zoo import rule
 from nca_zoo.engines import Floats, Gradients, Keys
 from nca_zoo.errors import ZooError
 from nca_zoo.noise import BLOCK_CELLS, halves, threefry2x32
-
-Tensor = torch.Tensor
 
 
 class DenseEngine:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from nca_zoo.sampling import sample_rows
 from nca_zoo.targets import restored
 from nca_zoo.viewer.explorer.exhibit import make_exhibit
 from nca_zoo.viewer.explorer.page import standalone_page
 from nca_zoo.viewer.explorer.places import FEWEST_FOR_UMAP
 from nca_zoo.viewer.frames import Layout, Sheet, composite
-from nca_zoo.viewer.picking import sample_rows
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo

@@ -1,9 +1,14 @@
-"""Choosing a few of many NCAs, evenly over the classes and always the same."""
+"""A part of a zoo that stands for the whole: some of its NCAs, drawn evenly over the classes."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo import noise
+
+if TYPE_CHECKING:
+    from nca_zoo.zoofile import Zoo
 
 Labels = npt.NDArray[np.integer]
 Rows = npt.NDArray[np.int64]
@@ -31,3 +36,16 @@ def _turns(labels: Labels, draws: npt.NDArray[np.floating]) -> Rows:
         rows = np.flatnonzero(labels == label)
         turns[rows[np.argsort(draws[rows])]] = np.arange(len(rows))
     return turns
+
+
+def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":
+    """``zoo``, or a sample of ``most`` of its NCAs if it has more; the same one every time.
+
+    keep: the id of an NCA that is to be among them. None for ``most`` takes all.
+    """
+    if most is None or most >= len(zoo):
+        return zoo
+    rows = sample_rows(zoo.label, most)
+    if keep is not None and (kept := zoo.index(keep)) not in rows:
+        rows = np.sort(np.append(rows[:-1], kept))
+    return zoo.subset(rows)
