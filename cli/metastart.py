@@ -41,6 +41,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option("--last-steps", default=DEFAULT.last_steps, show_default=True)
 @click.option("--first-rate", default=DEFAULT.first_rate, show_default=True)
 @click.option("--last-rate", default=DEFAULT.last_rate, show_default=True)
+@click.option("--lr", default=DEFAULT.lr, show_default=True, help="Adam's step size.")
 @click.option("--seed", default=DEFAULT.seed, show_default=True, help="Decides all random draws.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
@@ -81,7 +82,7 @@ def metastart(
     told = {
         "source": source or "digits from the 401st of each class on, training split",
         "pictures": len(targets),
-        "regime": REGIMES[regime].step_settings(),
+        "regime": dataclasses.replace(REGIMES[regime], lr=chosen.lr).step_settings(),
         "recipe": dataclasses.asdict(chosen),
     }
     rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)

@@ -136,7 +136,8 @@ class Cohort:
         picks = order[:, : regime.batch]
         rows = np.arange(k)[:, None]
         visible = self.pools[rows, picks][..., : rule.VISIBLE]
-        losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
+        with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
+            losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]

@@ -5,7 +5,7 @@ of a few random pictures for a few steps from the start, move the start towards 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -22,17 +22,18 @@ from nca_zoo.targets import Target
 class Recipe:
     """Settings of meta-learning."""
 
-    rounds: int = 350
+    rounds: int = 1000
     tasks: int = 6  # pictures a round
     first_steps: int = 20  # training steps per picture in the first round ...
-    last_steps: int = 80  # ... rising to this in the last
+    last_steps: int = 60  # ... rising to this in the last
     first_rate: float = 1.0  # how far the start moves towards the mean in the first round ...
     last_rate: float = 0.1  # ... falling to this in the last
+    lr: float = 2e-3  # Adam's step size within a round
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "tasks", "first_steps", "last_steps", "first_rate", "last_rate"):
-            if getattr(self, name) <= 0:
+        for name in (field.name for field in fields(self)):
+            if name != "seed" and getattr(self, name) <= 0:
                 raise ZooError(f"{name} is {getattr(self, name)}; it must be more than 0")
 
 
@@ -56,7 +57,7 @@ def meta_learn(
 
     ``weights`` ``(P,)`` is where the first round begins; a random draw unless given.
     """
-    key = fold(recipe.seed, Stream.META)
+    key, regime = fold(recipe.seed, Stream.META), replace(regime, lr=recipe.lr)
     if weights is None:
         weights = glorot(fold(key, Stream.INIT))
     for number in range(recipe.rounds):

@@ -82,7 +82,7 @@ REGIMES: dict[str, Regime] = {
     regime.name: regime
     for regime in (
         Regime("growing", batch=2, gate=Gate(pass_400=None, stop_400=None)),
-        Regime("persistent", batch=2, pool=12),
+        Regime("persistent", batch=2, pool=12, lr=1.5e-3, gate=Gate(stop_96=27.0, stop_400=27.0)),
         Regime("regenerating", batch=4, pool=16, damaged=1, steps=300),
         Regime(
             "writeup",

@@ -1,5 +1,6 @@
 """Where weights start, and the files that hold a start."""
 
+import dataclasses
 import json
 from importlib import resources
 
@@ -90,7 +91,8 @@ def test_the_packaged_starts_say_how_they_were_made(regime):
     Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
     assert recipe["pictures"] == 800
-    assert recipe["regime"] == REGIMES[regime].step_settings()
+    lr = Recipe(**recipe["recipe"]).lr
+    assert recipe["regime"] == dataclasses.replace(REGIMES[regime], lr=lr).step_settings()
 
 
 @pytest.mark.parametrize("regime", sorted(set(META_STARTS.values())))
