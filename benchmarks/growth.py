@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -80,10 +80,10 @@ class Peak:
         return process.memory_info().rss
 
 
-def build(row: Row, classes: str, extra: list[str]) -> list[str]:
+def build(row: Row, classes: str, extra: list[str], keep: Path | None) -> list[str]:
     """Run one row; its cells of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "zoo.h5"
+        out = Path(keep or folder) / f"{'-'.join(map(str, astuple(row)))}.h5"
         arguments = ["build", "--digits", classes, "--out", str(out), *row.arguments(), *extra]
         before = _children_cpu()
         began = time.perf_counter()
@@ -161,6 +161,11 @@ def _numbers(text: str) -> list[int]:
 @click.option("--usual", default=5, show_default=True, help="Digits of a class in other rows.")
 @click.option("--digits", default="0-9", show_default=True, help="Classes.")
 @click.option("--build-option", "extra", multiple=True, help="Passed on, as in --steps=50.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="An empty folder in which the zoos are kept.",
+)
 @out_option
 def main(
     which: str,
@@ -171,6 +176,7 @@ def main(
     usual: int,
     digits: str,
     extra: tuple[str, ...],
+    keep: Path | None,
     out: Path | None,
 ) -> None:
     """Build many zoos, and print a table."""
@@ -186,7 +192,7 @@ def main(
     done: list[list[str]] = []
     for row in planned:
         tell(f"{row.name}: nca-zoo build {' '.join(row.arguments())}")
-        done.append(build(row, digits, list(extra)))
+        done.append(build(row, digits, list(extra), keep))
         tell(f"  {', '.join(f'{k} {v}' for k, v in zip(HEADER, done[-1], strict=True))}")
         del report.body[head:]
         report.table(HEADER, done)
