@@ -1,17 +1,17 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures draw-figure notebooks writeup findings starts benchmarks api dist
+.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks api dist
 
 zoo explore test:
 	python3 start.py $@
 
-figures: # every picture of the README and the pages, from data/zoo.h5
+figures: # the pictures of the README and the pages, from data/zoo.h5
 	.venv/bin/python docs/make_figures.py
+	.venv/bin/python docs/make_draw.py
+
+all-figures: figures writeup findings # every picture; what is finished is not made again
 
 notebooks: # run them from top to bottom and keep what they show
 	.venv/bin/python notebooks/execute.py
-
-draw-figure: # the window of docs/draw.md
-	.venv/bin/python docs/make_draw.py
 
 writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
 	.venv/bin/python docs/make_writeup.py

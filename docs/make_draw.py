@@ -1,4 +1,4 @@
-"""The picture of the window in docs/draw.md: ``make draw-figure``. Needs Xvfb (Debian: xvfb).
+"""The picture of the window in docs/draw.md: ``make figures``. Needs Xvfb (Debian: xvfb).
 
 A fish is drawn by mouse events on a display that nobody sees, grown, and photographed.
 """

@@ -31,6 +31,7 @@ from nca_zoo.viewer.explorer.page import standalone_page
 from nca_zoo.viewer.frames import ContactFilm, composite, strip
 from nca_zoo.viewer.video import write_gif, write_png
 from nca_zoo.zoofile import Zoo
+from nca_zoo_cli.main import group
 
 FOLDER = Path(__file__).parent / "figures"
 FPS = 20
@@ -154,6 +155,17 @@ def lives(zoo: Zoo, path: Path) -> None:
     write_png(path, figures.draw(panels, len(LIVES)))
 
 
+def mixed(*command: str) -> Callable[[Zoo, Path], None]:
+    """A picture that ``nca-zoo mix`` writes."""
+
+    def draw(zoo: Zoo, path: Path) -> None:
+        group.main(
+            ["mix", *command, "--zoo", str(zoo.path), "--out", str(path)], standalone_mode=False
+        )
+
+    return draw
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "strip.png": moments,
@@ -166,6 +178,8 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "rule-training.png": training,
     "rule-pool.png": pool,
     "rule-lives.png": lives,
+    "mix-line.png": mixed("line", "3-000", "3-007"),
+    "mix-means.png": mixed("survey", "--pairs", "50"),
 }
 
 
