@@ -30,21 +30,20 @@ from nca_zoo.engines.workspace import CHUNK_ROWS, W1_T, W2_T
 from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, param_slices
 
 OPTIONS = tile.OPTIONS | {"cache": True}
-BLOCK_ROWS = 48  # rows whose hidden activations stay in the first cache from product to product
 
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
 _ONE = np.uint64(1)
 _W1, _B1, _W2, _B2 = (s.start for s in param_slices().values())
 
 # The products of a step, by what they make; strides as `product` takes them.
-_hidden = product(HIDDEN, (PERCEPTION, 1), HIDDEN, 0, HIDDEN, RELU)
-_update = product(CHANNELS, (HIDDEN, 1), CHANNELS, 0, CHANNELS)
-_d_hidden = product(HIDDEN, (CHANNELS, 1), HIDDEN, HIDDEN, HIDDEN, GATE)
-_d_perception = product(PERCEPTION, (HIDDEN, 1), PERCEPTION, 0, PERCEPTION)
-_d_w1 = product(PERCEPTION, (1, HIDDEN), PERCEPTION, PERCEPTION, PERCEPTION)
-_d_w2 = product(HIDDEN, (1, CHANNELS), HIDDEN, HIDDEN, HIDDEN)
-_d_b1 = product(HIDDEN, (0, 0), HIDDEN, 0, 0)
-_d_b2 = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
+_hidden_product = product(HIDDEN, (PERCEPTION, 1), HIDDEN, 0, HIDDEN, RELU)
+_update_product = product(CHANNELS, (HIDDEN, 1), CHANNELS, 0, CHANNELS)
+_d_hidden_product = product(HIDDEN, (CHANNELS, 1), HIDDEN, HIDDEN, HIDDEN, GATE)
+_d_perception_product = product(PERCEPTION, (HIDDEN, 1), PERCEPTION, 0, PERCEPTION)
+_d_w1_product = product(PERCEPTION, (1, HIDDEN), PERCEPTION, PERCEPTION, PERCEPTION)
+_d_w2_product = product(HIDDEN, (1, CHANNELS), HIDDEN, HIDDEN, HIDDEN)
+_d_b1_product = product(HIDDEN, (0, 0), HIDDEN, 0, 0)
+_d_b2_product = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
 
 
 @njit(**OPTIONS)
@@ -62,11 +61,9 @@ def _network(ws, first, m, out, pitch):
         sobel_row(state, at, pitch * CHANNELS, perception, i * PERCEPTION)
     cells[first + m : first + rows] = 0
     perception[(first + m) * PERCEPTION : (first + rows) * PERCEPTION] = 0
-    for i in range(0, rows, BLOCK_ROWS):
-        some = min(BLOCK_ROWS, rows - i)
-        p, h, u = (first + i) * PERCEPTION, (first + i) * HIDDEN, (out + i) * CHANNELS
-        _hidden(perception, p, w, W1_T, w, _B1, hidden, h, some, PERCEPTION)
-        _update(hidden, h, w, W2_T, w, _B2, update, u, some, HIDDEN)
+    p, h, u = first * PERCEPTION, first * HIDDEN, out * CHANNELS
+    _hidden_product(perception, p, w, W1_T, w, _B1, hidden, h, rows, PERCEPTION)
+    _update_product(hidden, h, w, W2_T, w, _B2, update, u, rows, HIDDEN)
     return rows
 
 
@@ -232,12 +229,9 @@ def _back(ws, pitch, first, m, out):
             copy_row(grad, site, update, row)
         else:
             copy_row(zeros, 0, update, row)
-    for i in range(0, m, BLOCK_ROWS):
-        rows = min(BLOCK_ROWS, m - i)
-        u, h, at = (out + i) * CHANNELS, (first + i) * HIDDEN, (out + i) * HIDDEN
-        _d_hidden(update, u, w, _W2, hidden, h, d_hidden, at, rows, CHANNELS)
-        p = i * PERCEPTION
-        _d_perception(d_hidden, at, w, _W1, zeros, 0, d_perception, p, rows, HIDDEN)
+    u, h, at = out * CHANNELS, first * HIDDEN, out * HIDDEN
+    _d_hidden_product(update, u, w, _W2, hidden, h, d_hidden, at, m, CHANNELS)
+    _d_perception_product(d_hidden, at, w, _W1, zeros, 0, d_perception, 0, m, HIDDEN)
     for i in range(m):
         site = cells[first + i] * CHANNELS
         if site > 0:
@@ -250,11 +244,11 @@ def _add_up(ws, first, m):
     if m == 0:
         return
     g, update, d_hidden, ones = ws.gradient, ws.update, ws.d_hidden, ws.ones
-    _d_w1(d_hidden, 0, ws.perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
-    _d_w2(update, 0, ws.hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
+    _d_w1_product(d_hidden, 0, ws.perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
+    _d_w2_product(update, 0, ws.hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
     # Sums over rows are products with ones, ROWS times over into one place.
-    _d_b1(ones, 0, d_hidden, 0, g, _B1, g, _B1, ROWS, m)
-    _d_b2(ones, 0, update, 0, g, _B2, g, _B2, ROWS, m)
+    _d_b1_product(ones, 0, d_hidden, 0, g, _B1, g, _B1, ROWS, m)
+    _d_b2_product(ones, 0, update, 0, g, _B2, g, _B2, ROWS, m)
 
 
 @njit(**OPTIONS)
