@@ -29,6 +29,7 @@ from nca_zoo import rule
 from nca_zoo.cohort import Cohort, Job, Member
 from nca_zoo.engines import kernels
 from nca_zoo.engines.tile import ROWS
+from nca_zoo.engines.workspace import workspace
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
 from nca_zoo.noise import fire_mask
@@ -153,7 +154,7 @@ def main(
     regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
     start = make_init("meta", "growing")
     pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
-    space, once = kernels.workspace(28, 28, ca_steps), kernels.workspace(28, 28, 1)
+    space, once = workspace(28, 28, ca_steps), workspace(28, 28, 1)
     profiler = Profiler(kernels.forward_backward) if profile else None
     total = Counts(0, 0, 0, 0)
     seconds: dict[str, float] = defaultdict(float)

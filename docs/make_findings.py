@@ -186,6 +186,16 @@ def landscape(study: Study) -> dict[str, Any]:
     return {"ncas": int(zoo.good.sum())}
 
 
+PICTURES = {  # stage -> what its figures show; a figure is called findings-NAME.png
+    "ladder": {"ladder": "Accuracy of every representation in every twin zoo"},
+    "curve": {"curve": "Accuracy by the number of pictures learned from"},
+    "orbit": {"orbit": "Accuracy before and after scrambling"},
+    "mixing": {
+        "lines": "Straight lines between NCAs of one class, and of two",
+        "means": "What the mean weights of each class grow, above the mean pictures",
+    },
+    "map": {"map": "All NCAs of the default zoo, laid out by their weights"},
+}
 STAGES: dict[str, Callable[[Study], dict[str, Any]]] = {
     "ladder": ladder,
     "budgets": budgets,
@@ -244,7 +254,13 @@ def main() -> None:
             unfinished.replace(file)
         if name == "ladder":
             figures.ladder(FIGURES / "findings-ladder.png", held["result"])
-        page = insert(given.page.read_text(), name, tables.TABLES[name](held["result"]))
+        shown = [
+            f"\n![{words}](figures/findings-{picture}.png)"
+            for picture, words in PICTURES.get(name, {}).items()
+            if (FIGURES / f"findings-{picture}.png").exists()
+        ]
+        text = "\n".join([tables.TABLES[name](held["result"]), *shown])
+        page = insert(given.page.read_text(), name, text)
         given.page.write_text(page)
         print(f"{name}: {file} ({held['seconds']} s)")
 
