@@ -34,6 +34,8 @@ from nca_zoo.init import make_init
 from nca_zoo.regime import REGIMES
 from nca_zoo.targets import make_target
 
+PAUSE = 0.2  # seconds before each timing
+
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2  # relative; float32 adds up in many orders
 Call = list[Any]  # the arguments of Engine.gradients
 
@@ -187,6 +189,7 @@ def main(
                 torch.set_num_threads(threads)
                 if number == step == 0:
                     run(call)  # warms up
+                time.sleep(PAUSE)  # threads of the one before it spin for a while
                 began = time.perf_counter()
                 found = run(call)
                 times[name][step].append(time.perf_counter() - began)

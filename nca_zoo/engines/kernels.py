@@ -292,7 +292,8 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
     grid, grad = ws.state, ws.grad
     first_row[0] = 0
     for t in range(steps):
-        first_row[t + 1] = first_row[t] + _step(ws, height, width, key, t, first_row[t])
+        rows = _step(ws, height, width, key, t, first_row[t])
+        first_row[t + 1] = first_row[t] + rows
         all_alive[t * plane : (t + 1) * plane] = ws.post
         if every_step:
             for row in range(height):

@@ -246,9 +246,9 @@ def product(
 ) -> Callable[..., None]:
     """A compiled product of A ``(m, depth)`` and B ``(depth, n)``, for these strides.
 
-    ``run(A, ai, B, bi, E, ei, C, ci, m, depth)``: with ``end`` ADD, ``C = E + AB``; with RELU,
-    ``C = max(E + AB, 0)``; with GATE, the ReLU's derivative, ``C = AB`` where E is above 0 and 0
-    elsewhere. m in multiples of ROWS, n of LANES.
+    Called with ``(A, ai, B, bi, E, ei, C, ci, m, depth)``: with ``end`` ADD, ``C = E + AB``; with
+    RELU, ``C = max(E + AB, 0)``; with GATE, the ReLU's derivative, ``C = AB`` where E is above 0
+    and 0 elsewhere. m in multiples of ROWS, n of LANES.
 
     Element (r, k) of A lies at ``A[ai + r * a[0] + k * a[1]]``, row k of B at ``B[bi + k * b:]``,
     row r of E and C at ``e`` and ``c`` times r. depth is 1 or more. E may be C itself (accumulate)
@@ -262,7 +262,7 @@ def product(
     low_tile = _tile(ROWS, vectors, a, b, e, c, end)
 
     @njit(**OPTIONS)
-    def run(a, ai, b, bi, e, ei, c, ci, m, depth):
+    def compiled_product(a, ai, b, bi, e, ei, c, ci, m, depth):
         for j in range(0, n, width):
             i = 0
             while i + tall <= m:
@@ -292,4 +292,4 @@ def product(
                 )
                 i += ROWS
 
-    return run
+    return compiled_product
