@@ -53,17 +53,17 @@ def workspace(height: int, width: int, steps: int, every_step: bool = False) -> 
     return Workspace(
         state=_aligned(sites * CHANNELS, f4, filled=True),
         grad=_aligned(sites * CHANNELS, f4, filled=True),
-        mature=np.zeros(plane, u8),
-        fire=np.zeros(plane, u8),
-        pre=np.zeros(plane, u8),
-        post=np.zeros(plane, u8),
-        filled=np.zeros(plane, u8),
-        across=np.zeros(plane, u8),
-        spread=np.zeros(plane, u8),
-        draws=np.zeros(-(-height * width // BLOCK_CELLS) + 1, u8),
-        alive=np.zeros(steps * plane, u8),
-        first_row=np.zeros(steps + 1, np.int64),
-        cells=np.empty(rows, np.int32),
+        mature=_aligned(plane, u8, filled=True),
+        fire=_aligned(plane, u8, filled=True),
+        pre=_aligned(plane, u8, filled=True),
+        post=_aligned(plane, u8, filled=True),
+        filled=_aligned(plane, u8, filled=True),
+        across=_aligned(plane, u8, filled=True),
+        spread=_aligned(plane, u8, filled=True),
+        draws=_aligned(-(-height * width // BLOCK_CELLS) + 1, u8, filled=True),
+        alive=_aligned(steps * plane, u8, filled=True),
+        first_row=_aligned(steps + 1, np.int64, filled=True),
+        cells=_aligned(rows, np.int32),
         perception=_aligned(rows * PERCEPTION, f4),
         hidden=_aligned(rows * HIDDEN, f4),
         update=_aligned(chunk_rows * CHANNELS, f4),
@@ -72,14 +72,17 @@ def workspace(height: int, width: int, steps: int, every_step: bool = False) -> 
         visible=_aligned(steps * height * width * VISIBLE if every_step else 0, f4),
         weights=_aligned(W2_T + HIDDEN * CHANNELS, f4),
         gradient=_aligned(N_PARAMS, f4),
-        zeros=np.zeros(PERCEPTION, f4),
+        zeros=_aligned(PERCEPTION, f4, filled=True),
         ones=np.ones(1, f4),
     )
 
 
 def _aligned(n: int, dtype: Any, filled: bool = False) -> npt.NDArray[Any]:
-    """An array that begins on a cache line, so that no vector of LANES floats crosses one."""
-    line = LANES * 4
+    """An array that has its cache lines to itself, in pairs, as they are fetched.
+
+    So no vector of LANES floats crosses one, and threads do not wait for each other's lines.
+    """
+    line = 2 * LANES * 4
     size = n * np.dtype(dtype).itemsize
     memory = np.zeros(size + line, np.uint8) if filled else np.empty(size + line, np.uint8)
     skipped = -memory.ctypes.data % line
