@@ -54,7 +54,7 @@ def explore(
     opened = open_zoo(zoo)
     total = len(opened)
     most = sample
-    if html and (most or total) > MOST_IN_A_FILE:
+    if html and min(most or total, total) > MOST_IN_A_FILE:
         click.echo(
             f"note: a file holds at most {MOST_IN_A_FILE} NCAs; leave out --html to serve more",
             err=True,

@@ -1,5 +1,9 @@
 """Small made-for-test material that several test files share."""
 
+import gc
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -23,3 +27,21 @@ def lively_weights():
         return rule.flatten(tensors)[0]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def display():
+    """The name of an X server that nobody sees: one for all tests.
+
+    Tk keeps its connections, and ends the whole process when a server that it once knew goes away.
+    """
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no X server: install Debian's xvfb")
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as xvfb:
+        number = xvfb.stdout.readline().decode().strip()
+        if not number:
+            pytest.skip("Xvfb is there but does not start")
+        yield f":{number}"
+        gc.collect()  # no thread may find a window later: Tcl aborts if one does
+        xvfb.terminate()

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,28 +17,9 @@ from nca_zoo.viewer.drawing import Drawing
 from nca_zoo.zoofile import open_zoo
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
-pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no X server: install xvfb")
-
 GATE = Gate(pass_96=1, pass_400=None, stop_96=99, stop_400=None, check_every=10**6)
 REGIME = Regime("growing", batch=1, steps=14, extra_steps=0, attempts=1, gate=GATE)
 SIZE = 28
-
-
-@pytest.fixture(scope="module")
-def display():
-    """The name of a display that nobody sees."""
-    reads, writes = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writes), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
-        pass_fds=[writes],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writes)
-    with os.fdopen(reads) as told:
-        yield f":{told.readline().strip()}"
-    gc.collect()  # no thread of a later test may find a window: Tcl aborts if one does
-    server.terminate()
-    server.wait()
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from rows import header, record
 
 from nca_zoo.sampling import sample_classes, sample_rows, sampled
@@ -51,6 +53,7 @@ def test_commands_say_that_they_sample(zoo):
     assert CliRunner().invoke(group, [*command, "--sample", "0"]).exit_code == 2
 
 
+@given(st.lists(st.integers(-1, 4), min_size=1, max_size=40), st.integers(1, 9))
 def test_so_many_of_each_class_class_by_class(labels, most):
     labels = np.array(labels)
     rows = sample_classes(labels, most)

@@ -20,22 +20,11 @@ from nca_zoo.zoowriter import ZooWriter
 
 GRID, SEED = (14, 12), (6, 5)
 SCALE = 32  # pixels a cell
+pytestmark = pytest.mark.skipif(
+    shutil.which("xdotool") is None, reason="no mouse: install Debian's xdotool"
+)
+
 COMMAND = [sys.executable, "-m", "nca_zoo_cli.main", "show"]
-
-
-@pytest.fixture(scope="module")
-def display():
-    """The name of an X server of our own."""
-    for needed in ("Xvfb", "xdotool"):
-        if shutil.which(needed) is None:
-            pytest.skip(f"no {needed}: install Debian's xvfb and xdotool")
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1000x900x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        number = server.stdout.readline().decode().strip()
-        if not number:
-            pytest.skip("Xvfb is there but does not start")
-        yield f":{number}"
-        server.terminate()
 
 
 def xdotool(display, *arguments):
