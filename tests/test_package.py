@@ -102,7 +102,15 @@ def test_the_wheel_reads_a_zoo_and_brings_its_data(installed, tmp_path):
 
 
 def test_tests_run_on_the_wheel(installed, tmp_path):
-    for name in ("conftest", "plain", "rows", "test_rule", "test_schema", "test_distill"):
+    for name in (
+        "conftest",
+        "browsing",
+        "plain",
+        "rows",
+        "test_rule",
+        "test_schema",
+        "test_distill",
+    ):
         source = CHECKOUT / "tests" / f"{name}.py"
         if source.exists():
             shutil.copy(source, tmp_path)

@@ -19,6 +19,11 @@ from nca_zoo_cli.main import group
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
+def slowly(number):
+    time.sleep(0.2)
+    return number
+
+
 def square(number):
     return number * number
 
@@ -60,7 +65,7 @@ def test_tasks_are_taken_only_shortly_before_they_run():
             taken.append(number)
             yield (number,)
 
-    results = run(square, tasks(), 2)
+    results = run(slowly, tasks(), 2)
     next(results)
     assert len(taken) < 20
     results.close()
