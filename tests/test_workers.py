@@ -33,7 +33,8 @@ def fail(number):
 
 
 def die_once(number, folder):
-    """Kills its worker, the first time that it sees the number 3."""
+    """Kills its worker, the first time that it sees the number 3; as slow as a result travels."""
+    time.sleep(0.1)
     mark = folder / "died"
     if number == 3 and not mark.exists():
         mark.touch()
