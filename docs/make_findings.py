@@ -40,6 +40,7 @@ INITS, REGIMES = ("meta", "shared", "independent"), ("growing", "persistent")
 LADDER = ("weights", "aligned", "procrustes", "invariants", "walks", "queries")
 ORBIT = ("weights", "aligned", "invariants", "walks")
 BUDGETS = (10, 30, 100)  # training steps at most
+ONCE = ("--attempts", "1")  # all fits are read, so a second attempt would only cost time
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
 
@@ -76,7 +77,7 @@ class Study:
         """All twin zoos, by their names."""
         return {
             f"{init} {regime}": self.build(
-                self.twin(init, regime), "--init", init, "--regime", regime
+                self.twin(init, regime), "--init", init, "--regime", regime, *ONCE
             )
             for regime in REGIMES
             for init in INITS
@@ -86,7 +87,7 @@ class Study:
         """The default zoo if it is there, or else the twin that is built like it."""
         if self.main.exists():
             return nca_zoo.open(self.main)
-        return self.build(self.twin("meta", "persistent"), "--init", "meta")
+        return self.build(self.twin("meta", "persistent"), "--init", "meta", *ONCE)
 
 
 def about(zoo: Zoo) -> dict[str, Any]:
@@ -120,8 +121,7 @@ def budgets(study: Study) -> dict[str, Any]:
     """Readability against training steps, in the default regime from the meta-learned start."""
     found = {}
     for steps in BUDGETS:
-        zoo = study.build(study.budget(steps), "--steps", str(steps), "--extra-steps", "0",
-                          "--attempts", "1")  # fmt: skip
+        zoo = study.build(study.budget(steps), "--steps", str(steps), "--extra-steps", "0", *ONCE)
         result = probe(zoo, ("weights",), READERS, repeats=1, all_fits=True)
         found[str(steps)] = {"zoo": about(zoo), "probe": result.as_dict()}
     return found
@@ -150,7 +150,7 @@ def moves(study: Study) -> dict[str, Any]:
     found = {}
     for regime in REGIMES:
         path = study.twin("meta", regime)
-        study.build(path, "--init", "meta", "--regime", regime)
+        study.build(path, "--init", "meta", "--regime", regime, *ONCE)
         measure_zoo(path, study.seeds, study.jobs)
         zoo = nca_zoo.open(path)
         known = [name for name in QUANTITIES if np.nanstd(zoo.column(name)) > 0]
@@ -161,7 +161,9 @@ def moves(study: Study) -> dict[str, Any]:
 
 def mixtures(study: Study) -> dict[str, Any]:
     """What grows between NCAs, in the default regime and in the default zoo."""
-    twins = {init: study.build(study.twin(init, "persistent"), "--init", init) for init in INITS}
+    twins = {
+        init: study.build(study.twin(init, "persistent"), "--init", init, *ONCE) for init in INITS
+    }
     found = {name: survey(zoo, study.pairs, jobs=study.jobs) for name, zoo in twins.items()}
     zoo = study.whole()
     whole = survey(zoo, study.pairs, jobs=study.jobs)
