@@ -1,6 +1,6 @@
 """The study of docs/findings.md, made by one command: ``make findings``.
 
-python docs/make_findings.py [--per-class 15] [--only STAGE,...] [--fresh]
+python docs/make_findings.py [--per-class 30] [--only STAGE,...] [--fresh]
 
 Builds twin zoos of the same pictures, lets the project's own functions study them, keeps every
 result as JSON beside the zoos, and writes tables and figures into docs/. Stop it at any time: the
@@ -41,6 +41,7 @@ LADDER = ("weights", "aligned", "procrustes", "invariants", "walks", "queries")
 ORBIT = ("weights", "aligned", "invariants", "walks")
 BUDGETS = (10, 30, 100)  # training steps at most
 ONCE = ("--attempts", "1")  # all fits are read, so a second attempt would only cost time
+COLD_LR = {"growing": "5e-3", "persistent": "4e-3"}  # a start that knows nothing needs larger steps
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
 
@@ -57,9 +58,11 @@ class Study:
     seeds: int
     jobs: int
 
-    def twin(self, init: str, regime: str) -> Path:
+    def twin(self, init: str, regime: str) -> Zoo:
         """The zoo of one start and regime."""
-        return self.folder / f"{init}-{regime}.h5"
+        larger_steps = () if init == "meta" else ("--lr", COLD_LR[regime])
+        out = self.folder / f"{init}-{regime}.h5"
+        return self.build(out, "--init", init, "--regime", regime, *ONCE, *larger_steps)
 
     def budget(self, steps: int) -> Path:
         """The zoo of a few training steps."""
@@ -75,19 +78,13 @@ class Study:
 
     def twins(self) -> dict[str, Zoo]:
         """All twin zoos, by their names."""
-        return {
-            f"{init} {regime}": self.build(
-                self.twin(init, regime), "--init", init, "--regime", regime, *ONCE
-            )
-            for regime in REGIMES
-            for init in INITS
-        }
+        return {f"{init} {regime}": self.twin(init, regime) for regime in REGIMES for init in INITS}
 
     def whole(self) -> Zoo:
         """The default zoo if it is there, or else the twin that is built like it."""
         if self.main.exists():
             return nca_zoo.open(self.main)
-        return self.build(self.twin("meta", "persistent"), "--init", "meta", *ONCE)
+        return self.twin("meta", "persistent")
 
 
 def about(zoo: Zoo) -> dict[str, Any]:
@@ -149,8 +146,7 @@ def moves(study: Study) -> dict[str, Any]:
     """Dynamics of the twins that share the meta-learned start, measured and predicted."""
     found = {}
     for regime in REGIMES:
-        path = study.twin("meta", regime)
-        study.build(path, "--init", "meta", "--regime", regime, *ONCE)
+        path = study.twin("meta", regime).path
         measure_zoo(path, study.seeds, study.jobs)
         zoo = nca_zoo.open(path)
         known = [name for name in QUANTITIES if np.nanstd(zoo.column(name)) > 0]
@@ -161,9 +157,7 @@ def moves(study: Study) -> dict[str, Any]:
 
 def mixtures(study: Study) -> dict[str, Any]:
     """What grows between NCAs, in the default regime and in the default zoo."""
-    twins = {
-        init: study.build(study.twin(init, "persistent"), "--init", init, *ONCE) for init in INITS
-    }
+    twins = {init: study.twin(init, "persistent") for init in INITS}
     found = {name: survey(zoo, study.pairs, jobs=study.jobs) for name, zoo in twins.items()}
     zoo = study.whole()
     whole = survey(zoo, study.pairs, jobs=study.jobs)
@@ -222,7 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("data/findings"))
     parser.add_argument("--main", type=Path, default=Path("data/zoo.h5"), help="the default zoo")
-    parser.add_argument("--per-class", type=int, default=15, help="pictures per class of a twin")
+    parser.add_argument("--per-class", type=int, default=30, help="pictures per class of a twin")
     parser.add_argument("--digits", default="0-9")
     parser.add_argument("--pairs", type=int, default=100, help="of mixtures of each kind")
     parser.add_argument("--seeds", type=int, default=4, help="of fire masks, for dynamics")
