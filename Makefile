@@ -21,7 +21,7 @@ findings: # tables and figures of docs/findings.md: about 40 minutes on two core
 
 starts: # the meta-learned starts that ship with the package: half an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
-	.venv/bin/nca-zoo metastart --regime growing --rounds 150 --last-steps 80 --out nca_zoo/starts/growing.npz
+	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/starts/growing.npz
 
 ZOO = data/zoo.h5
 RESULTS = benchmarks/results
