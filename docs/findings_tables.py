@@ -3,7 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
 Row = dict[str, Any]
+SCALINGS = ("soft", "standardise", "centre")
 CONTROLS = ("pixels", "centred", "grown", "gradient", "seed", "shuffled")
 
 
@@ -100,6 +105,45 @@ def curve(result: dict[str, Any]) -> str:
     return markdown(["pictures learned from", *map(str, sizes)], rows)
 
 
+def clusters(result: dict[str, Any]) -> str:
+    """Mean NMI over sets of pictures, and the lead of weights over pixels within a set."""
+    blocks = result["blocks"]
+    if len(blocks) < 2:
+        return "\nToo few pictures for two sets.\n"
+    nmi: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+    for row in blocks[0]:
+        what = (row["method"], row["feature"], row["scaling"])
+        nmi[what] = np.array([r["nmi"] for b in blocks for r in b if _what(r) == what])
+    rows, lines = [], []
+    for method in ("kmeans", "hdbscan"):
+        for feature in ("weights", "pixels", "centred", "grown", "gradient"):
+            cells = [nmi[method, feature, s] for s in SCALINGS if (method, feature, s) in nmi]
+            if cells:
+                means = (f"{np.mean(c):.3f} ({np.std(c, ddof=1):.3f})" for c in cells)
+                rows.append([f"`{feature}`", method, *means])
+        ours = nmi[method, "weights", "soft"]
+        for controls in (("pixels",), ("pixels", "centred", "grown")):
+            there = {k: v for k, v in nmi.items() if k[0] == method and k[1] in controls}
+            rival = max(there, key=lambda k: float(np.mean(there[k])))
+            more = ours - there[rival]
+            span = stats.t.interval(0.95, len(more) - 1, np.mean(more), stats.sem(more))
+            lines.append(
+                f"- {method}, weights (soft) minus {' '.join(rival[1:])}, set by set: "
+                f"{np.mean(more):+.3f} ({span[0]:+.3f} to {span[1]:+.3f}), "
+                f"above 0 in {np.sum(more > 0)} of {len(more)}."
+            )
+    lines = list(dict.fromkeys(lines))
+    head = ["feature", "method", *SCALINGS]
+    return (
+        f"\nNMI with the classes, mean (SD) over {len(blocks)} sets of {result['per_class']} "
+        f"pictures a class, none in two:\n{markdown(head, rows)}\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _what(row: Row) -> tuple[str, str, str]:
+    return row["method"], row["feature"], row["scaling"]
+
+
 def orbit(result: dict[str, Any]) -> str:
     """Before and after scrambling."""
     rows = []
@@ -157,6 +201,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ladder": ladder,
     "budgets": budgets,
     "curve": curve,
+    "clusters": clusters,
     "orbit": orbit,
     "dynamics": dynamics,
     "mixing": mixing,

@@ -24,6 +24,7 @@ import findings_tables as tables
 import numpy as np
 
 import nca_zoo
+from nca_zoo.cluster import cluster
 from nca_zoo.forecast import forecast
 from nca_zoo.measuring import measure_zoo
 from nca_zoo.mixing import line, survey
@@ -42,6 +43,8 @@ ORBIT = ("weights", "aligned", "invariants", "walks")
 BUDGETS = (10, 30, 100)  # training steps at most
 ONCE = ("--attempts", "1")  # all fits are read, so a second attempt would only cost time
 COLD_LR = {"growing": "5e-3", "persistent": "4e-3"}  # a start that knows nothing needs larger steps
+BLOCK = 50  # pictures of a class that are clustered together
+SCORED = ("feature", "kind", "scaling", "method", "nmi")  # of a row of clusters
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
 
@@ -52,6 +55,7 @@ class Study:
 
     folder: Path
     main: Path  # the default zoo, for figures of a whole zoo
+    large: Path | None  # a larger one like it, where numbers of pictures matter
     per_class: int
     digits: str
     pairs: int
@@ -85,6 +89,10 @@ class Study:
         if self.main.exists():
             return nca_zoo.open(self.main)
         return self.twin("meta", "persistent")
+
+    def most(self) -> Zoo:
+        """The largest zoo that is built like the default one."""
+        return nca_zoo.open(self.large) if self.large else self.whole()
 
 
 def about(zoo: Zoo) -> dict[str, Any]:
@@ -125,14 +133,30 @@ def budgets(study: Study) -> dict[str, Any]:
 
 
 def curve(study: Study) -> dict[str, Any]:
-    """Accuracy against sample size, in the default zoo."""
-    zoo = study.whole()
+    """Accuracy against sample size, in the largest zoo."""
+    zoo = study.most()
     most = int(0.8 * zoo.good.sum())
     sizes = [size for size in (50, 100, 200, 400, 800, 1600, 3200) if size < 0.9 * most]
     result = probe(zoo, ("weights", "queries"), READERS, repeats=1, sizes=sizes)
     if result.curve:
         write_curve(FIGURES / "findings-curve.png", result)
     return result.as_dict()
+
+
+def clusters(study: Study) -> dict[str, Any]:
+    """NMI of clusters and classes in one set of pictures after the other."""
+    zoo = study.most()
+    zoo = zoo.subset(zoo.good)
+    rank = np.empty(len(zoo), int)  # of every NCA among those of its class
+    for label in np.unique(zoo.label):
+        mine = np.flatnonzero(zoo.label == label)
+        rank[mine] = np.arange(len(mine))
+    whole = min(np.unique_counts(zoo.label).counts) // BLOCK
+    found = []
+    for number in range(whole):
+        part = cluster(zoo.subset(rank // BLOCK == number), seeds=4)
+        found.append([{k: getattr(r, k) for k in SCORED} for r in part.rows])
+    return {"per_class": BLOCK, "blocks": found}
 
 
 def fall(study: Study) -> dict[str, Any]:
@@ -196,6 +220,7 @@ STAGES: dict[str, Callable[[Study], dict[str, Any]]] = {
     "ladder": ladder,
     "budgets": budgets,
     "curve": curve,
+    "clusters": clusters,
     "orbit": fall,
     "dynamics": moves,
     "mixing": mixtures,
@@ -216,6 +241,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("data/findings"))
     parser.add_argument("--main", type=Path, default=Path("data/zoo.h5"), help="the default zoo")
+    parser.add_argument("--large", type=Path, default=Path("data/zoo-5000.h5"),
+                        help="a larger one, if there is one: curve, clusters")  # fmt: skip
     parser.add_argument("--per-class", type=int, default=30, help="pictures per class of a twin")
     parser.add_argument("--digits", default="0-9")
     parser.add_argument("--pairs", type=int, default=100, help="of mixtures of each kind")
@@ -225,7 +252,8 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="run finished stages again")
     parser.add_argument("--page", type=Path, default=DOCS / "findings.md")
     given = parser.parse_args()
-    study = Study(given.folder, given.main, given.per_class, given.digits, given.pairs,
+    large = given.large if given.large.exists() else None
+    study = Study(given.folder, given.main, large, given.per_class, given.digits, given.pairs,
                   given.seeds, given.jobs)  # fmt: skip
     study.folder.mkdir(parents=True, exist_ok=True)
     FIGURES.mkdir(exist_ok=True)

@@ -58,6 +58,24 @@ def test_no_gap_is_said_to_be_none(scripts, results):
     assert "no gap" in scripts[1].ladder(results)
 
 
+def test_the_lead_in_clusters_is_taken_within_each_set(scripts):
+    def row(feature, nmi, scaling="soft"):
+        what = {"feature": feature, "scaling": scaling, "method": "kmeans", "kind": ""}
+        return what | {"nmi": nmi}
+
+    blocks = [
+        [row("weights", pixels + lead), row("pixels", pixels), row("pixels", 0.1, "centre")]
+        + [row(name, 0.05) for name in ("centred", "grown")]
+        + [r | {"method": "hdbscan"} for r in (row("weights", 0.3), row("pixels", 0.4 * lead))]
+        for pixels, lead in ((0.3, 0.1), (0.5, 0.2), (0.4, 0.3))
+    ]
+    text = scripts[1].clusters({"per_class": 50, "blocks": blocks})
+    # mean 0.2, standard deviation 0.1; t of 2 degrees of freedom at 97.5 %: 4.303
+    assert "kmeans, weights (soft) minus pixels soft, set by set: +0.200 (-0.048 to +0.448)" in text
+    assert "above 0 in 3 of 3" in text
+    assert "| `weights` | kmeans | 0.600 (0.173) |" in text
+
+
 def test_figures_are_drawn(scripts, results, tmp_path):
     scripts[2].ladder(tmp_path / "ladder.png", results)
     rows = [row("weights", 0.9), row("aligned", 0.9), row("pixels", 0.8, kind="control")]
