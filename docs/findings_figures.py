@@ -43,7 +43,7 @@ def fall(path: Path, result: dict[str, Any]) -> None:
     _bars(axes, places - 0.2, [old for old, _ in pairs], 0.36, COLOURS[0], "as trained")
     _bars(axes, places + 0.2, [new for _, new in pairs], 0.36, COLOURS[5], "scrambled")
     _finish(axes, features, "accuracy")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right center", frameon=False)
     _save(figure, path)
 
 
