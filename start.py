@@ -4,7 +4,8 @@
     python3 start.py          a zoo of 500 NCAs, what their weights know, and one of them as a video
     python3 start.py test     the tests, the linter and the type checker
 
-Everything is installed into the folder .venv, once.
+What is needed is installed into the folder .venv, once. The first does without torch, which is
+gigabytes and which neither growing nor looking uses; the others install it.
 """
 
 import hashlib
@@ -49,16 +50,27 @@ The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 """
 
 
-def install(what: str) -> None:
-    """Make the environment, or bring it up to date with pyproject.toml; ``.[dev]`` has it all."""
-    wanted = hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
+def install(job: str) -> None:
+    """Make the environment, or bring it up to date with pyproject.toml: all that a job needs."""
+    project = (HERE / "pyproject.toml").read_bytes()
+    wanted = hashlib.sha256(project).hexdigest()
+    levels = ["explore", "zoo", "test"]  # each has what those before it have
     stamp = ENVIRONMENT / "installed"
-    if stamp.exists() and stamp.read_text() in (f"{wanted} {what}", f"{wanted} .[dev]"):
+    there = stamp.read_text().split() if stamp.exists() else []
+    if there and there[0] == wanted and there[-1] in levels[levels.index(job) :]:
         return
-    print("Installing into .venv; torch makes this a matter of minutes.", flush=True)
+    print("Installing into .venv: minutes, most of which is the download.", flush=True)
     venv.create(ENVIRONMENT, with_pip=True)
-    run(["python", "-m", "pip", "install", "--quiet", "--editable", what])
-    stamp.write_text(f"{wanted} {what}")
+    pip = ["python", "-m", "pip", "install", "--quiet"]
+    if job == "explore":
+        import tomllib  # not in the older Pythons that `main` speaks to
+
+        needed = tomllib.loads(project.decode())["project"]["dependencies"]
+        run([*pip, *(name for name in needed if not name.startswith("torch"))])
+        run([*pip, "--no-deps", "--editable", "."])
+    else:
+        run([*pip, "--editable", ".[dev]" if job == "test" else "."])
+    stamp.write_text(f"{wanted} {job}")
 
 
 def find_screen() -> None:
@@ -95,7 +107,7 @@ def main() -> None:
         sys.exit(__doc__)
     if sys.version_info < (3, 11):
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
-    install(".[dev]" if job == "test" else ".")
+    install(job)
     if job == "test":
         find_screen()
     try:

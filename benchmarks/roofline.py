@@ -20,21 +20,16 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from report import Report, out_option, tell
+from report import Report, out_option
 from statement_profile import Part, Profiler
 from threadpoolctl import threadpool_limits
-from training_step import Recorder
+from training_step import recorded
 
 from nca_zoo import rule
-from nca_zoo.cohort import Cohort, Job, Member
 from nca_zoo.engines import kernels
 from nca_zoo.engines.tile import ROWS
 from nca_zoo.engines.workspace import workspace
-from nca_zoo.images import load_pictures
-from nca_zoo.init import make_init
 from nca_zoo.noise import fire_mask
-from nca_zoo.regime import REGIMES
-from nca_zoo.targets import make_target
 
 # Of one cell that lives and fires; a multiplication and an addition are two operations.
 NETWORK = 2 * (rule.PERCEPTION * rule.HIDDEN + rule.HIDDEN * rule.CHANNELS)
@@ -151,42 +146,32 @@ def main(
 ) -> None:
     """Count, time and profile training steps on one thread."""
     report = Report("Roofline", out)
-    regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
-    start = make_init("meta", "growing")
-    pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
     space, once = workspace(28, 28, ca_steps), workspace(28, 28, 1)
     profiler = Profiler(kernels.forward_backward) if profile else None
     total = Counts(0, 0, 0, 0)
     seconds: dict[str, float] = defaultdict(float)
     rates: dict[str, list[float]] = defaultdict(list)
     shares = []
-    for number, picture in enumerate(pictures):
-        engine = Recorder(ca_steps)
-        cohort = Cohort(regime, engine, 28, 28)
-        cohort.add(Member(Job(picture.id, make_target(picture.pixels), start, number)))
-        for step in range(steps + 1):
-            cohort.step()
-            if step % every:
-                continue
-            call = engine.last
-            if number == step == 0:  # compiles and warms up
-                _rollouts(call, once)
-                if profiler:
-                    _examples(call, profiler.run, space)
-                    profiler.clear()
-            with threadpool_limits(1):
-                found = count(call[0][0], call[1][0], call[3][0], ca_steps)
-            taken = _examples(call, kernels.forward_backward, space)
-            for name, rate in matrix_rates(matrix).items():
-                rates[name].append(rate)
-            best = max(rates["numpy"][-1], rates["torch"][-1])
-            shares.append(1e-9 * found.operations / taken / best)
-            total += found
-            seconds["all"] += taken
-            seconds["forward"] += _rollouts(call, once)
+    warm = False
+    for _, _, call in recorded("meta", digits, steps, every, ca_steps):
+        if not warm:  # compiles
+            _rollouts(call, once)
             if profiler:
-                seconds["counted"] += _examples(call, profiler.run, space)
-        tell(f"{picture.id}: done")
+                _examples(call, profiler.run, space)
+                profiler.clear()
+            warm = True
+        with threadpool_limits(1):
+            found = count(call[0][0], call[1][0], call[3][0], ca_steps)
+        taken = _examples(call, kernels.forward_backward, space)
+        for name, rate in matrix_rates(matrix).items():
+            rates[name].append(rate)
+        best = max(rates["numpy"][-1], rates["torch"][-1])
+        shares.append(1e-9 * found.operations / taken / best)
+        total += found
+        seconds["all"] += taken
+        seconds["forward"] += _rollouts(call, once)
+        if profiler:
+            seconds["counted"] += _examples(call, profiler.run, space)
 
     _say_rates(report, total, seconds, rates, shares, ca_steps)
     if profiler:

@@ -14,7 +14,7 @@ CAX is timed at a few of the points only: it computes every cell, so that they c
 import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,27 @@ class Recorder(SparseEngine):
         steps = np.full_like(steps, self.ca_steps)
         self.last = [np.copy(a) for a in (weights, states, targets, keys, steps)]
         return super().gradients(weights, states, targets, keys, steps, every_step)
+
+
+def recorded(
+    init: str, digits: int, steps: int, every: int, ca_steps: int
+) -> Iterator[tuple[str, int, Call]]:
+    """Train some digits one after the other: picture id, training step, and the call it took.
+
+    Every ``every``-th step of 0 to ``steps`` is given.
+    """
+    regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
+    start = make_init(init, "growing")
+    pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
+    for number, picture in enumerate(pictures):
+        engine = Recorder(ca_steps)
+        cohort = Cohort(regime, engine, 28, 28)
+        cohort.add(Member(Job(picture.id, make_target(picture.pixels), start, number)))
+        for step in range(steps + 1):
+            cohort.step()
+            if step % every == 0:
+                yield picture.id, step, engine.last
+        tell(f"{picture.id}: done")
 
 
 def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
@@ -168,36 +189,26 @@ def main(
 ) -> None:
     """Time every contender along the training of ten digits, and print a table."""
     report = Report("A training step", out, cax_step.LIBRARIES)
-    regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
-    start = make_init(init, "growing")
-    pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
     rivals = contenders()
     times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in rivals}
     off: dict[str, list[tuple[float, float]]] = defaultdict(list)
     cax = CaxRows(cax_points, ca_steps)
-    for number, picture in enumerate(pictures):
-        engine = Recorder(ca_steps)
-        cohort = Cohort(regime, engine, 28, 28)
-        cohort.add(Member(Job(picture.id, make_target(picture.pixels), start, number)))
-        for step in range(steps + 1):
-            cohort.step()
-            if step % every:
-                continue
-            call = engine.last
-            expected = SparseEngine().gradients(*call)
-            for name, (threads, run) in rivals.items():
-                torch.set_num_threads(threads)
-                if number == step == 0:
-                    run(call)  # warms up
-                time.sleep(PAUSE)  # threads of the one before it spin for a while
-                began = time.perf_counter()
-                found = run(call)
-                times[name][step].append(time.perf_counter() - began)
-                off[name].append(distance(found, expected))
-                demand_agreement(f"{name}, {picture.id}, step {step}", off[name][-1])
-            if step == 0 and number < cax_points:
-                cax.take(call, expected)
-        tell(f"{picture.id}: done")
+    trained: set[str] = set()
+    for picture, step, call in recorded(init, digits, steps, every, ca_steps):
+        trained.add(picture)
+        expected = SparseEngine().gradients(*call)
+        for name, (threads, run) in rivals.items():
+            torch.set_num_threads(threads)
+            if len(trained) == 1 and step == 0:
+                run(call)  # warms up
+            time.sleep(PAUSE)  # threads of the one before it spin for a while
+            began = time.perf_counter()
+            found = run(call)
+            times[name][step].append(time.perf_counter() - began)
+            off[name].append(distance(found, expected))
+            demand_agreement(f"{name}, {picture}, step {step}", off[name][-1])
+        if step == 0 and len(trained) <= cax_points:
+            cax.take(call, expected)
     cax.close()
 
     points = sorted(next(iter(times.values())))
@@ -212,7 +223,7 @@ def main(
         rows.append([name, *_cells(np.mean(found), ["", ""], best), "see below"])
     report.say(
         f"Growing regime from the start `{init}`, batch 8, {ca_steps} CA steps, 28 x 28 cells, "
-        f"alpha = ink; {len(pictures)} digits, {len(points)} points along each run of {steps} "
+        f"alpha = ink; {len(trained)} digits, {len(points)} points along each run of {steps} "
         "training steps; all contenders take the same steps, in turn. Last column: largest "
         "relative difference from the sparse engine, of losses / of gradients."
     )

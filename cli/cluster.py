@@ -8,7 +8,7 @@ import click
 
 from nca_zoo.features import FEATURES
 
-from .options import json_option, listed, progress, sample_option, sampled, zoo_option
+from .options import json_option, listed, progress, sample_option, sampled, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.cluster import ClusterResult
@@ -36,13 +36,7 @@ _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.ki
     show_default=True,
     help="How often k-means starts anew; scores are means over these.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="The first of the seeds; also decides shuffled labels and resamples.",
-)
+@seed_option("The first of the seeds; also decides shuffled labels and resamples.")
 @click.option("--all-fits", is_flag=True, help="Cluster NCAs whose fit failed, too.")
 @sample_option()
 @json_option

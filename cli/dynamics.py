@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option, listed, progress, zoo_option
+from .options import (
+    folds_option,
+    json_option,
+    listed,
+    progress,
+    repeats_option,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.forecast import Forecast
@@ -47,15 +55,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who predicts, separated by commas: ridge, knn, svm, mlp.",
 )
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides folds, shuffled values and resamples.",
-)
+@folds_option
+@repeats_option
+@seed_option("Decides folds, shuffled values and resamples.")
 @json_option
 def dynamics(
     zoo: Path,

@@ -56,6 +56,13 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from None
         except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "torchvision"):
+                raise
+            raise click.ClickException(
+                f"this needs {error.name}, which `python3 start.py explore` left out; "
+                "install it with: pip install --editable ."
+            ) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,7 +7,7 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
 
-from .options import data_folder, sample_option, sampled, zoo_option
+from .options import data_folder, sample_option, sampled, seed_option, zoo_option
 
 
 @click.command()
@@ -23,13 +23,7 @@ from .options import data_folder, sample_option, sampled, zoo_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="The PNG file to write.  [default: map-FEATURE.png in data]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides UMAP's layout.",
-)
+@seed_option("Decides UMAP's layout.")
 @click.option(
     "--neighbours",
     type=click.IntRange(2),

@@ -9,18 +9,12 @@ import click
 
 from nca_zoo.errors import ZooError
 
-from .options import data_folder, json_option, progress, zoo_option
+from .options import data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.mixing import Line, Survey
 
-_seed = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides fire masks, pairs and resamples.",
-)
+_seed = seed_option("Decides fire masks, pairs and resamples.")
 _jobs = click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, sample_option, sampled, zoo_option
+from .options import json_option, sample_option, sampled, seed_option, zoo_option
 
 MOST = 1000  # NCAs: aligning one takes 25 ms
 
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 @click.argument("nca_id", metavar="ID")
 @zoo_option
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="How many.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides which cells fire in the rollouts, the same for all.",
-)
+@seed_option("Decides which cells fire in the rollouts, the same for all.")
 @click.option("--all-fits", is_flag=True, help="Count NCAs whose fit failed, too.")
 @sample_option(MOST)
 @json_option

@@ -31,6 +31,19 @@ zoo_option = click.option(
     help="The zoo file to read.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+repeats_option = click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+
+
+def seed_option(decides: str) -> Callable[[Any], Any]:
+    """``--seed``, saying what it decides."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**64 - 1),
+        default=0,
+        show_default=True,
+        help=decides,
+    )
 
 
 MOST = 5000  # NCAs that a command reads unless told otherwise

@@ -9,7 +9,16 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features import FEATURES
 
-from .options import json_option, listed, progress, sample_option, sampled, zoo_option
+from .options import (
+    folds_option,
+    json_option,
+    listed,
+    progress,
+    sample_option,
+    sampled,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.probe import Difference, ProbeResult
@@ -38,7 +47,7 @@ _PLOTS = (".png", ".svg", ".pdf")
     show_default=True,
     help="What is read: class, width, slant, drift, or any column of the zoo, such as psnr_400.",
 )
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+@folds_option
 @click.option(
     "--repeats",
     type=click.IntRange(1),
@@ -52,13 +61,7 @@ _PLOTS = (".png", ".svg", ".pdf")
     help="Draw the scores by --sizes to this PNG, SVG or PDF file.",
 )
 @click.option("--ceiling", is_flag=True, help="Let a small convolutional network read pictures.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides folds, shuffled labels and resamples.",
-)
+@seed_option("Decides folds, shuffled labels and resamples.")
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
 @sample_option()
 @json_option

@@ -12,7 +12,7 @@ import click
 
 from nca_zoo.errors import ZooError
 
-from .options import zoo_option
+from .options import seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.rollout import Damage, State
@@ -61,13 +61,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     help="Show every so manieth step.  [default: so that a film has up to 400 frames, "
     "a strip about 8 pictures]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides which cells fire. The quality gate judged seed 0.",
-)
+@seed_option("Decides which cells fire. The quality gate judged seed 0.")
 @click.option(
     "--damage",
     multiple=True,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, listed, progress, zoo_option
+from .options import (
+    folds_option,
+    json_option,
+    listed,
+    progress,
+    repeats_option,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.orbit import Orbit
@@ -30,8 +38,8 @@ def symmetry() -> None:
     show_default=True,
     help="What to read, separated by commas, as in `nca-zoo probe`.",
 )
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@folds_option
+@repeats_option
 @click.option(
     "--steps", type=click.IntRange(1), default=96, show_default=True, help="CA steps to compare."
 )
@@ -42,13 +50,7 @@ def symmetry() -> None:
     show_default=True,
     help="How far to scramble: scales go from 2^-SPREAD to 2^SPREAD.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Decides elements, fire masks, folds and resamples.",
-)
+@seed_option("Decides elements, fire masks, folds and resamples.")
 @json_option
 def orbit(
     zoo: Path,

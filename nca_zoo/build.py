@@ -5,10 +5,11 @@ depends on the cohort, the worker or the order, so a build that was stopped goes
 not been.
 """
 
+import contextlib
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,15 @@ class BuildSettings:
         return make_engine(self.engine, self.device).name
 
 
+def _versions() -> dict[str, str]:
+    """Those of the libraries that are there: the sparse engine does without torch."""
+    found = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def header(source: Source, settings: BuildSettings, size: int | None = None) -> Header:
     """What the zoo file says about all fits of a build."""
     shared = settings.init.shared
@@ -69,8 +79,7 @@ def header(source: Source, settings: BuildSettings, size: int | None = None) -> 
         source=f"{source.name}: {source.origin}",
         licence=source.licence,
         engine=f"{settings.engine_used} on {settings.device}, {platform.machine()}",
-        versions={name: version(name) for name in LIBRARIES}
-        | {"python": platform.python_version()},
+        versions=_versions() | {"python": platform.python_version()},
         init_weights=np.zeros(0, np.float32) if shared is None else shared,
     )
 

@@ -11,30 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo import rule
-from nca_zoo.viewer.frames import BACKGROUNDS, Layout, Pixels, Sheet, composite
+from nca_zoo.viewer.channels import NAMES, tint
+from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
 
 State = npt.NDArray[np.floating[Any]]
 Panel = tuple[Pixels, str, str]  # cells (H, W, 3), and a caption's left and right
 
 LAYOUT = Layout(panel=168, gap=20, caption=34, text=15)
 SMALL = Layout(panel=84, gap=12, caption=24, text=11)
-BELOW, ABOVE = (74, 163, 255), (255, 176, 66)  # of -1 and +1, as in the explorer
 YES = (120, 230, 180)
-NAMES = ("red", "green", "blue", "alpha", *(f"hidden {i}" for i in range(1, 13)))
-
-
-def signed(values: State) -> Pixels:
-    """Numbers ``(H, W)`` from -1 (blue) over 0 (dark) to +1 (orange) as cells ``(H, W, 3)``."""
-    clipped = np.clip(np.nan_to_num(values), -1, 1)[..., None]
-    dark = np.array(BACKGROUNDS["dark"].cells[0])
-    far = np.where(clipped < 0, np.array(BELOW), np.array(ABOVE))
-    return np.round(dark + np.abs(clipped) * (far - dark)).astype(np.uint8)
-
-
-def yes_or_no(mask: npt.NDArray[np.bool_]) -> Pixels:
-    """A mask ``(H, W)`` as cells ``(H, W, 3)``: green or dark."""
-    dark = np.array(BACKGROUNDS["dark"].cells[0])
-    return np.where(mask[..., None], np.array(YES), dark).astype(np.uint8)
 
 
 def draw(panels: Sequence[Panel], columns: int, layout: Layout = LAYOUT) -> Pixels:
@@ -52,7 +37,7 @@ def perception(state: State) -> list[Panel]:
     seen = rule.perceive(state)
     places = [rule.ALPHA + block * rule.CHANNELS for block in range(3)]
     names = ("itself", "Sobel x", "Sobel y")
-    return [(signed(seen[..., at]), name, "alpha") for at, name in zip(places, names, strict=True)]
+    return [(tint(seen[..., at]), name, "alpha") for at, name in zip(places, names, strict=True)]
 
 
 def one_step(weights: State, state: State, fire: npt.NDArray[np.bool_], number: int) -> list[Panel]:
@@ -62,9 +47,9 @@ def one_step(weights: State, state: State, fire: npt.NDArray[np.bool_], number: 
     lives = rule.alive(state) & rule.alive(grown)
     return [
         (composite(state, "dark"), "before", f"step {number}"),
-        (signed(10 * wanted[..., rule.ALPHA]), "update", "alpha x 10"),
-        (yes_or_no(fire), "who fires", ""),
-        (yes_or_no(lives), "who lives", ""),
+        (tint(10 * wanted[..., rule.ALPHA]), "update", "alpha x 10"),
+        (tint(fire, YES), "who fires", ""),
+        (tint(lives, YES), "who lives", ""),
         (composite(rule.step(weights, state, fire), "dark"), "after", f"step {number + 1}"),
     ]
 
@@ -78,4 +63,4 @@ def _update(weights: State, state: State) -> State:
 
 def channels(state: State) -> list[Panel]:
     """All 16 channels of a state ``(H, W, 16)``."""
-    return [(signed(state[..., i]), name, "") for i, name in enumerate(NAMES)]
+    return [(tint(state[..., i]), name, "") for i, name in enumerate(NAMES)]

@@ -4,19 +4,20 @@ import numpy as np
 
 from nca_zoo import figures, noise, rule
 from nca_zoo.rollout import rollout
+from nca_zoo.viewer.channels import BELOW, HIDDEN, tint
 from nca_zoo.viewer.frames import BACKGROUNDS, composite
 
 DARK = BACKGROUNDS["dark"].cells[0]
 
 
 def test_signs_have_colours_and_zero_is_dark():
-    cells = figures.signed(np.array([[-5.0, -1, -0.5], [0, np.nan, 1]]))
-    assert tuple(cells[0, 0]) == tuple(cells[0, 1]) == figures.BELOW
+    cells = tint(np.array([[-5.0, -1, -0.5], [0, np.nan, 1]]))
+    assert tuple(cells[0, 0]) == tuple(cells[0, 1]) == BELOW
     assert tuple(cells[1, 0]) == tuple(cells[1, 1]) == DARK
-    assert tuple(cells[1, 2]) == figures.ABOVE
+    assert tuple(cells[1, 2]) == HIDDEN
     assert all(
         abs(2 * int(half) - dark - full) <= 1
-        for half, dark, full in zip(cells[0, 2], DARK, figures.BELOW, strict=True)
+        for half, dark, full in zip(cells[0, 2], DARK, BELOW, strict=True)
     )
 
 
@@ -41,7 +42,7 @@ def test_perception_shows_slopes():
     state = np.zeros((5, 5, 16), np.float32)
     state[:, 3:, rule.ALPHA] = 1  # an edge: alpha rises to the right, and is cut at the border
     itself, right, down = (cells for cells, *_ in figures.perception(state))
-    assert tuple(itself[2, 3]) == figures.ABOVE
+    assert tuple(itself[2, 3]) == HIDDEN
     assert right[2, 2][0] > DARK[0]  # orange: rising
     assert tuple(right[2, 1]) == DARK
     assert tuple(down[2, 3]) == DARK  # no slope downwards inside

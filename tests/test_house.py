@@ -120,3 +120,23 @@ def test_wrong_usage_exits_with_2():
 def test_the_package_opens_zoos_without_importing_anything_else():
     code = "import sys, nca_zoo; assert 'h5py' not in sys.modules; nca_zoo.open"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_without_torch_what_needs_it_says_so(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from nca_zoo_cli.main import group; "
+        f"group(['build', '--engine', 'dense', '--out', {str(tmp_path / 'zoo.h5')!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("Error: this needs torch, which")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_what_makes_and_shows_a_zoo_never_imports_torch():
+    code = (
+        "import sys; from nca_zoo_cli import build, explore; "
+        "import nca_zoo.build, nca_zoo.trainer, nca_zoo.engines.sparse, nca_zoo.workers; "
+        "import nca_zoo.viewer.explorer.server; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

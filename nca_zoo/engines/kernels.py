@@ -29,7 +29,10 @@ from nca_zoo.engines.tile import (
 from nca_zoo.engines.workspace import CHUNK_ROWS, W1_T, W2_T
 from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, param_slices
 
-OPTIONS = tile.OPTIONS | {"cache": True}
+# Much of the time to compile a kernel goes into its being callable from Python, so only `rollout`
+# and `forward_backward` are: calling another from Python would crash.
+ENTRY = tile.OPTIONS | {"cache": True}
+OPTIONS = tile.OPTIONS | {"no_cpython_wrapper": True}
 
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
 _ONE = np.uint64(1)
@@ -47,11 +50,12 @@ _d_b2_product = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
 
 
 @njit(**OPTIONS)
-def _network(ws, first, m, out, pitch):
+def _network(ws, start, first, m, pitch):
     """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
 
-    Fills their perceptions and hidden activations, and the updates from row ``out`` on. Returns
-    the number of rows with the padding, whose site is 0: a corner of the border, always dead.
+    Fills their perceptions and hidden activations, and the updates, whose rows count from
+    ``start``, where the step's rows begin. Returns the number of rows with the padding, whose site
+    is 0: a corner of the border, always dead.
     """
     rows = (m + ROWS - 1) // ROWS * ROWS
     w, state, cells = ws.weights, ws.state, ws.cells
@@ -61,7 +65,7 @@ def _network(ws, first, m, out, pitch):
         sobel_row(state, at, pitch * CHANNELS, perception, i * PERCEPTION)
     cells[first + m : first + rows] = 0
     perception[(first + m) * PERCEPTION : (first + rows) * PERCEPTION] = 0
-    p, h, u = first * PERCEPTION, first * HIDDEN, out * CHANNELS
+    p, h, u = first * PERCEPTION, first * HIDDEN, (first - start) * CHANNELS
     _hidden_product(perception, p, w, W1_T, w, _B1, hidden, h, rows, PERCEPTION)
     _update_product(hidden, h, w, W2_T, w, _B2, update, u, rows, HIDDEN)
     return rows
@@ -83,7 +87,7 @@ def _list_cells(plane, cells, first, height, width):
 
 
 @njit(**OPTIONS)
-def _ripen(plane, ws, first, out, mature, height, width):
+def _ripen(plane, ws, start, first, mature, height, width):
     """Write into ``mature`` which of a plane's cells, listed from row ``first`` on, will be so."""
     n, i = words(width), 0
     state, cells, update = ws.state, ws.cells, ws.update
@@ -93,7 +97,7 @@ def _ripen(plane, ws, first, out, mature, height, width):
         while bits:
             bit = bits & (~bits + _ONE)
             site = cells[first + i]
-            alpha = state[site * CHANNELS + ALPHA] + update[(out + i) * CHANNELS + ALPHA]
+            alpha = state[site * CHANNELS + ALPHA] + update[(first - start + i) * CHANNELS + ALPHA]
             if alpha > _THRESHOLD:
                 ripe |= bit
             bits ^= bit
@@ -115,7 +119,7 @@ def _clear(plane, values, height, width):
                 bits &= bits - _ONE
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)  # or it would be compiled twice, by itself and in its callers
 def _step(ws, height, width, key, ca_step, first):
     """One CA step in place, its rows from ``first`` on; leaves the alive mask in ``ws.post``.
 
@@ -130,8 +134,8 @@ def _step(ws, height, width, key, ca_step, first):
     for at in inner:
         spread[at] = fire[at] & pre[at]
     m = _list_cells(spread, cells, first, height, width)
-    rows = _network(ws, first, m, 0, pitch)
-    _ripen(spread, ws, first, 0, mature, height, width)
+    rows = _network(ws, first, first, m, pitch)
+    _ripen(spread, ws, first, first, mature, height, width)
     dilate(mature, across, post, 0, height, width)
 
     # A dead cell's update is erased at the end of the step, but the second alive mask sees it: for
@@ -145,9 +149,9 @@ def _step(ws, height, width, key, ca_step, first):
         for at in inner:
             spread[at] &= fire[at] & ~pre[at]
         ghosts = _list_cells(spread, cells, first + rows, height, width)
-        _network(ws, first + rows, ghosts, rows, pitch)
+        _network(ws, first, first + rows, ghosts, pitch)
         fire[:] = 0
-        _ripen(spread, ws, first + rows, rows, fire, height, width)
+        _ripen(spread, ws, first, first + rows, fire, height, width)
         dilate(fire, across, spread, 0, height, width)
         for at in inner:
             post[at] |= spread[at]
@@ -178,7 +182,8 @@ def _load(weights, state, ws):
             if state[row, col, ALPHA] > _THRESHOLD:
                 mature[(row + 1) * n + col // 64] |= _ONE << np.uint64(col % 64)
     _fill(ws.filled, height, width)
-    w[:W1_T] = weights
+    for at in range(W1_T):
+        w[at] = weights[at]
     for j in range(HIDDEN):
         for k in range(PERCEPTION):
             w[W1_T + k * HIDDEN + j] = weights[_W1 + j * PERCEPTION + k]
@@ -205,13 +210,14 @@ def _unload(ws, state):
                 state[row, col, c] = grid[at + c]
 
 
-@njit(**OPTIONS)
+@njit(**ENTRY)
 def rollout(weights, state, key, first_step, n_steps, ws):
     """Take ``n_steps`` CA steps from ``first_step`` on; ``state`` ``(H, W, 16)`` is overwritten."""
     height, width = state.shape[0], state.shape[1]
     _load(weights, state, ws)
+    ws.first_row[0] = 0
     for ca_step in range(first_step, first_step + n_steps):
-        _step(ws, height, width, key, ca_step, 0)
+        _step(ws, height, width, key, ca_step, ws.first_row[0])
     _unload(ws, state)
 
 
@@ -275,7 +281,7 @@ def _first_of_chunk(first_row, stop):
     return start
 
 
-@njit(**OPTIONS)
+@njit(**ENTRY)
 def forward_backward(weights, state, target, key, steps, every_step, gradient, ws):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 

@@ -21,7 +21,8 @@ WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 # NaN and infinity must stay visible to the gate, so not plain `True`.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
-OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH}
+# Nothing calls the kernels from C, and all that is compiled costs the first command its time.
+OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "no_cfunc_wrapper": True}
 
 
 VECTOR = ir.VectorType(ir.FloatType(), LANES)

@@ -45,7 +45,7 @@ class Workspace(NamedTuple):
 def workspace(height: int, width: int, steps: int, every_step: bool = False) -> Workspace:
     """Scratch for rollouts of up to ``steps`` traced steps; 1 is enough without gradients."""
     sites = (height + 2) * (width + 2)
-    plane = (height + 2) * words(width)
+    plane = (height + 2) * words.py_func(width)  # compiled it would cost every start half a second
     step_rows = height * width + 2 * ROWS  # a padded list of cells, and ghosts
     chunk_rows = max(CHUNK_ROWS, step_rows)
     rows = steps * step_rows

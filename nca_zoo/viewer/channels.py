@@ -8,18 +8,19 @@ import numpy.typing as npt
 
 from nca_zoo.rule import CHANNELS, VISIBLE, alive
 from nca_zoo.viewer.frames import (
+    BACKGROUNDS,
     STRIP,
     Colour,
+    Film,
     Layout,
     Panel,
     Pixels,
-    Reel,
     Sheet,
     composite,
 )
 
 NAMES = ("red", "green", "blue", "alpha", *(f"hidden {i + 1}" for i in range(CHANNELS - VISIBLE)))
-ZERO: Colour = (24, 28, 36)  # colour of a channel at 0
+ZERO: Colour = BACKGROUNDS["dark"].cells[0]  # colour of a channel at 0
 BELOW: Colour = (74, 163, 255)  # and at -1
 HIDDEN: Colour = (255, 176, 66)  # a hidden one at +1
 INKS: tuple[Colour, ...] = ((255, 96, 96), (96, 224, 128), (104, 152, 255), (255, 255, 255))
@@ -28,16 +29,20 @@ VIEWS = ("picture", "alive mask", *NAMES)
 TABLE = Layout(panel=112, gap=16, caption=32, text=14)
 
 
-def shade(values: npt.NDArray[Any], channel: int) -> Pixels:
-    """Values (...) of a channel as colours (..., 3): blue at -1, dark at 0, the channel's at +1.
+def tint(values: npt.NDArray[Any], above: Colour = HIDDEN) -> Pixels:
+    """Numbers (...) as colours (..., 3): blue at -1, dark at 0, ``above`` at +1.
 
     What lies beyond -1 and +1 looks like them; NaN counts as 0.
     """
     values = np.clip(np.nan_to_num(values), -1, 1)[..., None]
-    above = INKS[channel] if channel < len(INKS) else HIDDEN
     zero = np.array(ZERO)
     goal = np.where(values < 0, np.array(BELOW), np.array(above))
     return np.round(zero + np.abs(values) * (goal - zero)).astype(np.uint8)
+
+
+def shade(values: npt.NDArray[Any], channel: int) -> Pixels:
+    """``tint`` with the colour of a channel, which a hidden one has not."""
+    return tint(values, INKS[channel] if channel < len(INKS) else HIDDEN)
 
 
 def look(state: npt.NDArray[Any], view: str, background: str = "dark") -> Pixels:
@@ -50,29 +55,18 @@ def look(state: npt.NDArray[Any], view: str, background: str = "dark") -> Pixels
     return shade(state[..., channel], channel)
 
 
-class ChannelFilm(Reel):
+class ChannelFilm(Film):
     """The frames of one rollout, its channels apart: picture, R, G, B, alpha, target, 12 hidden.
 
     rollout: pairs of step and state (H, W, 16); other arguments as for ``Film``.
     """
 
-    def __init__(
-        self,
-        rollout: Sequence[tuple[int, npt.NDArray[Any]]],
-        target: npt.NDArray[Any],
-        name: str,
-        about: str = "",
-        background: str = "dark",
-    ) -> None:
-        states = np.stack([state for _, state in rollout])
+    columns, layout = 6, STRIP
+
+    def arrange(self, states: npt.NDArray[Any], grown: Panel, wanted: Panel) -> list[Panel]:
+        """See ``Film.arrange``."""
         channels = [Panel(shade(states[..., c], c), NAMES[c]) for c in range(CHANNELS)]
-        panels = [
-            Panel(composite(states, background), None, name),
-            *channels[:VISIBLE],
-            Panel(composite(target[None], background), "target", about),
-            *channels[VISIBLE:],
-        ]
-        super().__init__([step for step, _ in rollout], panels, 6, background, STRIP)
+        return [grown, *channels[:VISIBLE], wanted, *channels[VISIBLE:]]
 
 
 def channel_table(

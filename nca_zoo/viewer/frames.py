@@ -221,6 +221,8 @@ class Film(Reel):
     premultiplied. ``name`` stands below the automaton, ``about`` below the target.
     """
 
+    columns, layout = 2, FILM
+
     def __init__(
         self,
         rollout: Sequence[tuple[int, npt.NDArray[Any]]],
@@ -229,10 +231,17 @@ class Film(Reel):
         about: str = "",
         background: str = "dark",
     ) -> None:
-        cells = composite(np.stack([state[..., :4] for _, state in rollout]), background)
-        still = composite(target[None], background)
-        panels = [Panel(cells, None, name), Panel(still, "target", about)]
-        super().__init__([step for step, _ in rollout], panels, 2, background, FILM)
+        states = np.stack([state for _, state in rollout])
+        grown = Panel(composite(states, background), None, name)
+        wanted = Panel(composite(target[None], background), "target", about)
+        panels = self.arrange(states, grown, wanted)
+        super().__init__(
+            [step for step, _ in rollout], panels, self.columns, background, self.layout
+        )
+
+    def arrange(self, states: npt.NDArray[Any], grown: Panel, wanted: Panel) -> list[Panel]:
+        """The panels in their order; states (T, H, W, channels) are what ``grown`` shows."""
+        return [grown, wanted]
 
 
 class ContactFilm(Reel):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.viewer.frames import Pixels, composite
+from nca_zoo.viewer.frames import composite
+from nca_zoo.viewer.window import show_cells
 
 FRAME_MS = 33
 
@@ -22,15 +23,7 @@ class CellView(tk.Label):
 
     def show(self, rgba: npt.NDArray[Any]) -> None:
         """Premultiplied RGBA ``(H, W, 4 or more channels)`` in [0, 1], over a checkerboard."""
-        self._image = as_photo(self, composite(rgba, "checker"), self.scale)
-        self.configure(image=self._image)
-
-
-def as_photo(owner: tk.Misc, pixels: Pixels, scale: int) -> tk.PhotoImage:
-    """uint8 RGB ``(H, W, 3)`` as Tk takes it, enlarged without blur."""
-    height, width = pixels.shape[:2]
-    header = f"P6 {width} {height} 255 ".encode()
-    return tk.PhotoImage(master=owner, data=header + pixels.tobytes(), format="PPM").zoom(scale)
+        show_cells(self, composite(rgba, "checker"), self.scale)
 
 
 class Player(CellView):

@@ -75,7 +75,7 @@ class Tank(ttk.Frame):
         if target is None:
             self._beside.grid_remove()
         else:
-            _show(self._aside, composite(target, self._background), self._scale // 2)
+            show_cells(self._aside, composite(target, self._background), self._scale // 2)
             self._beside.grid()
         self.play(True)
         self._draw()
@@ -205,7 +205,9 @@ class Tank(ttk.Frame):
             self._taken, self._counted = 0, time.monotonic()
 
     def _draw(self) -> None:
-        _show(self._glass, look(self.life.state, self._view.get(), self._background), self._scale)
+        show_cells(
+            self._glass, look(self.life.state, self._view.get(), self._background), self._scale
+        )
         self._tell()
 
     def _tell(self) -> None:
@@ -308,8 +310,8 @@ def _picture(parent: tk.Misc, sides: tuple[int, int], cursor: str) -> tk.Label:
     return tk.Label(parent, image=blank, bd=0, cursor=cursor)
 
 
-def _show(label: tk.Label, cells: Pixels, scale: int) -> None:
-    """Show cells (H, W, 3) as squares of ``scale`` pixels."""
+def show_cells(label: tk.Label, cells: Pixels, scale: int) -> None:
+    """Let a label show cells (H, W, 3) as squares of ``scale`` pixels."""
     pixels = np.repeat(np.repeat(cells, scale, axis=0), scale, axis=1)
     header = b"P6 %d %d 255 " % (pixels.shape[1], pixels.shape[0])
     image = tk.PhotoImage(master=label, data=header + pixels.tobytes(), format="PPM")
