@@ -36,7 +36,7 @@ JOBS = {
         ["ruff", "check"],
         ["ruff", "format", "--check"],
         ["mypy"],
-        ["python", "-m", "pytest"],
+        ["python", "tests/on_the_wheel.py"],
     ],
 }
 AFTERWARDS = """

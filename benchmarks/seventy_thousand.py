@@ -2,13 +2,16 @@
 
     python benchmarks/seventy_thousand.py make FOLDER --like data/zoo.h5
     python benchmarks/seventy_thousand.py run FOLDER [NAME ...]
+    python benchmarks/seventy_thousand.py pictures FOLDER
+    python benchmarks/seventy_thousand.py begin FOLDER
 
 ``make`` needs 3 GB and writes ``FOLDER/zoo.h5``, all MNIST but for eight NCAs. Pictures and rows
 are simulated: files of MNIST's form that repeat the 5,000 digits at hand, and rows of a real zoo,
 their weights moved by noise a fifth as large as what training did. The zoo has the size and the
 spread of a real one; its accuracies mean nothing. ``run`` needs 6 GB more and prints a row of the
 table in docs/scale.md for each command: seconds, those that its processes spent computing, and the
-most memory that they held together, looked at ten times a second.
+most memory that they held together, looked at ten times a second. ``pictures`` writes the pictures
+alone, ``begin`` measures what a build of them all does before its first fit.
 """
 
 import argparse
@@ -17,12 +20,14 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nca_zoo import build as building
 from nca_zoo.build import BuildSettings, header
 from nca_zoo.image_sets import read_digits
 from nca_zoo.images import Picture, load_pictures
@@ -192,16 +197,48 @@ def memory(group: int) -> Iterator[int]:
             continue  # it ended meanwhile
 
 
+def begin(folder: Path) -> None:
+    """Measure what a build of all pictures does until the first task could be handed out."""
+
+    def first(function: Any, tasks: Iterator[Any], *_: Any) -> Iterator[Any]:
+        next(tasks)
+        return iter(())
+
+    building.run = first
+    began = time.process_time()
+    source, pictures = load_pictures("mnist", tuple(range(10)), data_dir=folder)
+    _say(f"{len(pictures)} pictures read", began)
+    counts = Counter(picture.split for picture in pictures)
+    began = time.process_time()
+    with ZooWriter(folder / "none.h5", header(source, SETTINGS)) as writer:
+        list(building.build(pictures, SETTINGS, writer))
+    _say("the work sorted", began)
+    print(f"split: {dict(counts)}")
+
+
+def _say(what: str, began: float) -> None:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"{what}: {time.process_time() - began:.1f} CPU s, at most {most / 1e6:.0f} MB so far")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("make", "run"):
+    for verb in VERBS:
         verbs.add_parser(verb).add_argument("folder", type=Path)
     verbs.choices["make"].add_argument("--like", type=Path, default=Path("data/zoo.h5"))
     verbs.choices["run"].add_argument("names", nargs="*", choices=[[], *COMMANDS])
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    make(given.folder, given.like) if given.verb == "make" else run(given.folder, given.names)
+    VERBS[given.verb](given)
+
+
+VERBS = {
+    "make": lambda given: make(given.folder, given.like),
+    "run": lambda given: run(given.folder, given.names),
+    "pictures": lambda given: write_pictures(given.folder),
+    "begin": lambda given: begin(given.folder),
+}
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from nca_zoo.schema import (
 )
 
 CHUNK_BYTES = 1 << 19
-CHECKSUM_BYTES = 4  # behind each chunk; HDF5 2.0 crashes on a chunk that has no room for it
+CHECKSUM_BYTES = 4  # behind each chunk
 # What h5py raises on a damaged or hostile file
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -219,11 +219,16 @@ def _dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, str
         if any(part > whole for part, whole in zip(chunk, shape, strict=True)):
             return None, f"{shown}: chunks of {chunk} in data of {shape}"
         n_bytes = math.prod(chunk) * dataset.dtype.itemsize + CHECKSUM_BYTES * len(filters)
-        if dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None):
+        if not _chunks_take(dataset, n_bytes):
             return None, f"{shown}: damaged (a chunk is not stored in {n_bytes} bytes)"
     if name not in BY_NAME and (shown != name or dataset.dtype.str not in ("<f4", "<f8")):
         return None, f"{shown}: not in schema {SCHEMA}; further columns must be float32 or float64"
     return dataset, ""
+
+
+def _chunks_take(dataset: h5py.h5d.DatasetID, n_bytes: int) -> bool:
+    """Whether each chunk is stored in so many bytes: with no room for a checksum HDF5 crashes."""
+    return not dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None)
 
 
 def _extra(name: str, dataset: h5py.h5d.DatasetID) -> Column:

@@ -9,11 +9,14 @@ import os
 import re
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
+from itertools import takewhile
 from queue import Empty, Queue
 from typing import Any
 
@@ -24,8 +27,10 @@ from nca_zoo.errors import ZooError
 
 SAME = ("nca-zoo", "numpy", "numba")  # versions that decide the last bit of a result
 DEATHS = 3  # of workers in a row, without a result between them, until we give up
+ROOM_S = 0.01  # how often to look whether results were taken
 LOOK_S = 0.5  # how often to look whether a cluster is still there
 AHEAD = 1000  # tasks handed to a cluster at a time: enough for workers that join later
+BACKLOG = 100  # results of a cluster that wait to be taken before no more tasks are handed to it
 ANSWER_S = 10  # how long to wait for the scheduler of a cluster
 
 LOST = "the cluster's scheduler is gone; once there is one, the same command goes on from here"
@@ -115,10 +120,23 @@ def _remote(client: Any, calls: Iterable[Any]) -> Generator[Any]:
 
     joblib would wait for ever for a scheduler that died, and for a task that Dask gave up. So a
     thread waits for joblib, and we for the thread, with an eye on the client and on every task.
+    And joblib would hand out tasks as fast as they are done, and keep the results of all if they
+    are taken slowly. So another thread tells it that a task is done, once there is room.
     """
     from joblib._dask import DaskDistributedBackend
 
     found: Queue[tuple[str, Any]] = Queue()
+    done: Queue[Callable[[], None] | None] = Queue()
+    over = threading.Event()
+
+    def tell() -> None:
+        while told := done.get():
+            while found.qsize() > BACKLOG and not over.is_set():
+                time.sleep(ROOM_S)
+            try:
+                told()  # and so have the next one made
+            except Exception as error:
+                found.put(("error", error))
 
     def given_up(future: Future[Any]) -> None:
         if error := future.exception():
@@ -129,7 +147,7 @@ def _remote(client: Any, calls: Iterable[Any]) -> Generator[Any]:
             return AHEAD  # for a single worker joblib would do the work here
 
         def submit(self, func: Any, callback: Any = None) -> Any:
-            future = super().submit(func, callback)
+            future = super().submit(func, lambda result: done.put(partial(callback, result)))
             future.add_done_callback(given_up)
             return future
 
@@ -139,25 +157,31 @@ def _remote(client: Any, calls: Iterable[Any]) -> Generator[Any]:
                 pool = Parallel(
                     -1, return_as="generator_unordered", pre_dispatch=AHEAD, batch_size=1
                 )
-                for result in pool(calls):
+                for result in pool(takewhile(lambda _: not over.is_set(), calls)):
                     found.put(("result", result))
             found.put(("end", None))
         except Exception as error:
             found.put(("error", error))
+        finally:
+            done.put(None)
 
-    threading.Thread(target=wait, daemon=True).start()
-    while True:
-        try:
-            kind, value = found.get(timeout=LOOK_S)
-        except Empty:
-            if client.status not in ("running", "connecting"):
-                raise ZooError(LOST) from None
-            continue
-        if kind == "end":
-            return
-        if kind == "error":
-            raise value
-        yield value
+    for thread in (wait, tell):
+        threading.Thread(target=thread, daemon=True).start()
+    try:
+        while True:
+            try:
+                kind, value = found.get(timeout=LOOK_S)
+            except Empty:
+                if client.status not in ("running", "connecting"):
+                    raise ZooError(LOST) from None
+                continue
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        over.set()
 
 
 def _explained(error: Exception, client: Any) -> Exception:

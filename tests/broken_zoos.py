@@ -4,6 +4,8 @@
 
 prints a table: how many files of each kind, what became of them, and whatever went wrong: a crash,
 a hang, an answer that is not one clear line, memory beyond the limit, a file touched elsewhere.
+``--kind`` takes one kind alone; ``--unguarded`` leaves out our check of what would crash HDF5, so
+that its crashes are counted as what is wrong.
 With ``strace`` on the machine every file that a reader opens is seen, those that HDF5 opens
 included.
 """
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ import numpy as np
 from click.testing import CliRunner
 from mutations import KINDS, bases
 
+from nca_zoo import layout
 from nca_zoo import verify as checking
 from nca_zoo.verify import verify
 from nca_zoo.zoofile import open_zoo
@@ -59,10 +62,11 @@ class Outcome:
     peak: int = 0  # bytes of memory beyond those at the start
 
 
-def broken_files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+def broken_files(
+    count: int, seed: int, names: Sequence[str] = tuple(KINDS)
+) -> Iterator[tuple[str, bytes]]:
     """``count`` broken zoos: what was done to each, and its bytes. The same for the same seed."""
     whole = bases()
-    names = list(KINDS)
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         kind = names[number % len(names)]
@@ -215,6 +219,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=KINDS, action="append", help="this kind alone")
+    parser.add_argument("--unguarded", action="store_true", help="let HDF5 read what crashes it")
     parser.add_argument("--keep", type=Path, help="folder for files that something was wrong with")
     parser.add_argument("--traced", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -223,12 +229,16 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="broken-zoos-"))
     inside = set_out(folder)
     warm_up(folder, inside)
+    if options.unguarded:
+        layout._chunks_take = lambda *_: True
     with contextlib.suppress(OSError):
         open(MARK).close()  # from here on strace's log counts
     began = time.monotonic()
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     failures, peak = [], 0
-    for number, (kind, data) in enumerate(broken_files(options.files, options.seed)):
+    for number, (kind, data) in enumerate(
+        broken_files(options.files, options.seed, options.kind or tuple(KINDS))
+    ):
         outcome = try_one(folder, inside, data)
         peak = max(peak, outcome.peak)
         seen[kind]["files"] += 1
@@ -285,7 +295,7 @@ def touched_elsewhere(log: list[str]) -> Counter[str]:
     """
     start = next(i for i, line in enumerate(log) if MARK in line)
     parent = log[0].split()[0]  # this script, which looks after its secrets
-    own = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
+    own = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), *filter(None, sys.path))
     own = (*own, "/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/etc/ld.so", "/etc/localtime")
     strays: Counter[str] = Counter()
     for line in log[start + 1 :]:

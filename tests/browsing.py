@@ -115,7 +115,7 @@ def file_url(exhibit, tmp_path_factory):
 
 def until(page, condition):
     """Wait until it holds. (Playwright's own way needs eval, which the page forbids.)"""
-    for _ in range(400):
+    for _ in range(2400):
         if condition():
             return
         page.wait_for_timeout(25)

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 from browsing import browser, exhibit, file_url, page, server, start, visit  # noqa: F401
+from hypothesis import HealthCheck, settings
 
 from nca_zoo import noise, rule
 
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
+
+# No example is wrong because the machine was busy.
+patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("patient", settings(), **patient)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
     )
 
 
-def finish(child: subprocess.Popen[str], code: int = 0, seconds: float = 120) -> str:
+def finish(child: subprocess.Popen[str], code: int = 0, seconds: float = 600) -> str:
     """Wait for the end and the right exit; returns what was said on stderr, the bar left out."""
     try:
         _, said = child.communicate(timeout=seconds)

@@ -11,7 +11,7 @@ from nca_zoo.init import glorot
 from nca_zoo.symmetry import act, compose, invert, random_element
 
 keys = st.integers(0, 2**64 - 1)
-few = settings(deadline=None, max_examples=8)
+few = settings(max_examples=8)
 
 
 @pytest.fixture(scope="module")

@@ -161,16 +161,16 @@ def test_bad_input_is_one_line_and_exit_1(tmp_path, monkeypatch, arguments, mess
 def test_a_stopped_build_keeps_what_it_reported(tmp_path, drawings, sent):
     out = tmp_path / "zoo.h5"
     command = [sys.executable, "-m", "nca_zoo_cli.main", "build", "--source", drawings, "--cohort"]
-    command += ["1", "--jobs", "1", "--init", "shared", "--regime", "growing", "--steps", "60"]
+    command += ["1", "--jobs", "1", "--init", "shared", "--regime", "growing", "--steps", "400"]
     command += ["--extra-steps", "0", "--attempts", "1", "--per-class", "all", "--out", out]
     child = subprocess.Popen(
         [str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not out.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(child.pid, sent)
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=240)
     assert child.returncode == 1
     last = said.strip().splitlines()[-1]
     assert "the same command goes on from there" in last

@@ -11,10 +11,9 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-import nca_zoo
 from nca_zoo_cli.main import COMMANDS, group
 
-REPOSITORY = Path(nca_zoo.__file__).parent.parent
+REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 PAGES = sorted(

@@ -51,7 +51,7 @@ def server(exhibit):
 
 def get(server, path, host=None, method="GET"):
     """Status, headers and body of a request whose path is sent as it stands."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.putrequest(method, path, skip_host=True)
     if host != "":
         connection.putheader("Host", host or f"127.0.0.1:{server.server_port}")
@@ -93,7 +93,7 @@ def test_it_refuses_those_who_call_it_by_another_name(server, host):
 
 def ask(server, request):
     """What comes back for bytes sent as they are: the status, or None if it just hangs up."""
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
         connection.sendall(request)
         answer = connection.recv(1 << 16)
     return int(answer.split()[1]) if answer.startswith(b"HTTP/") else None

@@ -60,7 +60,7 @@ def disk(tmp_path):
 
 
 def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not path.exists():
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
@@ -69,7 +69,7 @@ def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
 
 def test_kills_lose_nothing():
     script = [sys.executable, TESTS / "kill_builds.py", "--kills", "6", "--seed", "3"]
-    run = subprocess.run(script, capture_output=True, text=True, timeout=240, check=False)
+    run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Nothing lost, nothing changed." in run.stdout
     assert int(re.search(r"^all +(\d+)$", run.stdout, re.MULTILINE)[1]) >= 6
@@ -160,7 +160,7 @@ main()
 def test_a_clock_that_jumps_back(tmp_path, drawings, whole):
     out = tmp_path / "zoo.h5"
     command = [sys.executable, "-c", CLOCKS, *arguments(drawings, out)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert run.returncode == 0, run.stderr
     assert f"{COUNT} NCAs;" in run.stdout
     assert same_but_for_time(out, whole)
@@ -202,6 +202,6 @@ def test_a_file_touched_elsewhere_would_be_seen():
 
 def test_broken_zoos_take_one_line():
     script = [sys.executable, TESTS / "broken_zoos.py", "--files", "60", "--seed", "3", "--traced"]
-    run = subprocess.run(script, capture_output=True, text=True, timeout=240, check=False)
+    run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Nothing went wrong." in run.stdout

@@ -147,7 +147,7 @@ def test_files_that_are_none(tmp_path, monkeypatch):
         read_weights(tmp_path / "huge.json")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), suffix=st.sampled_from([".safetensors", ".pt", ".json"]))
 def test_damaged_files_are_one_line(data, suffix, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")

@@ -67,7 +67,7 @@ def test_cells_are_a_whole_even_number_of_pixels():
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 7), st.integers(1, 4))
 def test_sheets_have_video_sides_and_room_for_every_panel(height, width, panels, columns):
     sheet = Sheet(panels, columns, height, width, "dark", FILM)

@@ -21,9 +21,10 @@ from nca_zoo.share import parse_share
 from nca_zoo.zoofile import open_zoo
 from nca_zoo.zoowriter import ZooWriter
 
-quick = settings(deadline=None, max_examples=150)
+quick = settings(max_examples=150)
 on_disk = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 near = st.one_of(st.text(), st.text("0123456789-,:/. +e٣", max_size=20))  # and what looks right
 

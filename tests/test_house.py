@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import nca_zoo
 from nca_zoo_cli.main import group
 
-PACKAGE = Path(nca_zoo.__file__).parent
-REPOSITORY = PACKAGE.parent
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "nca_zoo"
 # From pictures to findings: a module imports only from those above it.
 ORDER = [
     *("errors", "rule", "noise", "regime"),

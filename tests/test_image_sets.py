@@ -7,31 +7,13 @@ import urllib.error
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from idx import BY_NAME, write_idx, write_set
 
 from nca_zoo.errors import ZooError
-from nca_zoo.image_sets import IDX_SETS
 from nca_zoo.images import load_pictures
-
-BY_NAME = {idx_set.name: idx_set for idx_set in IDX_SETS}
-
-
-def write_idx(path, array):
-    sides = np.array(array.shape, ">u4").tobytes()
-    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sides + array.astype(np.uint8).tobytes())
-
-
-def write_set(data_dir, name, height=5, width=4):
-    """A tiny set with its own sizes: 7 training and 3 test pictures of the classes 0, 1 and 4."""
-    idx_set = BY_NAME[name]
-    raw = data_dir / idx_set.dataset / "raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(7)
-    labels = np.array([4, 0, 1, 0, 4, 0, 1, 1, 0, 4])
-    images = rng.integers(0, 256, (10, height, width))
-    for prefix, part in ((idx_set.train, slice(0, 7)), (idx_set.test, slice(7, 10))):
-        write_idx(raw / f"{prefix}-images-idx3-ubyte", images[part])
-        write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels[part])
-    return raw, images, labels
+from nca_zoo.zoofile import open_zoo
+from nca_zoo_cli.main import group
 
 
 @pytest.fixture
@@ -158,3 +140,24 @@ def test_files_that_do_not_belong_together_are_named(tmp_path):
     write_idx(raw / "t10k-images-idx3-ubyte", np.zeros((3, 8, 8)))
     with pytest.raises(ZooError, match="differ in size: 4 x 5 and 8 x 8 pixels"):
         load_pictures("mnist", data_dir=tmp_path)
+
+
+@pytest.mark.usefixtures("no_torchvision")
+def test_a_build_of_all_of_a_set_keeps_its_official_split(tmp_path, monkeypatch):
+    labels = (*range(10), 3, 3, 7, *range(10), 5)
+    _, images, labels = write_set(tmp_path, "mnist", 8, 8, labels, train=13)
+    monkeypatch.setenv("NCA_ZOO_DATA", str(tmp_path))
+    arguments = ["build", "--source", "mnist", "--digits", "0-9", "--per-class", "all"]
+    quickly = ["--steps", "1", "--extra-steps", "0", "--attempts", "1", "--jobs", "1"]
+    result = CliRunner().invoke(group, [*arguments, *quickly])
+    assert result.exit_code == 0, result.output
+    zoo = open_zoo(tmp_path / "zoo.h5")
+    assert sorted(zoo.source_index) == list(range(24))
+    np.testing.assert_array_equal(zoo.label, labels[zoo.source_index])
+    np.testing.assert_array_equal(zoo.split == "train", zoo.source_index < 13)
+    np.testing.assert_array_equal(zoo.split == "test", zoo.source_index >= 13)
+    # Counted within the class, training pictures first.
+    places = [np.sum(labels[:index] == labels[index]) for index in zoo.source_index]
+    assert zoo.id.tolist() == [f"{k}-{n:03d}" for k, n in zip(zoo.label, places, strict=True)]
+    ink = images[zoo.source_index].astype(np.uint8)
+    np.testing.assert_array_equal(zoo.target[..., 3], ink)

@@ -23,7 +23,7 @@ def packed(cells):
 shapes = st.tuples(st.integers(3, 12), st.integers(3, 200))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_dilation_is_a_maximum_over_neighbours(shape, seed, share):
     cells = np.random.default_rng(seed).random(shape) < share
@@ -36,7 +36,7 @@ def test_dilation_is_a_maximum_over_neighbours(shape, seed, share):
     np.testing.assert_array_equal(out, packed(np.any(around, axis=0)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.integers(0, 2**64 - 1), st.integers(0, 1000))
 def test_the_fire_plane_is_the_fire_mask(shape, key, ca_step):
     height, width = shape

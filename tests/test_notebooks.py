@@ -16,7 +16,7 @@ import nca_zoo
 from nca_zoo.errors import ZooError
 from nca_zoo.viewer.explorer.notebook import live
 
-NOTEBOOKS = Path(nca_zoo.__file__).parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 SMALL = "--digits 1,7,8 --per-class 6 --jobs 1"
 LARGEST = 300_000  # bytes of a notebook in the repository

@@ -1,60 +1,37 @@
 """What people install: sdist and wheel are built, and the wheel works far from the checkout."""
 
-import shutil
-import subprocess
-import sys
+import base64
+import hashlib
 import sysconfig
 import tarfile
-import venv
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
+from on_the_wheel import CHECKOUT, build, install, run
 from rows import header, record
 
+import nca_zoo
+import nca_zoo_cli
 from nca_zoo.zoowriter import ZooWriter
 
-CHECKOUT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     not (CHECKOUT / "pyproject.toml").exists(), reason="needs the checkout to build from"
 )
-
-
-def run(*command, **options):
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=300, **options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder of an sdist, and of the wheel that was built from it."""
     pytest.importorskip("build")
-    folder = tmp_path_factory.mktemp("dist")
-    checkout = folder / "checkout"  # setuptools would leave its files in the real one
-    skipped = (".git", ".venv", "data", "build", "dist", "*.egg-info", "__pycache__")
-    shutil.copytree(CHECKOUT, checkout, ignore=shutil.ignore_patterns(*skipped, "notebooks"))
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, checkout)
-    return folder
+    return build(tmp_path_factory.mktemp("dist")).parent
 
 
 @pytest.fixture(scope="module")
 def installed(built, tmp_path_factory):
     """The interpreter of an environment with the wheel, and the libraries of this one."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=False)
-    scripts = "Scripts" if sys.platform == "win32" else "bin"
-    python = folder / scripts / ("python.exe" if sys.platform == "win32" else "python")
-    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    shared = [path for path in sys.path if path.endswith("site-packages")]
-    (Path(site) / "shared.pth").write_text("\n".join(shared))
-    wheel = next(built.glob("*.whl"))
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet",
-        "--force-reinstall", "--no-index", wheel)  # fmt: skip
-    return python
+    return install(next(built.glob("*.whl")), tmp_path_factory.mktemp("installed"))
 
 
 def test_the_sdist_builds_the_wheel_and_both_hold_what_they_must(built):
@@ -101,21 +78,18 @@ def test_the_wheel_reads_a_zoo_and_brings_its_data(installed, tmp_path):
     assert "(8336,)" in run(installed, "-c", code, cwd=tmp_path)
 
 
-def test_tests_run_on_the_wheel(installed, tmp_path):
-    for name in (
-        "conftest",
-        "browsing",
-        "plain",
-        "rows",
-        "test_rule",
-        "test_schema",
-        "test_distill",
-    ):
-        source = CHECKOUT / "tests" / f"{name}.py"
-        if source.exists():
-            shutil.copy(source, tmp_path)
-    said = run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path)
-    assert "passed" in said
+def test_the_code_under_test_is_a_whole_wheel_or_the_whole_checkout():
+    """Both packages from one place; if that is an installed wheel, every file as it came."""
+    places = {Path(package.__file__).resolve().parent for package in (nca_zoo, nca_zoo_cli)}
+    if places == {CHECKOUT / "nca_zoo", CHECKOUT / "cli"}:
+        return
+    files = [file for file in distribution("nca-zoo").files if file.hash]
+    for file in files:
+        digest = hashlib.new(file.hash.mode, file.locate().read_bytes()).digest()
+        assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value, file
+    wheel = {file.locate().resolve() for file in files}
+    assert {place / "__init__.py" for place in places} <= wheel
+    assert not any(CHECKOUT in path.parents for path in wheel)
 
 
 def test_this_interpreter_is_what_the_wheel_asks_for(built):

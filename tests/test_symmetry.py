@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nca_zoo import noise, rule
@@ -44,7 +44,7 @@ def same(g: Element, h: Element) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(key=keys, hidden=st.booleans(), spread=st.sampled_from([0.5, 1.0, 2.0]))
 def test_any_element_moves_the_weights_and_leaves_the_visible_rollout(weights, key, hidden, spread):
     g = random_element(key, hidden, spread)
@@ -94,7 +94,7 @@ def test_the_seed_vector_is_the_seed_cell_of_the_rule(hidden):
     np.testing.assert_array_equal(seed_vector(hidden), cell)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(a=keys, b=keys, c=keys)
 def test_it_is_a_group_and_it_acts(weights, a, b, c):
     g, h, k = (random_element(key) for key in (a, b, c))

@@ -28,6 +28,10 @@ def square(number):
     return number * number
 
 
+def megabyte(number):
+    return np.full(1 << 17, number)
+
+
 def fail(number):
     raise ZooError(f"no {number} today")
 
@@ -184,6 +188,31 @@ def test_a_cluster_that_does_not_answer(monkeypatch):
     monkeypatch.setattr("nca_zoo.workers.ANSWER_S", 0.5)
     with pytest.raises(ZooError, match="no scheduler answers"), cluster("tcp://127.0.0.1:9"):
         pass
+
+
+@posix
+def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, start, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setattr("nca_zoo.workers.AHEAD", 10)
+    monkeypatch.setattr("nca_zoo.workers.BACKLOG", 5)
+    taken = []
+
+    def tasks():
+        for number in range(300):
+            taken.append(number)
+            yield (number,)
+
+    address = scheduler(start, tmp_path)
+    worker(start, address)
+    with cluster(address) as client:
+        before = psutil.Process().memory_info().rss
+        results = run(megabyte, tasks(), client=client)
+        numbers = [next(results)[0]]
+        time.sleep(3)  # as a writer may be busy; a worker does hundreds meanwhile
+        assert len(taken) < 30  # the first, those handed out, those waiting, and a few in hand
+        numbers += [result[0] for result in results]
+        assert sorted(numbers) == list(range(300))
+        assert psutil.Process().memory_info().rss - before < 150e6  # of 300 MB
 
 
 @posix

@@ -131,7 +131,7 @@ def test_readers_of_other_libraries(path):
     assert int(label) == 2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     grid=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     numbers=st.lists(st.integers(0, 40), min_size=1, max_size=9, unique=True),

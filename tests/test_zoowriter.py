@@ -221,7 +221,7 @@ def test_the_system_refuses_to_write_more(tmp_path, limit):
     """A limit on the size of files, met by shards or by the merged file, is a full disk to us."""
     path = tmp_path / "zoo.h5"
     with child("limit", path, limit) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     assert process.returncode == 1, err
     assert "cannot be written: File too large" in err.splitlines()[-1]
     assert not list(tmp_path.rglob("*.tmp"))
@@ -261,7 +261,7 @@ def test_what_is_no_zoo_is_not_overwritten(tmp_path):
 def test_kills_lose_nothing(tmp_path):
     """SIGKILL at every kind of moment; ``zoo_child.py`` checks after each and resumes."""
     with child("kills", tmp_path) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     report = json.loads(out.splitlines()[-1])
     assert report["killed"] >= 10
