@@ -5,9 +5,10 @@ digits are trained with the sparse engine; along each run, every contender takes
 the training took, from the same weights, states and fire masks, and they take turns. Losses and
 gradients are compared: a contender that computes something else would be caught.
 
-    python benchmarks/training_step.py [--steps 200] [--every 50] [--out FILE]
+    python benchmarks/training_step.py [--steps 200] [--every 50] [--device cuda] [--out FILE]
 
 A step is the loss and its gradient; the optimiser, which is the same for all, is not in it.
+With --device, the dense engine takes the steps there too, and then those of many NCAs at once.
 CAX is timed at a few of the points only: it computes every cell, so that they cost it the same.
 """
 
@@ -54,10 +55,14 @@ class Recorder(SparseEngine):
         return super().gradients(weights, states, targets, keys, steps, every_step)
 
 
-def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
+def contenders(device: str | None) -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
     """Name -> (torch threads, the engine's answer to a call)."""
     one, two = SparseEngine(1), SparseEngine(2)
     dense, plain = DenseEngine(), PlainTorch()
+    there = {}
+    if device is not None:
+        away = DenseEngine(device)
+        there = {f"our dense engine on {device}": (1, lambda call: away.gradients(*call))}
     return {
         "sparse, 1 thread": (1, lambda call: one.gradients(*call)),
         "sparse, 2 threads": (1, lambda call: two.gradients(*call)),
@@ -65,7 +70,19 @@ def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
         "our dense engine, 2 threads": (2, lambda call: dense.gradients(*call)),
         "plain torch, 1 thread": (1, lambda call: plain.gradients(*call)),
         "plain torch, 2 threads": (2, lambda call: plain.gradients(*call)),
-    }
+    } | there
+
+
+def many(device: str, call: Call, at_once: int, repeats: int = 3) -> tuple[float, int]:
+    """Seconds per NCA of a step of so many NCAs, copies of a call's, and its chunk's rollouts."""
+    engine = DenseEngine(device)
+    call = [np.repeat(a, at_once, axis=0) for a in call]
+    engine.gradients(*call)  # warms up: captures, compiles
+    began = time.perf_counter()
+    for _ in range(repeats):
+        engine.gradients(*call)
+    seconds = (time.perf_counter() - began) / repeats / at_once
+    return seconds, engine.chunk(*call[1].shape[2:4], int(call[4].max()), "last")
 
 
 def distance(found: Gradients, expected: Gradients) -> tuple[float, float]:
@@ -156,6 +173,8 @@ class CaxRows:
 @click.option("--ca-steps", default=80, show_default=True, help="CA steps of a training step.")
 @click.option("--init", default="meta", show_default=True, help="Where training starts.")
 @click.option("--cax-points", default=2, show_default=True, help="Points at which CAX is timed.")
+@click.option("--device", help="Also time the dense engine there, as cuda; cpu works too.")
+@click.option("--at-once", default=256, show_default=True, help="NCAs on that device at once.")
 @out_option
 def main(
     steps: int,
@@ -164,6 +183,8 @@ def main(
     ca_steps: int,
     init: str,
     cax_points: int,
+    device: str | None,
+    at_once: int,
     out: Path | None,
 ) -> None:
     """Time every contender along the training of ten digits, and print a table."""
@@ -171,7 +192,7 @@ def main(
     regime = dataclasses.replace(REGIMES["growing"], batch=8, pool=0, damaged=0)
     start = make_init(init, "growing")
     pictures = load_pictures("digits", per_class=1, data_dir=Path("data"))[1][:digits]
-    rivals = contenders()
+    rivals = contenders(device)
     times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in rivals}
     off: dict[str, list[tuple[float, float]]] = defaultdict(list)
     cax = CaxRows(cax_points, ca_steps)
@@ -229,6 +250,13 @@ def main(
         rows,
     )
     report.say(cax.notes())
+    if device is not None:
+        tell(f"{at_once} NCAs on {device}")
+        seconds, chunk = many(device, call, at_once)
+        report.say(
+            f"{at_once} NCAs at once on {device}: {1e3 * seconds:.2f} ms a step and NCA, copies to "
+            f"and from the device included; chunks of at most {chunk} rollouts."
+        )
     report.finish()
 
 

@@ -5,6 +5,7 @@ depends on the cohort, the worker or the order, so a build that was stopped goes
 not been.
 """
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -103,6 +104,11 @@ def build(
         with finishing():
             writer.add([record(wanted[fit.job.id], fit) for fit in fits])
         yield from fits
+
+
+def workers_for(device: str) -> int:
+    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
+    return (os.cpu_count() or 1) if device == "cpu" else 1
 
 
 def _ink(picture: Picture, settings: BuildSettings) -> float:

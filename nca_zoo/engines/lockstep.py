@@ -26,7 +26,7 @@ Run = Callable[[], object]
 Host = npt.NDArray[np.generic]
 
 ALIGNED = 512  # bytes, as torch's own allocations on a GPU
-FORWARD_FLOATS = 48 + 48 + 128 + 4 * 16  # a cell's share of what `step` has at its fullest moment
+FORWARD_FLOATS = 48 + 128 + 2 * 16  # a cell's share of what `step` has at its fullest moment
 BACK_FLOATS = 48 + 3 * 128 + 4 * 16  # and `step_back`
 MASK_BYTES = 6  # a cell's and step's share of what `fire_masks` has
 
@@ -80,10 +80,12 @@ def peak_bytes(shape: Shape, task: Task, dtype: torch.dtype) -> int:
     """Bytes on the device at the fullest moment: buffers, and what a step has beside them.
 
     That is either the draw of all fire masks, or one step: its perceptions, its hidden activations
-    and, going back, their derivatives.
+    and, going back, their derivatives and those by the weights.
     """
     floats = FORWARD_FLOATS if task == "rollout" else BACK_FLOATS
     beside = max(floats * dtype.itemsize, MASK_BYTES * shape.steps) * shape.cells
+    if task != "rollout":
+        beside += shape.n * rule.N_PARAMS * dtype.itemsize
     return buffer_bytes(shape, task, dtype) + beside
 
 
@@ -107,7 +109,7 @@ class Lockstep:
         dtype: torch.dtype,
         capture: Callable[[Run], Run],
         step: Callable[..., tuple[Tensor, Tensor]] = step,
-        step_back: Callable[..., Tensor] = step_back,
+        step_back: Callable[..., tuple[Tensor, Weights]] = step_back,
     ) -> None:
         self.shape, self.task = shape, task
         self._step, self._step_back = step, step_back
@@ -211,7 +213,10 @@ class Lockstep:
             d_state[..., : rule.VISIBLE].add_(off, alpha=self._slope)
         self._at.sub_(1)
         now = (self._now(name) for name in ("tape", "fires", "keeps"))
-        d_state.copy_(self._step_back(self._weights, *now, d_state, self._gradient))
+        d_before, d_weights = self._step_back(self._weights, *now, d_state)
+        d_state.copy_(d_before)
+        for total, part in zip(self._gradient, d_weights, strict=True):
+            total.add_(part)
 
     def _now(self, name: str) -> Tensor:
         """A buffer's part that belongs to the present CA step."""

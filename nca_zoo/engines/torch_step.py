@@ -50,11 +50,10 @@ def step_back(
     fire: Tensor,
     keep: Tensor,
     d_next: Tensor,
-    gradient: Weights,
-) -> Tensor:
-    """The transpose of ``step`` at ``state``: from the loss's derivative by the next state to this.
+) -> tuple[Tensor, Weights]:
+    """The transpose of ``step`` at ``state``; ``keep`` is what ``step`` said.
 
-    ``keep`` is what ``step`` said. Adds the derivative by the weights to ``gradient``. Hidden
+    From the loss's derivative by the next state to those by this one and by the weights. Hidden
     activations are computed again: keeping them would take eight times the memory of the state.
     """
     seen = perceive(state)
@@ -62,14 +61,13 @@ def step_back(
     d_grown = d_next * keep[..., None]
     d_update = (d_grown * fire[..., None]).flatten(1, 2)  # (N, H * W, 16)
     d_hidden = torch.ops.aten.threshold_backward(d_update @ weights.W2, hidden, 0)
-    gradient.W1.baddbmm_(d_hidden.mT, seen)
-    gradient.b1.add_(d_hidden.sum(dim=1))
-    gradient.W2.baddbmm_(d_update.mT, hidden)
-    gradient.b2.add_(d_update.sum(dim=1))
+    d_weights = Weights(
+        d_hidden.mT @ seen, d_hidden.sum(dim=1), d_update.mT @ hidden, d_update.sum(dim=1)
+    )
     d_seen = (d_hidden @ weights.W1).view(*state.shape[:3], rule.PERCEPTION)
     same, d_x, d_y = d_seen.split(rule.CHANNELS, dim=-1)
     # Turned by 180 degrees, a Sobel filter is its own negative: so its transpose is that, too.
-    return d_grown + same - sobel_x(d_x) - sobel_y(d_y)
+    return d_grown + same - sobel_x(d_x) - sobel_y(d_y), d_weights
 
 
 def perceive(state: Tensor) -> Tensor:
