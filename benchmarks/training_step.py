@@ -2,12 +2,14 @@
 
 Same mathematics for all: growing regime, batch 8, 80 CA steps, 28 x 28 cells, alpha = ink. Ten
 digits are trained with the sparse engine; along each run, every contender takes the very step that
-the training took, from the same weights, states and fire masks, and they take turns. Losses and
-gradients are compared: a contender that computes something else would be caught.
+the training took, from the same weights, states and fire masks, and they take turns. Each takes it
+twice, and the second time counts, since in training a step follows a step. Losses and gradients are
+compared: a contender that computes something else would be caught.
 
-    python benchmarks/training_step.py [--steps 200] [--every 50] [--out FILE]
+    python benchmarks/training_step.py [--steps 200] [--every 50] [--device cuda] [--out FILE]
 
 A step is the loss and its gradient; the optimiser, which is the same for all, is not in it.
+With --device, the dense engine takes the steps there too, and then those of many NCAs at once.
 CAX is timed at a few of the points only: it computes every cell, so that they cost it the same.
 """
 
@@ -75,10 +77,14 @@ def recorded(
         tell(f"{picture.id}: done")
 
 
-def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
+def contenders(device: str | None) -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
     """Name -> (torch threads, the engine's answer to a call)."""
     one, two = SparseEngine(1), SparseEngine(2)
     dense, plain = DenseEngine(), PlainTorch()
+    there = {}
+    if device is not None:
+        away = DenseEngine(device)
+        there = {f"our dense engine on {device}": (1, lambda call: away.gradients(*call))}
     return {
         "sparse, 1 thread": (1, lambda call: one.gradients(*call)),
         "sparse, 2 threads": (1, lambda call: two.gradients(*call)),
@@ -86,7 +92,19 @@ def contenders() -> dict[str, tuple[int, Callable[[Call], Gradients]]]:
         "our dense engine, 2 threads": (2, lambda call: dense.gradients(*call)),
         "plain torch, 1 thread": (1, lambda call: plain.gradients(*call)),
         "plain torch, 2 threads": (2, lambda call: plain.gradients(*call)),
-    }
+    } | there
+
+
+def many(device: str, call: Call, at_once: int, repeats: int = 3) -> tuple[float, int]:
+    """Seconds per NCA of a step of so many NCAs, copies of a call's, and its chunk's rollouts."""
+    engine = DenseEngine(device)
+    call = [np.repeat(a, at_once, axis=0) for a in call]
+    engine.gradients(*call)  # warms up: captures, compiles
+    began = time.perf_counter()
+    for _ in range(repeats):
+        engine.gradients(*call)
+    seconds = (time.perf_counter() - began) / repeats / at_once
+    return seconds, engine.chunk(*call[1].shape[2:4], int(call[4].max()), "last")
 
 
 def distance(found: Gradients, expected: Gradients) -> tuple[float, float]:
@@ -177,6 +195,8 @@ class CaxRows:
 @click.option("--ca-steps", default=80, show_default=True, help="CA steps of a training step.")
 @click.option("--init", default="meta", show_default=True, help="Where training starts.")
 @click.option("--cax-points", default=2, show_default=True, help="Points at which CAX is timed.")
+@click.option("--device", help="Also time the dense engine there, as cuda; cpu works too.")
+@click.option("--at-once", default=256, show_default=True, help="NCAs on that device at once.")
 @out_option
 def main(
     steps: int,
@@ -185,11 +205,13 @@ def main(
     ca_steps: int,
     init: str,
     cax_points: int,
+    device: str | None,
+    at_once: int,
     out: Path | None,
 ) -> None:
     """Time every contender along the training of ten digits, and print a table."""
     report = Report("A training step", out, cax_step.LIBRARIES)
-    rivals = contenders()
+    rivals = contenders(device)
     times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in rivals}
     off: dict[str, list[tuple[float, float]]] = defaultdict(list)
     cax = CaxRows(cax_points, ca_steps)
@@ -199,9 +221,8 @@ def main(
         expected = SparseEngine().gradients(*call)
         for name, (threads, run) in rivals.items():
             torch.set_num_threads(threads)
-            if len(trained) == 1 and step == 0:
-                run(call)  # warms up
             time.sleep(PAUSE)  # threads of the one before it spin for a while
+            run(call)  # in training a step follows a step: threads awake, memory at hand
             began = time.perf_counter()
             found = run(call)
             times[name][step].append(time.perf_counter() - began)
@@ -240,6 +261,13 @@ def main(
         rows,
     )
     report.say(cax.notes())
+    if device is not None:
+        tell(f"{at_once} NCAs on {device}")
+        seconds, chunk = many(device, call, at_once)
+        report.say(
+            f"{at_once} NCAs at once on {device}: {1e3 * seconds:.2f} ms a step and NCA, copies to "
+            f"and from the device included; chunks of at most {chunk} rollouts."
+        )
     report.finish()
 
 

@@ -1,6 +1,5 @@
 """``nca-zoo build``: fit one NCA per picture and write the zoo file."""
 
-import os
 import signal
 import time
 from contextlib import nullcontext
@@ -12,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nca_zoo.build import build as build_zoo
-from nca_zoo.build import header
+from nca_zoo.build import header, workers_for
 from nca_zoo.errors import ZooError
 from nca_zoo.images import SOURCES, load_pictures, parse_classes
 from nca_zoo.quality import Status
@@ -58,7 +57,7 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Worker processes.  [default: one per CPU]",
+    help="Worker processes.  [default: one per CPU; other devices: 1]",
 )
 @click.option(
     "--cluster",
@@ -124,7 +123,7 @@ def build(
                 cluster(address) if address else nullcontext() as client,
                 tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
             ):
-                workers = jobs or os.cpu_count() or 1
+                workers = jobs or workers_for(settings.device)
                 for fit in build_zoo(pictures, settings, writer, workers, cohort, client):
                     done += 1
                     failed += fit.status != "ok"

@@ -6,6 +6,7 @@ not been.
 """
 
 import contextlib
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -112,6 +113,11 @@ def build(
         with finishing():
             writer.add([record(wanted[fit.job.id], fit) for fit in fits])
         yield from fits
+
+
+def workers_for(device: str) -> int:
+    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
+    return (os.cpu_count() or 1) if device == "cpu" else 1
 
 
 def _ink(picture: Picture, settings: BuildSettings) -> float:

@@ -49,7 +49,10 @@ def test_training_step_compares_all_contenders(tmp_path):
     report = run(
         "training_step", tmp_path,
         *("--steps", "0", "--digits", "1", "--ca-steps", "2", "--cax-points", "0"),
+        *("--device", "cpu", "--at-once", "3"),
     )  # fmt: skip
+    assert float(cells(report, "our dense engine on cpu")[1]) > 0
+    assert "3 NCAs at once on cpu: " in report
     for name in ("sparse", "our dense engine", "plain torch"):
         for threads in ("1 thread", "2 threads"):
             assert float(cells(report, f"{name}, {threads}")[1]) > 0

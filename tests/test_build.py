@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from nca_zoo.build import BuildSettings, build, header
+from nca_zoo.build import BuildSettings, build, header, workers_for
 from nca_zoo.errors import ZooError
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
@@ -132,6 +132,25 @@ def test_the_command_builds_says_so_and_resumes(tmp_path, drawings):
     third = run(*command, "--per-class", "all", "--jobs", 1, "--batch", 4)
     assert third.exit_code == 1
     assert "regime.batch 2 -> 4" in third.stderr
+
+
+def test_the_dense_engine_builds_what_the_sparse_one_does(tmp_path, drawings):
+    command = ["build", "--source", drawings, "--init", "shared", *QUICKLY, "--per-class", 1]
+    zoos = []
+    for engine in ("dense", "sparse"):
+        out = tmp_path / f"{engine}.h5"
+        result = run(*command, "--jobs", 1, "--engine", engine, "--cohort", 2, "--out", out)
+        assert result.exit_code == 0, result.output
+        zoos.append(open_zoo(out))
+    dense, sparse = zoos
+    assert dense.attrs["settings"]["engine"] == "dense"
+    assert dense.id.tolist() == sparse.id.tolist()
+    np.testing.assert_allclose(dense.column("loss"), sparse.column("loss"), rtol=1e-3)
+
+
+def test_one_process_drives_a_gpu():
+    assert workers_for("cuda") == workers_for("mps") == 1
+    assert workers_for("cpu") == os.cpu_count()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ ORDER = [
     *("errors", "rule", "noise", "regime"),
     *("image_sets", "image_files", "images", "share", "targets", "init"),
     *("engines", "engines.tile", "engines.planes", "engines.workspace", "engines.kernels"),
-    *("engines.sparse", "engines.dense"),
+    *("engines.sparse", "engines.torch_step", "engines.lockstep", "engines.dense"),
     *("quality", "cohort", "trainer", "diary", "metastart"),
     *("schema", "layout", "filelock", "interrupts", "parts", "assemble"),
     *("zoofile", "sampling", "zoowriter", "workers", "build", "solo", "background"),
