@@ -1,6 +1,7 @@
 """How the dense engine goes easy on a device: chunks, capture, compilation, bounded memory."""
 
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nca_zoo import noise, rule
-from nca_zoo.engines.dense import DenseEngine
+from nca_zoo.engines.dense import GPU_SHARE, DenseEngine
 from nca_zoo.engines.lockstep import Lockstep, Shape, buffer_bytes, peak_bytes
 from nca_zoo.engines.torch_step import fire_masks
 
@@ -217,6 +218,15 @@ def test_memory_is_what_the_formula_says(lively_weights, task, grid):
             lockstep.differentiate(steps)
     said = peak_bytes(shape, task, torch.float32)
     assert 0.8 * said < living.peak <= said
+
+
+def test_the_table_of_the_docs_is_what_the_engine_would_do():
+    docs = (Path(__file__).parent.parent / "docs" / "performance.md").read_text()
+    for gigabytes in (8, 24, 80):
+        memory = int(GPU_SHARE * gigabytes * 2**30)
+        engine = DenseEngine(memory=memory, chunk_cells=10**12)
+        training, gate = (engine.chunk(28, 28, 96, task) for task in ("last", "rollout"))
+        assert f"| {gigabytes} GiB | {training // 2:,} | {gate:,} |" in docs
 
 
 def test_fire_masks_of_many_steps_are_those_of_the_generator():

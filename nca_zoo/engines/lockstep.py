@@ -2,7 +2,7 @@
 
 Back-propagation needs the state before every CA step and computes all else again: a tape of
 states, a tenth of what autograd would keep. (Keeping fewer states, and computing some of them
-again too, would hardly save memory: one step's hidden activations weigh as much as ten states.)
+again too, would hardly save memory: one step's activations weigh as much as a dozen states.)
 
 The number of the step is a tensor on the device, and all memory is laid out beforehand. So one CA
 step forward, and one back, can be captured once, as a CUDA graph, and replayed for every rollout.
