@@ -44,6 +44,12 @@ HALF_GROWN = 20  # the CA step that is taken apart
 LESSONS = (0, 10, 20, 40, 80, 160)  # training steps after which the picture is shown
 POOL_AFTER = 20  # training steps
 WOUND = Damage(200, radius=5)
+WOUNDED = {  # NCAs of the default zoo; the wound takes a third of the picture or so
+    "2-000": Damage(100, 8, 16, 6),
+    "3-007": Damage(100, 18, 14, 6),
+    "7-012": Damage(100, 8, 16, 6),
+    "8-003": Damage(100, 20, 12, 6),
+}
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
@@ -55,6 +61,17 @@ def growing(zoo: Zoo, path: Path) -> None:
         cells = composite(np.stack([state for _, state in run]), "dark")
         panels.append(frames.Panel(cells, zoo.id[row]))
     film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // 2))
+    write_gif(path, film + film[-1:] * HELD, FPS)
+
+
+def healing(zoo: Zoo, path: Path) -> None:
+    """Frames of grown NCAs that lose a circle of cells at the same moment, and grow it again."""
+    panels = []
+    for id_, wound in WOUNDED.items():
+        row = int(np.flatnonzero(zoo.id == id_)[0])
+        run = list(rollout(zoo.weights[row], seed_of(zoo, row), 220, every=EVERY, damage=[wound]))
+        panels.append(frames.Panel(composite(np.stack([s for _, s in run]), "dark"), id_))
+    film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels)))
     write_gif(path, film + film[-1:] * HELD, FPS)
 
 
@@ -168,6 +185,7 @@ def mixed(*command: str) -> Callable[[Zoo, Path], None]:
 
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
+    "healing.gif": healing,
     "strip.png": moments,
     "sheet.png": contact_sheet,
     "channels.png": apart,
