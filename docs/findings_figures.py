@@ -8,8 +8,8 @@ from findings_tables import best
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-PLAIN = ("weights", "aligned", "procrustes", "invariants", "walks", "queries", "pixels", "shuffled")
-COLOURS = ("#1971c2", "#4dabf7", "#74c0fc", "#2f9e44", "#8ce99a", "#f08c00", "#868e96", "#dee2e6")
+PLAIN = ("weights", "aligned", "procrustes", "invariants", "queries", "pixels", "shuffled")
+COLOURS = ("#1971c2", "#4dabf7", "#74c0fc", "#2f9e44", "#f08c00", "#868e96", "#dee2e6")
 
 
 def ladder(path: Path, result: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def fall(path: Path, result: dict[str, Any]) -> None:
     ]
     places = np.arange(len(features))
     _bars(axes, places - 0.2, [old for old, _ in pairs], 0.36, COLOURS[0], "as trained")
-    _bars(axes, places + 0.2, [new for _, new in pairs], 0.36, COLOURS[5], "scrambled")
+    _bars(axes, places + 0.2, [new for _, new in pairs], 0.36, COLOURS[4], "scrambled")
     _finish(axes, features, "accuracy")
     figure.legend(loc="outside right center", frameon=False)
     _save(figure, path)

@@ -38,8 +38,8 @@ from nca_zoo.zoofile import Zoo
 DOCS = Path(__file__).parent
 FIGURES = DOCS / "figures"
 INITS, REGIMES = ("meta", "shared", "independent"), ("growing", "persistent")
-LADDER = ("weights", "aligned", "procrustes", "invariants", "walks", "queries")
-ORBIT = ("weights", "aligned", "invariants", "walks")
+LADDER = ("weights", "aligned", "procrustes", "invariants", "queries")
+ORBIT = ("weights", "aligned", "invariants")
 BUDGETS = (10, 30, 100)  # training steps at most
 ONCE = ("--attempts", "1")  # all fits are read, so a second attempt would only cost time
 COLD_LR = {"growing": "5e-3", "persistent": "4e-3"}  # a start that knows nothing needs larger steps

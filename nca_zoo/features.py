@@ -120,12 +120,6 @@ def _invariants(zoo: "Zoo") -> "Transformer":
     return Invariants(seed_hidden(zoo))
 
 
-def _walks(zoo: "Zoo") -> "Transformer":
-    from nca_zoo.transformers import Walks
-
-    return Walks(seed_hidden(zoo))
-
-
 def _procrustes(zoo: "Zoo") -> "Transformer":
     from nca_zoo.transformers import Procrustes
 
@@ -182,7 +176,6 @@ FEATURES: dict[str, Feature] = {
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
-        Feature("walks", "weights", "what cells would become, whatever the basis", _walks),
         Feature("pixels", "control", "the target picture", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),

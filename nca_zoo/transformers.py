@@ -21,7 +21,6 @@ from nca_zoo.procrustes import aligned_mean
 from nca_zoo.queries import answers
 from nca_zoo.reduction import MAX_COMPONENTS, Basis, Scaling, find_basis
 from nca_zoo.rule import Array, param_slices
-from nca_zoo.walks import walks
 
 
 class Transformer(Protocol):
@@ -141,17 +140,6 @@ class Aligned(TransformerMixin, BaseEstimator):
         """``(N, P)``."""
         check_is_fitted(self)
         return align(np.asarray(weights, np.float32), self.reference_, self.seed_hidden)
-
-
-class Walks(_Plain):
-    """What cells would become: exact invariants that see the gates (nca_zoo/walks.py)."""
-
-    def __init__(self, seed_hidden: bool = True) -> None:
-        self.seed_hidden = seed_hidden
-
-    def transform(self, weights: Array) -> Vectors:
-        """``(N, 1152)``."""
-        return walks(weights, self.seed_hidden).astype(np.float32)
 
 
 class Procrustes(Aligned):

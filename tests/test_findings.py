@@ -40,17 +40,17 @@ def zoo(moved=0.25, **scores):
 def results():
     return {
         "shared growing": zoo(weights=0.9, aligned=0.9),
-        "independent growing": zoo(None, weights=0.2, aligned=0.55, walks=0.9),
+        "independent growing": zoo(None, weights=0.2, aligned=0.55, invariants=0.9),
     }
 
 
 def test_the_ladder_holds_the_best_reader_and_the_gap_that_is_closed(scripts, results):
     text = scripts[1].ladder(results)
     assert "| `weights` | 90.0 % (88.0 to 92.0) | 20.0 % (18.0 to 22.0) |" in text
-    assert "| `walks` | - | 90.0 % (88.0 to 92.0) |" in text
+    assert "| `invariants` | - | 90.0 % (88.0 to 92.0) |" in text
     assert "growing: of the 70.0 points" in text
-    assert "`aligned` 50 %, `walks` 100 % are recovered" in text
-    assert text.index("`walks`") < text.index("`pixels`")
+    assert "`aligned` 50 %, `invariants` 100 % are recovered" in text
+    assert text.index("`invariants`") < text.index("`pixels`")
 
 
 def test_no_gap_is_said_to_be_none(scripts, results):

@@ -23,7 +23,7 @@ ORDER = [
     *("zoofile", "sampling", "zoowriter", "workers", "build", "solo", "background"),
     *("merging", "distill", "exporting", "card", "foreign", "importing"),
     *("rollout", "dynamics", "measuring", "regrow", "verify"),
-    *("symmetry", "alignment", "walks", "procrustes"),
+    *("symmetry", "alignment", "procrustes"),
     *("pictures", "queries", "tangent", "reduction", "transformers", "features", "quantities"),
     *("resampling", "splits", "kernel", "networks", "readers", "reading", "probe", "orbit"),
     *("forecast", "mixing"),
