@@ -1,6 +1,7 @@
 """Learning curves as a picture: how well features are read, by pictures learned from."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ def write_curve(path: Path, result: "ProbeResult") -> None:
                 _draw(panel, points, feature, colour)
         sizes = sorted({point.size for point in result.curve})
         panel.set_xscale("log")
-        panel.set_xticks(sizes, [str(size) for size in sizes])
+        # A size too near the next has no room for its number.
+        room = [b > 1.4 * a for a, b in pairwise([*sizes, np.inf])]
+        panel.set_xticks(sizes, [str(s) if r else "" for s, r in zip(sizes, room, strict=True)])
         panel.minorticks_off()
         panel.set_title(reader)
         panel.set_xlabel("pictures learned from")
