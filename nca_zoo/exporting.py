@@ -192,7 +192,12 @@ def _torch(zoo: Zoo, path: Path) -> None:
             nca_id: {name: weights[row, slices[name]].view(shape) for name, shape in PARAM_SPEC}
             for row, nca_id in enumerate(zoo.id.tolist())
         },
-        "columns": _texts(zoo) | {name: torch.from_numpy(a) for name, a in arrays.items()},
+        # The seeds keep their bits, signed: torch 2.4 and 2.5 save no unsigned 64-bit numbers.
+        "columns": _texts(zoo)
+        | {
+            name: torch.from_numpy(a.view(np.int64) if a.dtype == np.uint64 else a)
+            for name, a in arrays.items()
+        },
         "init_weights": torch.from_numpy(start),
         "attributes": attributes(zoo),
     }

@@ -133,7 +133,8 @@ def test_torch(zoo, tmp_path):
         tensors = {name: tensor.numpy() for name, tensor in read["state_dicts"][nca_id].items()}
         np.testing.assert_array_equal(rule.flatten(tensors), zoo.weights[row])
     assert read["columns"]["id"] == zoo.id.tolist()
-    np.testing.assert_array_equal(read["columns"]["rng_seed"].numpy(), zoo.rng_seed, strict=True)
+    seeds = read["columns"]["rng_seed"].numpy().view(np.uint64)
+    np.testing.assert_array_equal(seeds, zoo.rng_seed, strict=True)
     np.testing.assert_array_equal(read["init_weights"].numpy(), zoo.attrs["init_weights"])
     assert settings_in(read["attributes"]["settings"]) == 2
 
