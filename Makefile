@@ -16,7 +16,7 @@ notebooks: # run them from top to bottom and keep what they show
 writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
 	.venv/bin/python docs/make_writeup.py
 
-findings: # tables and figures of docs/findings.md: about 40 minutes on two cores, resumable
+findings: # tables and figures of docs/findings.md: about 50 minutes on two cores, resumable
 	.venv/bin/python docs/make_findings.py
 
 starts: # the meta-learned starts that ship with the package: half an hour on two cores
