@@ -43,7 +43,7 @@ AFTERWARDS = """
 The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 
     {scripts}/nca-zoo show 3-007 --terminal           watch one grow, here
-    {scripts}/nca-zoo show 8-003 --damage 200:20,12,6   and heal
+    {scripts}/nca-zoo show 8-003 --damage 200:20,12,6 and heal
     {scripts}/nca-zoo explore                         all of them, alive in the browser
     {scripts}/nca-zoo info                            what the file holds
     {scripts}/nca-zoo --help

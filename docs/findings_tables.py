@@ -112,7 +112,7 @@ def clusters(result: dict[str, Any]) -> str:
         return "\nToo few pictures for two sets.\n"
     nmi: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for row in blocks[0]:
-        what = (row["method"], row["feature"], row["scaling"])
+        what = _what(row)
         nmi[what] = np.array([r["nmi"] for b in blocks for r in b if _what(r) == what])
     rows, lines = [], []
     for method in ("kmeans", "hdbscan"):

@@ -50,29 +50,19 @@ WOUNDED = {  # NCAs of the default zoo; the wound takes a third of the picture o
     "7-012": Damage(100, 8, 16, 6),
     "8-003": Damage(100, 20, 12, 6),
 }
+HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
 def growing(zoo: Zoo, path: Path) -> None:
     """Frames of two NCAs of each class growing side by side."""
-    panels = []
-    for row in sample_classes(zoo.label, 2):
-        run = list(rollout(zoo.weights[row], seed_of(zoo, row), LAST, every=EVERY))
-        cells = composite(np.stack([state for _, state in run]), "dark")
-        panels.append(frames.Panel(cells, zoo.id[row]))
-    film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // 2))
-    write_gif(path, film + film[-1:] * HELD, FPS)
+    _film(path, zoo, {row: [] for row in sample_classes(zoo.label, 2)}, LAST, lines=2)
 
 
 def healing(zoo: Zoo, path: Path) -> None:
     """Frames of grown NCAs that lose a circle of cells at the same moment, and grow it again."""
-    panels = []
-    for id_, wound in WOUNDED.items():
-        row = int(np.flatnonzero(zoo.id == id_)[0])
-        run = list(rollout(zoo.weights[row], seed_of(zoo, row), 220, every=EVERY, damage=[wound]))
-        panels.append(frames.Panel(composite(np.stack([s for _, s in run]), "dark"), id_))
-    film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels)))
-    write_gif(path, film + film[-1:] * HELD, FPS)
+    wounds = {int(np.flatnonzero(zoo.id == id_)[0]): [wound] for id_, wound in WOUNDED.items()}
+    _film(path, zoo, wounds, HEALED)
 
 
 def contact_sheet(zoo: Zoo, path: Path) -> None:
@@ -199,6 +189,17 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "mix-line.png": mixed("line", "3-000", "3-007"),
     "mix-means.png": mixed("survey", "--pairs", "50"),
 }
+
+
+def _film(path: Path, zoo: Zoo, lives: dict[int, list[Damage]], last: int, lines: int = 1) -> None:
+    """Write a film of some rows' lives side by side, each with its wounds, to CA step ``last``."""
+    panels = []
+    for row, wounds in lives.items():
+        run = list(rollout(zoo.weights[row], seed_of(zoo, row), last, every=EVERY, damage=wounds))
+        cells = composite(np.stack([state for _, state in run]), "dark")
+        panels.append(frames.Panel(cells, zoo.id[row]))
+    film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // lines))
+    write_gif(path, film + film[-1:] * HELD, FPS)
 
 
 def _example(zoo: Zoo) -> int:

@@ -117,7 +117,7 @@ class DenseEngine:
 
     def chunk(self, height: int, width: int, steps: int, task: Task) -> int:
         """How many rollouts of so many CA steps go together, were there that many."""
-        steps = max(1, -(-steps // STEPS)) * STEPS
+        steps = _laid_out(steps)
         one, two = (peak_bytes(Shape(n, height, width, steps), task, self.dtype) for n in (1, 2))
         return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
 
@@ -126,7 +126,7 @@ class DenseEngine:
     ) -> Iterator[tuple[slice, Order, Lockstep]]:
         """Parts of ``order``, where they begin and end, and a place on the device for each."""
         most = self.chunk(height, width, steps, task)
-        steps = max(1, -(-steps // STEPS)) * STEPS
+        steps = _laid_out(steps)
         for start in range(0, len(order), most):
             these = order[start : start + most]
             shape = Shape(self._padded(len(these), most), height, width, steps)
@@ -198,6 +198,11 @@ class CudaGraphs:
 
 def _free(device: torch.device) -> int:
     return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
+
+
+def _laid_out(steps: int) -> int:
+    """How many CA steps memory is laid out for, where so many are taken."""
+    return max(1, -(-steps // STEPS)) * STEPS
 
 
 def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

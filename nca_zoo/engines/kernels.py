@@ -216,8 +216,9 @@ def rollout(weights, state, key, first_step, n_steps, ws):
     height, width = state.shape[0], state.shape[1]
     _load(weights, state, ws)
     ws.first_row[0] = 0
+    first = ws.first_row[0]  # a literal 0 would have the step compiled once more, for it alone
     for ca_step in range(first_step, first_step + n_steps):
-        _step(ws, height, width, key, ca_step, ws.first_row[0])
+        _step(ws, height, width, key, ca_step, first)
     _unload(ws, state)
 
 
