@@ -50,7 +50,7 @@ _d_b2_product = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
 
 
 @njit(**OPTIONS)
-def _network(ws, start, first, m, pitch):
+def _network(state, w, cells, perception, hidden, update, start, first, m, pitch):
     """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
 
     Fills their perceptions and hidden activations, and the updates, whose rows count from
@@ -58,8 +58,6 @@ def _network(ws, start, first, m, pitch):
     is 0: a corner of the border, always dead.
     """
     rows = (m + ROWS - 1) // ROWS * ROWS
-    w, state, cells = ws.weights, ws.state, ws.cells
-    perception, hidden, update = ws.perception, ws.hidden, ws.update
     for i in range(first, first + m):
         at = cells[i] * CHANNELS
         sobel_row(state, at, pitch * CHANNELS, perception, i * PERCEPTION)
@@ -87,10 +85,9 @@ def _list_cells(plane, cells, first, height, width):
 
 
 @njit(**OPTIONS)
-def _ripen(plane, ws, start, first, mature, height, width):
+def _ripen(plane, state, cells, update, start, first, mature, height, width):
     """Write into ``mature`` which of a plane's cells, listed from row ``first`` on, will be so."""
     n, i = words(width), 0
-    state, cells, update = ws.state, ws.cells, ws.update
     for at in range(n, (height + 1) * n):
         bits = plane[at]
         ripe = np.uint64(0)
@@ -128,14 +125,16 @@ def _step(ws, height, width, key, ca_step, first):
     pitch, n = width + 2, words(width)
     inner = range(n, (height + 1) * n)
     pre, post, fire, mature, filled = ws.pre, ws.post, ws.fire, ws.mature, ws.filled
-    across, spread, cells, state, update = ws.across, ws.spread, ws.cells, ws.state, ws.update
+    across, spread, draws = ws.across, ws.spread, ws.draws
+    state, w, cells = ws.state, ws.weights, ws.cells
+    perception, hidden, update = ws.perception, ws.hidden, ws.update
     dilate(mature, across, pre, 0, height, width)
-    fire_plane(key, ca_step, ws.draws, fire, height, width)
+    fire_plane(key, ca_step, draws, fire, height, width)
     for at in inner:
         spread[at] = fire[at] & pre[at]
     m = _list_cells(spread, cells, first, height, width)
-    rows = _network(ws, first, first, m, pitch)
-    _ripen(spread, ws, first, first, mature, height, width)
+    rows = _network(state, w, cells, perception, hidden, update, first, first, m, pitch)
+    _ripen(spread, state, cells, update, first, first, mature, height, width)
     dilate(mature, across, post, 0, height, width)
 
     # A dead cell's update is erased at the end of the step, but the second alive mask sees it: for
@@ -148,10 +147,11 @@ def _step(ws, height, width, key, ca_step, first):
         dilate(spread, across, spread, 0, height, width)
         for at in inner:
             spread[at] &= fire[at] & ~pre[at]
-        ghosts = _list_cells(spread, cells, first + rows, height, width)
-        _network(ws, first, first + rows, ghosts, pitch)
+        below = first + rows
+        ghosts = _list_cells(spread, cells, below, height, width)
+        _network(state, w, cells, perception, hidden, update, first, below, ghosts, pitch)
         fire[:] = 0
-        _ripen(spread, ws, first, first + rows, fire, height, width)
+        _ripen(spread, state, cells, update, first, below, fire, height, width)
         dilate(fire, across, spread, 0, height, width)
         for at in inner:
             post[at] |= spread[at]
@@ -168,11 +168,10 @@ def _step(ws, height, width, key, ca_step, first):
 
 
 @njit(**OPTIONS)
-def _load(weights, state, ws):
+def _load(weights, state, grid, mature, filled, w):
     """Copy a state ``(H, W, 16)`` onto the padded grid and lay out the weights both ways."""
     height, width = state.shape[0], state.shape[1]
     pitch, n = width + 2, words(width)
-    grid, mature, w = ws.state, ws.mature, ws.weights
     mature[:] = 0
     for row in range(height):
         for col in range(width):
@@ -181,7 +180,7 @@ def _load(weights, state, ws):
                 grid[at + c] = state[row, col, c]
             if state[row, col, ALPHA] > _THRESHOLD:
                 mature[(row + 1) * n + col // 64] |= _ONE << np.uint64(col % 64)
-    _fill(ws.filled, height, width)
+    _fill(filled, height, width)
     for at in range(W1_T):
         w[at] = weights[at]
     for j in range(HIDDEN):
@@ -200,9 +199,8 @@ def _fill(plane, height, width):
 
 
 @njit(**OPTIONS)
-def _unload(ws, state):
+def _unload(grid, state):
     height, width = state.shape[0], state.shape[1]
-    grid = ws.state
     for row in range(height):
         for col in range(width):
             at = ((row + 1) * (width + 2) + col + 1) * CHANNELS
@@ -214,22 +212,20 @@ def _unload(ws, state):
 def rollout(weights, state, key, first_step, n_steps, ws):
     """Take ``n_steps`` CA steps from ``first_step`` on; ``state`` ``(H, W, 16)`` is overwritten."""
     height, width = state.shape[0], state.shape[1]
-    _load(weights, state, ws)
+    _load(weights, state, ws.state, ws.mature, ws.filled, ws.weights)
     ws.first_row[0] = 0
     first = ws.first_row[0]  # a literal 0 would have the step compiled once more, for it alone
     for ca_step in range(first_step, first_step + n_steps):
         _step(ws, height, width, key, ca_step, first)
-    _unload(ws, state)
+    _unload(ws.state, state)
 
 
 @njit(**OPTIONS)
-def _back(ws, pitch, first, m, out):
-    """Carry ``ws.grad`` back over one step's network, on its rows ``first`` to ``first + m``.
+def _back(cells, w, hidden, grad, update, d_hidden, d_perception, zeros, pitch, first, m, out):
+    """Carry ``grad`` back over one step's network, on its rows ``first`` to ``first + m``.
 
     Leaves the gradients of updates and hidden activations from row ``out`` of the chunk on.
     """
-    w, hidden, d_hidden, d_perception = ws.weights, ws.hidden, ws.d_hidden, ws.d_perception
-    cells, grad, update, zeros = ws.cells, ws.grad, ws.update, ws.zeros
     for i in range(m):
         row, site = (out + i) * CHANNELS, cells[first + i] * CHANNELS
         if site > 0:
@@ -246,13 +242,12 @@ def _back(ws, pitch, first, m, out):
 
 
 @njit(**OPTIONS)
-def _add_up(ws, first, m):
-    """Add the shares of the chunk's rows, ``first`` to ``first + m``, to ``ws.gradient``."""
+def _add_up(g, perception, hidden, update, d_hidden, ones, first, m):
+    """Add the shares of the chunk's rows, ``first`` to ``first + m``, to ``g``."""
     if m == 0:
         return
-    g, update, d_hidden, ones = ws.gradient, ws.update, ws.d_hidden, ws.ones
-    _d_w1_product(d_hidden, 0, ws.perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
-    _d_w2_product(update, 0, ws.hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
+    _d_w1_product(d_hidden, 0, perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
+    _d_w2_product(update, 0, hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
     # Sums over rows are products with ones, ROWS times over into one place.
     _d_b1_product(ones, 0, d_hidden, 0, g, _B1, g, _B1, ROWS, m)
     _d_b2_product(ones, 0, update, 0, g, _B2, g, _B2, ROWS, m)
@@ -293,10 +288,12 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
     height, width = state.shape[0], state.shape[1]
     pitch, plane = width + 2, (height + 2) * words(width)
     pixels = height * width * VISIBLE
-    _load(weights, state, ws)
+    _load(weights, state, ws.state, ws.mature, ws.filled, ws.weights)
     first_row, all_alive, visible = ws.first_row, ws.alive, ws.visible
     filled, spread, across = ws.filled, ws.spread, ws.across
-    grid, grad = ws.state, ws.grad
+    grid, grad, w, cells, g = ws.state, ws.grad, ws.weights, ws.cells, ws.gradient
+    perception, hidden, update = ws.perception, ws.hidden, ws.update
+    d_hidden, d_perception, zeros, ones = ws.d_hidden, ws.d_perception, ws.zeros, ws.ones
     first_row[0] = 0
     for t in range(steps):
         rows = _step(ws, height, width, key, t, first_row[t])
@@ -309,9 +306,9 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
                     for c in range(VISIBLE):
                         place = t * pixels + (row * width + col) * VISIBLE + c
                         visible[place] = grid[site * CHANNELS + c]
-    _unload(ws, state)
+    _unload(ws.state, state)
 
-    ws.gradient[:] = 0
+    g[:] = 0
     grad[:] = 0
     terms = steps if every_step else 1
     scale = np.float32(2.0 / (pixels * terms))
@@ -333,7 +330,10 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
                 spread[at] = filled[at] & ~alive[at]
             _clear(spread, grad, height, width)
             first = first_row[t]
-            _back(ws, pitch, first, first_row[t + 1] - first, first - first_row[start])
+            m, out = first_row[t + 1] - first, first - first_row[start]
+            _back(
+                cells, w, hidden, grad, update, d_hidden, d_perception, zeros, pitch, first, m, out
+            )
             # The rows' cells lie next to or in what lived before the step, their gradients go
             # to their neighbours.
             if t > 0:
@@ -342,7 +342,8 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
                 dilate(spread, across, filled, 0, height, width)
                 for at in range(plane):
                     filled[at] |= alive[at]
-        _add_up(ws, first_row[start], first_row[stop] - first_row[start])
+        rows = first_row[stop] - first_row[start]
+        _add_up(g, perception, hidden, update, d_hidden, ones, first_row[start], rows)
         stop = start
-    gradient[:] = ws.gradient
+    gradient[:] = g
     return total / (pixels * terms)

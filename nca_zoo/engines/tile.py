@@ -264,33 +264,15 @@ def product(
 
     @njit(**OPTIONS)
     def compiled_product(a, ai, b, bi, e, ei, c, ci, m, depth):
-        for j in range(0, n, width):
-            i = 0
-            while i + tall <= m:
-                tall_tile(
-                    a,
-                    ai + i * a_row,
-                    b,
-                    bi + j,
-                    e,
-                    ei + i * e_row + j,
-                    c,
-                    ci + i * c_row + j,
-                    depth,
-                )
-                i += tall
-            while i < m:
-                low_tile(
-                    a,
-                    ai + i * a_row,
-                    b,
-                    bi + j,
-                    e,
-                    ei + i * e_row + j,
-                    c,
-                    ci + i * c_row + j,
-                    depth,
-                )
-                i += ROWS
+        i = 0
+        while i < m:
+            is_tall = i + tall <= m
+            for j in range(0, n, width):
+                tile = (a, ai + i * a_row, b, bi + j, e, ei + i * e_row + j, c, ci + i * c_row + j)
+                if is_tall:
+                    tall_tile(*tile, depth)
+                else:
+                    low_tile(*tile, depth)
+            i += tall if is_tall else ROWS
 
     return compiled_product
