@@ -15,6 +15,7 @@ kernel that counts cycles around its statements (`statement_profile.py`).
 import dataclasses
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,13 @@ def matrix_rates(size: int) -> dict[str, float]:
         torch.set_num_threads(1)
         for name, run in (("numpy", lambda: a @ a), ("torch", lambda: ta @ ta)):
             run()
-            best = min(_timed(run) for _ in range(REPEATS))
-            rates[name] = 2e-9 * size**3 / best
+            rates[name] = 2e-9 * size**3 / _best(_timed, run)
     return rates
+
+
+def _best(measure: Callable[..., float], *arguments: Any) -> float:
+    """The least seconds of several measurements."""
+    return min(measure(*arguments) for _ in range(REPEATS))
 
 
 def _timed(run: Any) -> float:
@@ -167,16 +172,16 @@ def main(
         with threadpool_limits(1):
             found = count(call[0][0], call[1][0], call[3][0], ca_steps)
         seconds["first"] += _examples(call, kernels.forward_backward, space)
-        taken = min(_examples(call, kernels.forward_backward, space) for _ in range(REPEATS))
+        taken = _best(_examples, call, kernels.forward_backward, space)
         for name, rate in matrix_rates(matrix).items():
             rates[name].append(rate)
         best = max(rates["numpy"][-1], rates["torch"][-1])
         shares.append(1e-9 * found.operations / taken / best)
         total += found
         seconds["all"] += taken
-        seconds["forward"] += min(_rollouts(call, once) for _ in range(REPEATS))
+        seconds["forward"] += _best(_rollouts, call, once)
         if profiler:
-            seconds["counted"] += _examples(call, profiler.run, space)
+            seconds["counted"] += _best(_examples, call, profiler.run, space)
 
     _say_rates(report, total, seconds, rates, shares, ca_steps)
     if profiler:
