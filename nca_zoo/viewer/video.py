@@ -24,6 +24,7 @@ Progress = Callable[[Iterable[Pixels]], Iterable[Pixels]]
 
 # Without the marks, players guess the colour space, and guess differently.
 BT709 = "scale=out_color_matrix=bt709:out_range=tv,setparams=color_primaries=bt709:color_trc=bt709"
+SMALL = 1 << 20  # pixels; threads that share a smaller frame mostly wait for each other
 GIF_MAX_FPS = 50  # browsers slow down frames shorter than 20 ms
 PALETTE_FRAMES = 16  # a GIF's colours are chosen from about so many of its frames
 EXACT_COLOURS = 64  # of its 256 colours, how many are the most frequent ones, unchanged
@@ -60,6 +61,7 @@ def write_mp4(
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps)),
         *("-i", "pipe:0", "-vf", BT709, "-pix_fmt", "yuv420p"),
         *("-c:v", "libx264", "-preset", "superfast", "-tune", "animation", "-crf", "14"),
+        *("-threads", str(int(height * width < SMALL))),  # 0: as many as there are cores
         *("-movflags", "+faststart", "-f", "mp4"),
     ]
     with _whole(path) as part, tempfile.TemporaryFile() as complaints:
