@@ -9,7 +9,7 @@ import contextlib
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -71,7 +71,7 @@ def header(source: Source, settings: BuildSettings, size: int | None = None) -> 
         settings={
             "source": source.name,
             "size": size,
-            "target": asdict(settings.target),
+            "target": settings.target.as_dict(),
             "regime": settings.regime.as_dict(),
             "init": settings.init.name,
             "seed": settings.seed,

@@ -74,6 +74,17 @@ def seed_state(
     return state
 
 
+def seen(state: Array, trained: int = VISIBLE) -> Array:
+    """What is seen of a state ``(..., H, W, 16)``: premultiplied RGBA ``(..., H, W, 4)``.
+
+    trained: how many of the visible channels, from the last, training compares with a picture. All
+    four, or alpha alone, which then is the ink of a white drawing; R, G and B are hidden.
+    """
+    if trained == VISIBLE:
+        return state[..., :VISIBLE]
+    return np.repeat(state[..., ALPHA:VISIBLE], VISIBLE, axis=-1)
+
+
 def _neighbourhood(values: Array) -> dict[tuple[int, int], Array]:
     """The values ``(..., H, W, C)`` of each of the nine neighbours, zero beyond the border."""
     height, width = values.shape[-3:-1]

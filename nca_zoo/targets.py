@@ -1,6 +1,6 @@
 """From a picture to what an NCA should grow: an RGBA target, and the cell it grows from."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,17 +24,42 @@ class TargetSettings:
         the picture on black with alpha 1 everywhere, so that every cell lives.
     seed_at: ``ink`` seeds the lit cell nearest the centre, so that the first cells live where the
         target does; ``center`` seeds cell ``(H // 2, W // 2)``, whatever is there.
+    visible: ``rgba`` trains all four visible channels; ``grey`` alpha alone, for pictures whose
+        four are equal: what is drawn in white ink on nothing.
     """
 
     alpha: Literal["ink", "opaque"] = "ink"
     seed_at: Literal["ink", "center"] = "ink"
+    visible: Literal["rgba", "grey"] = "rgba"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("alpha", ("ink", "opaque")), ("seed_at", ("ink", "center"))):
+        choices = (
+            ("alpha", ("ink", "opaque")),
+            ("seed_at", ("ink", "center")),
+            ("visible", ("rgba", "grey")),
+        )
+        for name, allowed in choices:
             if getattr(self, name) not in allowed:
                 raise ZooError(
                     f"{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}"
                 )
+        if self.visible == "grey" and self.alpha == "opaque":
+            raise ZooError("visible grey makes alpha the picture, so alpha cannot be opaque")
+
+    @property
+    def trained(self) -> int:
+        """How many of the visible channels are trained, from the last: see ``rule.seen``."""
+        return 1 if self.visible == "grey" else VISIBLE
+
+    def as_dict(self) -> dict[str, str]:
+        """The settings as plain values, for the zoo file.
+
+        ``visible`` only where it is not ``rgba``: zoos from before there was a choice go on.
+        """
+        values = asdict(self)
+        if self.visible == "rgba":
+            del values["visible"]
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +69,19 @@ class Target:
     rgba: Rgba  # (H, W, 4) in [0, 1], RGB premultiplied by alpha, all multiples of 1/255
     seed_row: int
     seed_col: int
+    channels: int = VISIBLE  # how many of RGBA are trained, from the last
+
+    @property
+    def trained(self) -> Rgba:
+        """What training compares a state with: ``(H, W, channels)``."""
+        return self.rgba[..., VISIBLE - self.channels :]
 
 
 def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> Target:
     """The target of a picture: ``(H, W)`` ink or ``(H, W, 4)`` straight RGBA, uint8.
 
-    Raises ZooError for a picture of fewer than 3 x 3 pixels and for an empty one, whose ink (or
-    alpha) is nowhere above the alive threshold of 0.1.
+    Raises ZooError for a picture of fewer than 3 x 3 pixels, for an empty one, whose ink (or
+    alpha) is nowhere above the alive threshold of 0.1, and for colours where only grey is visible.
     """
     _check(pixels)
     levels = _premultiplied(pixels)
@@ -62,9 +93,11 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
         )
     if settings.alpha == "opaque":
         levels[..., ALPHA] = 255
+    if settings.visible == "grey" and (levels != levels[..., ALPHA:]).any():
+        raise ZooError("the picture has colours; grey shows white ink only: use visible rgba")
     height, width = ink.shape
     row, col = _seed_on(ink) if settings.seed_at == "ink" else (height // 2, width // 2)
-    return Target(restored(levels), row, col)
+    return Target(restored(levels), row, col, settings.trained)
 
 
 def stored(rgba: npt.NDArray[np.floating]) -> Pixels:

@@ -20,6 +20,7 @@ from nca_zoo.parts import (
     read_rows,
     zoo_path,
 )
+from nca_zoo.rule import VISIBLE
 from nca_zoo.schema import Column, column_problem
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ class Zoo:
         """Height and width in cells, the same for all NCAs."""
         sizes = self._parts[0].layout.sizes
         return sizes["H"], sizes["W"]
+
+    @property
+    def trained(self) -> int:
+        """How many of the visible channels its NCAs show, from the last: see ``rule.seen``."""
+        target = self.attrs["settings"].get("target")
+        grey = isinstance(target, dict) and target.get("visible") == "grey"
+        return 1 if grey else VISIBLE
 
     @property
     def file_bytes(self) -> int:
