@@ -54,7 +54,9 @@ class Member:
 class Cohort:
     """K NCAs in training: weights, optimiser and pool as arrays with a leading K."""
 
-    def __init__(self, regime: Regime, engine: Engine, height: int, width: int) -> None:
+    def __init__(
+        self, regime: Regime, engine: Engine, height: int, width: int, channels: int = rule.VISIBLE
+    ) -> None:
         self.regime, self.engine = regime, engine
         state = (height, width, rule.CHANNELS)
         self.members: list[Member] = []
@@ -62,7 +64,7 @@ class Cohort:
         self.mean = np.zeros_like(self.weights)  # Adam's first moment
         self.square = np.zeros_like(self.weights)  # Adam's second moment
         self.seeds = np.zeros((0, *state), np.float32)
-        self.targets = np.zeros((0, height, width, rule.VISIBLE), np.float32)
+        self.targets = np.zeros((0, height, width, channels), np.float32)
         self.pools = np.zeros((0, regime.pool, *state), np.float32)
 
     _ARRAYS = ("weights", "mean", "square", "seeds", "targets", "pools")
@@ -77,7 +79,7 @@ class Cohort:
             np.zeros_like(weights),
             np.zeros_like(weights),
             seed,
-            job.target.rgba,
+            job.target.trained,
             np.broadcast_to(seed, (regime.pool, *seed.shape)),
         )
         for name, value in zip(self._ARRAYS, fresh, strict=True):
@@ -135,7 +137,8 @@ class Cohort:
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
         picks = order[:, : regime.batch]
         rows = np.arange(k)[:, None]
-        visible = self.pools[rows, picks][..., : rule.VISIBLE]
+        untrained = rule.VISIBLE - self.targets.shape[-1]
+        visible = self.pools[rows, picks][..., untrained : rule.VISIBLE]
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
             losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")

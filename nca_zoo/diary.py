@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from nca_zoo.cohort import Cohort, Member
 from nca_zoo.engines import Floats
 from nca_zoo.quality import GROWN_STEP, psnr, rollout_keys
-from nca_zoo.rule import VISIBLE
+from nca_zoo.rule import seen
 from nca_zoo.trainer import Fit
 
 LOOK_EVERY = 10  # training steps; a look costs about a tenth of a training step
@@ -72,8 +72,9 @@ class Diary:
     def _write(self, cohort: Cohort, member: Member, step: int, weights: Floats) -> Page:
         seed = cohort.seeds[:1, None].copy()
         states = cohort.engine.rollout(weights[None], seed, rollout_keys(0, 1), 0, GROWN_STEP)
-        grown = states[0, 0, ..., :VISIBLE].copy()
-        page = Page(member.attempt, step, grown, float(psnr(grown, member.job.target.rgba)))
+        target = member.job.target
+        grown = seen(states[0, 0], target.channels).copy()
+        page = Page(member.attempt, step, grown, float(psnr(grown, target.rgba)))
         if self._keeps(step):
             self.pages.append(page)
         return page

@@ -25,6 +25,8 @@ Status = Literal["ok", "below_gate", "dead", "diverged"]
 def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
     """Peak signal-to-noise ratio in dB of pictures ``(..., H, W, 4)``: shape ``(...)``.
 
+    target: ``(..., H, W, 4)``, or ``(..., H, W, 1)`` where all four channels are to be that one.
+
     ``10 log10(1 / MSE)`` with both pictures clipped to [0, 1] and the mean taken over H, W and
     RGBA. At most 100 dB; 0 dB where a picture is not finite.
     """
@@ -72,18 +74,20 @@ def measure(
 ) -> Quality:
     """Roll out K NCAs and compare them with their targets.
 
-    weights ``(K, P)``, seeds ``(K, H, W, 16)``, targets ``(K, H, W, 4)``, keys ``(K, 1)``. The
-    rollout of an NCA below ``enough_at_96`` dB at step 96 ends there; without ``to_400`` all do.
+    weights ``(K, P)``, seeds ``(K, H, W, 16)``, targets ``(K, H, W, C)``, keys ``(K, 1)``. With
+    C = 1, alpha alone is seen, as white ink. The rollout of an NCA below ``enough_at_96`` dB at
+    step 96 ends there; without ``to_400`` all do.
     """
     states = engine.rollout(weights, seeds[:, None], keys, 0, GROWN_STEP)
-    grown = states[:, 0, ..., : rule.VISIBLE]
+    trained = targets.shape[-1]
+    grown = rule.seen(states[:, 0], trained)
     psnr_96 = psnr(grown, targets)
     psnr_400, alive_400 = np.zeros_like(psnr_96), np.zeros_like(psnr_96)
     on = np.flatnonzero((psnr_96 >= enough_at_96) & to_400)
     if len(on):
         left = STABLE_STEP - GROWN_STEP
         late = engine.rollout(weights[on], states[on], keys[on], GROWN_STEP, left)
-        psnr_400[on] = psnr(late[:, 0, ..., : rule.VISIBLE], targets[on])
+        psnr_400[on] = psnr(rule.seen(late[:, 0], trained), targets[on])
         alive_400[on] = _alive_share(late[:, 0])
     return Quality(psnr_96, psnr_400, _alive_share(states[:, 0]), alive_400, grown)
 

@@ -7,6 +7,7 @@ import numpy as np
 from nca_zoo.engines import make_engine
 from nca_zoo.quality import GROWN_STEP, STABLE_STEP, measure, rollout_keys
 from nca_zoo.rollout import seed_of
+from nca_zoo.rule import VISIBLE
 from nca_zoo.targets import restored
 from nca_zoo.zoofile import Zoo
 
@@ -32,9 +33,8 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
         yield f"{zoo.path}: attribute settings: expected a regime that says how its NCAs grow"
         return
     keys = rollout_keys(0, len(zoo))
-    again = measure(
-        make_engine("sparse"), zoo.weights, seeds, restored(zoo.target), keys, to_400=stable
-    )
+    targets = restored(zoo.target)[..., VISIBLE - zoo.trained :]
+    again = measure(make_engine("sparse"), zoo.weights, seeds, targets, keys, to_400=stable)
     drawn = np.clip(again.grown, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))
     for row, nca_id in enumerate(zoo.id):

@@ -50,16 +50,17 @@ def train(
 ) -> Iterator[Fit]:
     """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
 
-    All targets must have one height and width. A fit that never passes the gate is yielded too,
-    with the status that says so and the best of its attempts. If ``watch`` ends the training, the
-    NCAs in work are judged as they are, and jobs that have not begun are not.
+    All targets must have one height, width and number of trained channels. A fit that never passes
+    the gate is yielded too, with the status that says so and the best of its attempts. If ``watch``
+    ends the training, the NCAs in work are judged as they are, and jobs that have not begun are
+    not.
     """
     queue = iter(jobs)
     first = next(queue, None)
     if first is None:
         return
     waiting = itertools.chain([first], queue)
-    cohort = Cohort(regime, engine, *first.target.rgba.shape[:2])
+    cohort = Cohort(regime, engine, *first.target.trained.shape)
     failed: dict[str, Fit] = {}  # the best failed attempt of NCAs that are trying again
     while True:
         while len(cohort.members) < cohort_size and (job := next(waiting, None)) is not None:

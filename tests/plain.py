@@ -42,7 +42,10 @@ def tensors(weights: np.ndarray) -> list[torch.Tensor]:
 
 
 def rollout(weights, state, fires, target=None, every_step=False):
-    """Loss, the four gradients and the final state (H, W, 16) of one example in float64."""
+    """Loss, the four gradients and the final state (H, W, 16) of one example in float64.
+
+    target (H, W, 4), or (H, W, 1) of alpha alone.
+    """
     params = tensors(weights)
     state = torch.tensor(np.asarray(state, np.float64)).permute(2, 0, 1)[None]
     goal = None if target is None else torch.tensor(np.asarray(target, np.float64)).permute(2, 0, 1)
@@ -50,7 +53,7 @@ def rollout(weights, state, fires, target=None, every_step=False):
     for fire in fires:
         state = step(params, state, fire)
         if goal is not None:
-            losses.append(((state[0, :4] - goal) ** 2).mean())
+            losses.append(((state[0, 4 - len(goal) : 4] - goal) ** 2).mean())
     final = state[0].permute(1, 2, 0).detach().numpy()
     if goal is None:
         return None, None, final

@@ -99,6 +99,21 @@ def test_loss_over_every_step(engine, digits, lively_weights):
     check(engine, weights, seeds_of(digits[1:], 2), targets, np.array([20, 33]), every_step=True)
 
 
+@pytest.mark.parametrize("every_step", [False, True])
+def test_alpha_alone(engine, digits, lively_weights, every_step):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    targets = np.stack([target.rgba[..., 3:] for target in digits[1:]])
+    steps = np.array([20, 33])
+    check(engine, weights, seeds_of(digits[1:], 2), targets, steps, every_step)
+
+
+def test_a_target_of_two_channels_is_refused(digits, lively_weights):
+    targets = np.stack([target.rgba[..., 2:] for target in digits[:1]])
+    states, weights = seeds_of(digits[:1], 1), lively_weights(1)[None]
+    with pytest.raises(ValueError, match="targets: expected"):
+        SparseEngine().gradients(weights, states, targets, keys_for(1, 1), np.array([3]))
+
+
 def flaring_weights():
     """Weights (P,) under which alpha falls in and beside living cells, and rises elsewhere."""
     w = rule.unflatten(np.zeros((1, rule.N_PARAMS), np.float32))

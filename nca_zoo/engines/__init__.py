@@ -20,7 +20,7 @@ ENGINES = ("auto", "sparse", "dense")
 class Gradients(NamedTuple):
     """What one training rollout of K NCAs from B start states each gave."""
 
-    losses: npt.NDArray[np.float64]  # (K, B), mean squared error over H, W and RGBA
+    losses: npt.NDArray[np.float64]  # (K, B), mean squared error over H, W and C
     gradients: Floats  # (K, P), of each NCA's loss averaged over its B examples
     states: Floats  # (K, B, H, W, 16), where the rollouts ended
 
@@ -41,9 +41,10 @@ class Engine(Protocol):
     ) -> Gradients:
         """Roll out, compare with the target and back-propagate through all steps.
 
-        weights ``(K, P)``, states ``(K, B, H, W, 16)``, targets ``(K, H, W, 4)``, fire-mask keys
-        ``(K, B)``, CA steps ``(K,)``. ``every_step`` averages the loss over all CA steps instead
-        of taking the last state's.
+        weights ``(K, P)``, states ``(K, B, H, W, 16)``, targets ``(K, H, W, C)``, fire-mask keys
+        ``(K, B)``, CA steps ``(K,)``. The last C of the visible channels are compared: all four,
+        or alpha alone. ``every_step`` averages the loss over all CA steps instead of taking the
+        last state's.
         """
 
     def rollout(

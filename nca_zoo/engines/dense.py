@@ -90,7 +90,8 @@ class DenseEngine:
         order = np.argsort(-lengths, kind="stable")
         results = self._results((k * b,), (k * b, rule.N_PARAMS), starts.shape)
         task: Task = "every" if every_step else "last"
-        for place, these, lockstep in self._chunks(order, height, width, int(steps.max()), task):
+        grid = height, width, int(steps.max()), targets.shape[-1]
+        for place, these, lockstep in self._chunks(order, *grid, task):
             nca = these // b
             lockstep.load(weights[nca], starts[these], masks[these], targets[nca], steps[nca])
             self._fetch(lockstep.differentiate(int(lengths[these[0]])), results, place)
@@ -110,26 +111,31 @@ class DenseEngine:
         starts, masks, order = _flat(states), _flat(keys), np.arange(k * b)
         results = self._results(starts.shape)
         ahead = min(n_steps, MASKS_AHEAD)
-        for place, these, lockstep in self._chunks(order, height, width, ahead, "rollout"):
+        for place, these, lockstep in self._chunks(
+            order, height, width, ahead, rule.VISIBLE, "rollout"
+        ):
             lockstep.load(weights[these // b], starts[these], masks[these])
             self._fetch([lockstep.walk(first_step, n_steps)], results, place)
         return self._wait(results, order)[0].reshape(states.shape)
 
-    def chunk(self, height: int, width: int, steps: int, task: Task) -> int:
+    def chunk(
+        self, height: int, width: int, steps: int, task: Task, channels: int = rule.VISIBLE
+    ) -> int:
         """How many rollouts of so many CA steps go together, were there that many."""
         steps = _laid_out(steps)
-        one, two = (peak_bytes(Shape(n, height, width, steps), task, self.dtype) for n in (1, 2))
+        shapes = (Shape(n, height, width, steps, channels) for n in (1, 2))
+        one, two = (peak_bytes(shape, task, self.dtype) for shape in shapes)
         return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
 
     def _chunks(
-        self, order: Order, height: int, width: int, steps: int, task: Task
+        self, order: Order, height: int, width: int, steps: int, channels: int, task: Task
     ) -> Iterator[tuple[slice, Order, Lockstep]]:
         """Parts of ``order``, where they begin and end, and a place on the device for each."""
-        most = self.chunk(height, width, steps, task)
+        most = self.chunk(height, width, steps, task, channels)
         steps = _laid_out(steps)
         for start in range(0, len(order), most):
             these = order[start : start + most]
-            shape = Shape(self._padded(len(these), most), height, width, steps)
+            shape = Shape(self._padded(len(these), most), height, width, steps, channels)
             yield slice(start, start + len(these)), these, self._lockstep(shape, task)
 
     def _padded(self, n: int, most: int) -> int:

@@ -256,13 +256,14 @@ def _add_up(g, perception, hidden, update, d_hidden, ones, first, m):
 @njit(**OPTIONS)
 def _add_loss_gradient(visible, target, scale, grad, height, width, offset, stride):
     """Add ``scale * (visible - target)`` to the gradient; returns the sum of squared errors."""
+    untrained = VISIBLE - target.shape[2]  # of the visible channels, from the first
     total = 0.0
     for row in range(height):
         for col in range(width):
             site = (row + 1) * (width + 2) + col + 1
             cell = site if stride == CHANNELS else row * width + col
-            for c in range(VISIBLE):
-                error = visible[offset + cell * stride + c] - target[row, col, c]
+            for c in range(untrained, VISIBLE):
+                error = visible[offset + cell * stride + c] - target[row, col, c - untrained]
                 total += np.float64(error) * np.float64(error)
                 grad[site * CHANNELS + c] += scale * error
     return total
@@ -281,9 +282,9 @@ def _first_of_chunk(first_row, stop):
 def forward_backward(weights, state, target, key, steps, every_step, gradient, ws):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 
-    weights ``(P,)``, state ``(H, W, 16)`` (overwritten by the final state), target ``(H, W, 4)``,
-    gradient ``(P,)`` (overwritten). Returns the loss: the final state's mean squared error over
-    H, W and RGBA, or with ``every_step`` its mean over all steps.
+    weights ``(P,)``, state ``(H, W, 16)`` (overwritten by the final state), target ``(H, W, C)``,
+    gradient ``(P,)`` (overwritten). Returns the loss: the mean squared error over H, W and the
+    last C visible channels of the final state, or with ``every_step`` its mean over all steps.
     """
     height, width = state.shape[0], state.shape[1]
     pitch, plane = width + 2, (height + 2) * words(width)
@@ -311,7 +312,8 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
     g[:] = 0
     grad[:] = 0
     terms = steps if every_step else 1
-    scale = np.float32(2.0 / (pixels * terms))
+    compared = height * width * target.shape[2] * terms
+    scale = np.float32(2.0 / compared)
     total = 0.0
     if not every_step:
         total = _add_loss_gradient(grid, target, scale, grad, height, width, 0, CHANNELS)
@@ -346,4 +348,4 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
         _add_up(g, perception, hidden, update, d_hidden, ones, first_row[start], rows)
         stop = start
     gradient[:] = g
-    return total / (pixels * terms)
+    return total / compared

@@ -32,12 +32,13 @@ MASK_BYTES = 6  # a cell's and step's share of what `fire_masks` has
 
 
 class Shape(NamedTuple):
-    """How much a lockstep can hold: rollouts, the grid, and CA steps."""
+    """How much a lockstep can hold: rollouts, the grid, CA steps, and channels of a target."""
 
     n: int
     height: int
     width: int
     steps: int
+    channels: int = rule.VISIBLE  # that are trained, of the visible ones from the last
 
     @property
     def cells(self) -> int:
@@ -49,7 +50,7 @@ def layout(
     shape: Shape, task: Task, dtype: torch.dtype
 ) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     """Shape and type of every buffer that ``task`` needs."""
-    n, height, width, steps = shape
+    n, height, width, steps, channels = shape
     grid = (n, height, width)
     buffers: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
         "at": ((1,), torch.int64),  # the number of CA steps taken
@@ -65,7 +66,7 @@ def layout(
         buffers |= {
             "keeps": ((steps, *grid), torch.bool),
             "d_state": ((*grid, rule.CHANNELS), dtype),
-            "target": ((*grid, rule.VISIBLE), dtype),
+            "target": ((*grid, channels), dtype),
             "loss": ((n,), dtype),
         }
     return buffers
@@ -112,6 +113,7 @@ class Lockstep:
         step_back: Callable[..., tuple[Tensor, Weights]] = step_back,
     ) -> None:
         self.shape, self.task = shape, task
+        self._trained = slice(rule.VISIBLE - shape.channels, rule.VISIBLE)
         self._step, self._step_back = step, step_back
         held, start = {}, 0
         for name, (size, kind) in layout(shape, task, dtype).items():
@@ -139,7 +141,7 @@ class Lockstep:
     ) -> None:
         """Take rollouts from the host, at most N; what is left over is zero and stands still.
 
-        weights (n, P), states (n, H, W, 16), keys (n,), targets (n, H, W, 4), CA steps (n,):
+        weights (n, P), states (n, H, W, 16), keys (n,), targets (n, H, W, C), CA steps (n,):
         without these all run for as long as they are told to.
         """
         endless = np.full(len(weights), np.iinfo(np.int64).max)
@@ -177,7 +179,7 @@ class Lockstep:
         else:
             off = self._off(final)
             loss.copy_(off.square().mean(dim=(1, 2, 3)))
-            d_state[..., : rule.VISIBLE] = off * self._slope
+            d_state[..., self._trained] = off * self._slope
         for _ in range(longest):
             self._backward()
         return loss, torch.cat([part.flatten(1) for part in self._gradient], dim=1), final
@@ -210,7 +212,7 @@ class Lockstep:
         if self.task == "every":
             share = (self._at <= self._lengths) / self._lengths.clamp(min=1)
             off = self._off(self._now("tape")) * share[:, None, None, None]
-            d_state[..., : rule.VISIBLE].add_(off, alpha=self._slope)
+            d_state[..., self._trained].add_(off, alpha=self._slope)
         self._at.sub_(1)
         now = (self._now(name) for name in ("tape", "fires", "keeps"))
         d_before, d_weights = self._step_back(self._weights, *now, d_state)
@@ -223,12 +225,12 @@ class Lockstep:
         return self._held[name].index_select(0, self._at)[0]
 
     def _off(self, state: Tensor) -> Tensor:
-        return state[..., : rule.VISIBLE] - self._held["target"]
+        return state[..., self._trained] - self._held["target"]
 
     @property
     def _slope(self) -> float:
-        """What makes a difference the derivative of the mean square over H, W and RGBA."""
-        return 2 / (self.shape.height * self.shape.width * rule.VISIBLE)
+        """What makes a difference the derivative of the mean square over H, W and C."""
+        return 2 / (self.shape.height * self.shape.width * self.shape.channels)
 
     def _put(self, name: str, values: Host) -> None:
         _copy(self._held[name], values)

@@ -105,10 +105,11 @@ def check_shapes(
 ) -> tuple[int, int, int, int]:
     """``(K, B, H, W)`` of a call to an engine; compiled code must never see a wrong shape."""
     k, b, height, width, _ = states.shape
+    grey = targets is not None and targets.shape[-1:] == (1,)
     expected: list[tuple[str, npt.NDArray[Any] | None, tuple[int, ...], type]] = [
         ("weights", weights, (k, N_PARAMS), np.float32),
         ("states", states, (k, b, height, width, CHANNELS), np.float32),
-        ("targets", targets, (k, height, width, VISIBLE), np.float32),
+        ("targets", targets, (k, height, width, 1 if grey else VISIBLE), np.float32),
         ("keys", keys, (k, b), np.uint64),
         ("steps", steps, (k,), np.int64),
     ]
