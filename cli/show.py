@@ -271,13 +271,14 @@ def _walk(
     channels: bool = False,
     watch: Callable[..., Any] = lambda path, total: path,
 ) -> "States":
-    """The states to show of an NCA: all channels, or RGBA alone."""
+    """The states to show of an NCA: all channels, or what is seen of them alone."""
     from nca_zoo.rollout import rollout, seed_of
+    from nca_zoo.rule import seen
 
     stride = math.gcd(*shown)
     path = rollout(ncas.weights[row], seed_of(ncas, row), steps, seed, stride, wounds)
     return [
-        (step, state if channels else state[..., :4].copy())
+        (step, state if channels else seen(state, ncas.trained).copy())
         for step, state in watch(path, total=1 + steps // stride)
         if step in shown
     ]
@@ -295,11 +296,12 @@ def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
 
 def _score(ncas: "Zoo", states: "States") -> str:
     from nca_zoo.quality import psnr
+    from nca_zoo.rule import seen
 
     if ncas.status[0] == "unjudged":
         return ""
     step, state = states[-1]
-    reached = float(psnr(state[..., :4], ncas.target[0] / 255))
+    reached = float(psnr(seen(state, ncas.trained), ncas.target[0] / 255))
     return f"{ncas.id[0]} at step {step}: PSNR {reached:.1f} dB against its target"
 
 

@@ -91,12 +91,14 @@ class Case:
     seed: State  # (H, W, 16)
     target: State  # (H, W, 4), in [0, 1]
     judged: bool = True  # whether the target is known
+    trained: int = rule.VISIBLE  # see ``rule.seen``
 
 
 def case_of(zoo: "Zoo", row: int) -> Case:
     """The NCA in a row of a zoo."""
     target = restored(zoo.target[row])
-    return Case(zoo.weights[row], seed_of(zoo, row), target, str(zoo.status[row]) != "unjudged")
+    judged = str(zoo.status[row]) != "unjudged"
+    return Case(zoo.weights[row], seed_of(zoo, row), target, judged, zoo.trained)
 
 
 def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
@@ -110,10 +112,13 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     def on(state: State, now: int, stop: int) -> State:
         return engine.rollout(weights, state, keys, now, stop - now)
 
+    def seen(state: State) -> State:
+        return rule.seen(state[0], case.trained)
+
     young = []  # PSNR (B,) at steps 1 to 96
     for now in range(GROWN_STEP):
         state = on(state, now, now + 1)
-        young.append(psnr(_seen(state), case.target))
+        young.append(psnr(seen(state), case.target))
     grown = state
     wound = Damage(GROWN_STEP)
     wounded = np.stack([wound.apply(one) for one in grown[0]])[None]
@@ -123,18 +128,18 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     late = on(stable, STABLE_STEP, LATE_STEP)
 
     near = np.stack(young) >= young[-1] - NEAR_DB  # (96, B)
-    lost = _squared(wounded, grown)
-    missing = _squared(healed, unharmed)
+    lost = _squared(seen(wounded), seen(grown))
+    missing = _squared(seen(healed), seen(unharmed))
     regained = 1 - np.divide(missing, lost, out=np.zeros_like(lost), where=lost > 0)
     values = {
         "steps_to_grow": 1.0 + near.argmax(axis=0).mean(),
-        f"drift_{STABLE_STEP}": np.sqrt(_squared(stable, grown)).mean(),
-        f"drift_{LATE_STEP}": np.sqrt(_squared(late, grown)).mean(),
-        f"psnr_{LATE_STEP}": psnr(_seen(late), case.target).mean(),
+        f"drift_{STABLE_STEP}": np.sqrt(_squared(seen(stable), seen(grown))).mean(),
+        f"drift_{LATE_STEP}": np.sqrt(_squared(seen(late), seen(grown))).mean(),
+        f"psnr_{LATE_STEP}": psnr(seen(late), case.target).mean(),
         f"alive_{LATE_STEP}": rule.alive(np.nan_to_num(late[0])).mean(),
-        f"spread_{GROWN_STEP}": np.sqrt(_clipped(grown).var(axis=0).mean()),
-        "psnr_wounded": psnr(_seen(wounded), case.target).mean(),
-        "psnr_healed": psnr(_seen(healed), case.target).mean(),
+        f"spread_{GROWN_STEP}": np.sqrt(_clipped(seen(grown)).var(axis=0).mean()),
+        "psnr_wounded": psnr(seen(wounded), case.target).mean(),
+        "psnr_healed": psnr(seen(healed), case.target).mean(),
         "recovery": np.maximum(regained, -1).mean(),
         COST: time.thread_time() - began,
     }
@@ -165,15 +170,11 @@ def measure_all(
             pool.shutdown(cancel_futures=True)
 
 
-def _seen(state: State) -> State:
-    return state[0, ..., : rule.VISIBLE]
-
-
-def _clipped(state: State) -> State:
-    """Visible channels in [0, 1], ``(B, H, W, 4)`` float64; what is not finite counts as 0."""
-    return np.clip(np.nan_to_num(_seen(state), posinf=0, neginf=0).astype(np.float64), 0, 1)
+def _clipped(picture: State) -> State:
+    """A picture in [0, 1], ``(B, H, W, 4)`` float64; what is not finite counts as 0."""
+    return np.clip(np.nan_to_num(picture, posinf=0, neginf=0).astype(np.float64), 0, 1)
 
 
 def _squared(one: State, other: State) -> State:
-    """Mean squared difference of what is seen, ``(B,)``."""
+    """Mean squared difference of pictures, ``(B,)``."""
     return ((_clipped(one) - _clipped(other)) ** 2).mean(axis=(1, 2, 3))

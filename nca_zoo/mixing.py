@@ -22,7 +22,7 @@ from nca_zoo.orbit import scramble
 from nca_zoo.pictures import centre_on
 from nca_zoo.quality import GROWN_STEP, psnr, rollout_keys
 from nca_zoo.resampling import interval, resampled_means
-from nca_zoo.rule import VISIBLE, alive, seed_state
+from nca_zoo.rule import VISIBLE, alive, seed_state, seen
 from nca_zoo.targets import restored
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     keys = rollout_keys(seed, len(flat))
     states = SparseEngine(jobs).rollout(flat, starts, keys, 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)
-    return np.clip(states[..., :VISIBLE], 0, 1), alive(states).mean(axis=(1, 2))
+    return np.clip(seen(states, zoo.trained), 0, 1), alive(states).mean(axis=(1, 2))
 
 
 def centred_targets(zoo: "Zoo") -> Floats:

@@ -19,7 +19,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.pictures import Floats
 from nca_zoo.quality import rollout_keys
 from nca_zoo.rollout import seed_of
-from nca_zoo.rule import VISIBLE
+from nca_zoo.rule import seen
 
 if TYPE_CHECKING:
     from nca_zoo.zoofile import Zoo
@@ -107,8 +107,8 @@ def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     total, now = np.zeros(len(zoo) - 1), 0
     for look in LOOKS:
         states, now = engine.rollout(zoo.weights, states, keys, now, look - now), look
-        seen = np.clip(states[:, 0, ..., :VISIBLE].astype(float), 0, 1)
-        total += ((seen[1:] - seen[0]) ** 2).mean(axis=(1, 2, 3))
+        pictures = np.clip(seen(states[:, 0], zoo.trained).astype(float), 0, 1)
+        total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
     return total / len(LOOKS)
 
 
