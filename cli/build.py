@@ -90,6 +90,7 @@ def build(
     nca-zoo build --source fashion --per-class 20 --out fashion.h5
     nca-zoo build --source my-pictures/ --per-class all --size 40 --out mine.h5
     nca-zoo build --regime growing --init shared --out growing.h5
+    nca-zoo build --digits 0-9 --per-class 50 --visible grey --out grey.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 

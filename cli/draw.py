@@ -48,7 +48,9 @@ def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None
     from nca_zoo.viewer.drawing import Drawing
 
     def settings_for(pixels: Any) -> Any:
-        return build_settings(training, **solo_defaults(pixels, training["regime"]))
+        return build_settings(
+            training, **solo_defaults(pixels, training["regime"], training["visible"])
+        )
 
     drawing = Drawing.blank(size)
     settings_for(drawing.pixels)  # says at once what will not do

@@ -92,7 +92,9 @@ def fit(
 
     keep = _steps(rows)
     source, drawn = _load(picture, size)
-    settings = build_settings(training, **solo_defaults(drawn.pixels, training["regime"]))
+    settings = build_settings(
+        training, **solo_defaults(drawn.pixels, training["regime"], training["visible"])
+    )
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
     if out.suffix != ".h5":
         raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
@@ -178,6 +180,7 @@ def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
     from nca_zoo.rollout import rollout
+    from nca_zoo.rule import seen
     from nca_zoo.viewer.frames import Film
     from nca_zoo.viewer.training import loss_curve, training_sheet
     from nca_zoo.viewer.video import write_gif, write_mp4, write_png
@@ -192,8 +195,9 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     if film == "none":
         return
     every = GIF_EVERY if film == "gif" else 1
-    grown = list(rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every))
-    path = out.with_suffix(f".{film}")
+    path = rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every)
+    grown = [(step, seen(state, done.job.target.channels).copy()) for step, state in path]
+    file = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
-    write(path, Film(grown, target.rgba, name, f"{steps} training steps"), FPS[film])
-    yield path
+    write(file, Film(grown, target.rgba, name, f"{steps} training steps"), FPS[film])
+    yield file

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from nca_zoo.build import target_of
 from nca_zoo.engines import ENGINES, make_engine
 from nca_zoo.images import load_pictures, meta_pictures
 from nca_zoo.init import write_start
 from nca_zoo.metastart import Recipe, meta_learn
 from nca_zoo.regime import REGIMES
-from nca_zoo.targets import TargetSettings, make_target
+from nca_zoo.targets import TargetSettings
 
 from .options import data_folder
+from .training_options import visible_option
 
 DEFAULT = Recipe()
 CHECKPOINT_ROUNDS = 10
@@ -35,6 +37,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     "[default: the digits from the 401st of each class on]",
 )
 @click.option("--size", type=int, help="Resize pictures of --source to SIZE x SIZE cells.")
+@visible_option
 @click.option("--rounds", default=DEFAULT.rounds, show_default=True)
 @click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
@@ -56,6 +59,7 @@ def metastart(
     regime: str,
     source: str | None,
     size: int | None,
+    visible: str,
     engine: str,
     device: str,
     threads: int,
@@ -70,20 +74,23 @@ def metastart(
     \b
     nca-zoo metastart --out my-start.npz --source fashion
     nca-zoo build --source fashion --start my-start.npz --out fashion.h5
+    nca-zoo metastart --visible grey --regime growing --out grey.npz
     """
     chosen = Recipe(**recipe)  # type: ignore[arg-type]
-    settings = TargetSettings("opaque" if regime == "writeup" else "ink")
+    opaque = regime == "writeup" and visible == "rgba"
+    settings = TargetSettings("opaque" if opaque else "ink", visible=visible)  # type: ignore[arg-type]
     if source is None:
         pictures = meta_pictures(data_folder())
     else:
         _, every = load_pictures(source, data_dir=data_folder(), size=size)
         pictures = [picture for picture in every if picture.split == "train"]
-    targets = [make_target(picture.pixels, settings) for picture in pictures]
+    targets = [target_of(picture, settings) for picture in pictures]
     told = {
         "source": source or "digits from the 401st of each class on, training split",
         "pictures": len(targets),
         "regime": dataclasses.replace(REGIMES[regime], lr=chosen.lr).step_settings(),
         "recipe": dataclasses.asdict(chosen),
+        **({} if visible == "rgba" else {"visible": visible}),
     }
     rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)
     with tqdm(total=chosen.rounds, unit="round") as bar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.engines import ENGINES
-from nca_zoo.init import INITS, make_init
+from nca_zoo.init import INITS, make_init, read_start
 from nca_zoo.regime import REGIMES
 from nca_zoo.targets import TargetSettings
 
@@ -29,6 +29,15 @@ SOLO = {  # the defaults of commands that train on one picture, in words
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr")  # of the regime
+
+visible_option = click.option(
+    "--visible",
+    type=click.Choice(["rgba", "grey"]),
+    default="rgba",
+    show_default=True,
+    help="Train all four visible channels, or alpha alone: white ink.",
+)
+
 _OPTIONS = (
     click.option(
         "--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True
@@ -45,6 +54,7 @@ _OPTIONS = (
         show_default=True,
         help="Seed on the lit cell nearest the centre, or at the centre.",
     ),
+    visible_option,
     click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True),
     click.option(
         "--device",
@@ -108,22 +118,27 @@ def build_settings(
 
     named = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
     regime = dataclasses.replace(REGIMES[chosen["regime"]], **overrides | named)
-    return BuildSettings(
-        regime,
-        make_init(chosen["init"] or init, chosen["regime"], chosen["seed"], chosen["start"]),
-        TargetSettings(chosen["alpha"] or alpha, chosen["seed_at"]),  # type: ignore[arg-type]
-        chosen["seed"],
-        chosen["engine"],
-        chosen["device"],
-    )
+    start, visible = chosen["start"], chosen["visible"]
+    target = TargetSettings(chosen["alpha"] or alpha, chosen["seed_at"], visible)  # type: ignore[arg-type]
+    first = make_init(chosen["init"] or init, chosen["regime"], chosen["seed"], start, visible)
+    if start is not None:
+        learnt = "grey" if read_start(start)[1].get("visible") == "grey" else "rgba"
+        if learnt != visible:
+            click.echo(
+                f"note: {start} was learnt with --visible {learnt}, and this is {visible}: "
+                "training takes longer from there",
+                err=True,
+            )
+    return BuildSettings(regime, first, target, chosen["seed"], chosen["engine"], chosen["device"])
 
 
-def solo_defaults(pixels: "Pixels", regime: str) -> dict[str, Any]:
-    """``SOLO`` for a picture's pixels and a regime, as ``build_settings`` takes it."""
+def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:
+    """``SOLO`` for a picture's pixels and what was chosen, as ``build_settings`` takes it."""
     ink = pixels if pixels.ndim == 2 else pixels[..., 3]
     if regime == "writeup":
         transparent = pixels.ndim == 3 and int(ink.min()) < 255
         return {"init": "independent", "alpha": "ink" if transparent else "opaque"}
-    slow = pixels.ndim == 3 or float(ink.mean()) / 255 >= FULL
+    coloured = pixels.ndim == 3 and visible == "rgba"
+    slow = coloured or float(ink.mean()) / 255 >= FULL
     steps = max(SOLO_STEPS, REGIMES[regime].steps)
     return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if slow else {})

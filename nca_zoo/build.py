@@ -24,7 +24,7 @@ from nca_zoo.interrupts import finishing
 from nca_zoo.noise import fit_seed
 from nca_zoo.regime import Regime
 from nca_zoo.schema import Header, resample_loss
-from nca_zoo.targets import TargetSettings, make_target, stored
+from nca_zoo.targets import Target, TargetSettings, make_target, stored
 from nca_zoo.trainer import Fit, train
 from nca_zoo.workers import run
 from nca_zoo.zoowriter import ZooWriter
@@ -125,12 +125,17 @@ def _ink(picture: Picture, settings: BuildSettings) -> float:
 
 
 def make_job(picture: Picture, settings: BuildSettings) -> Job:
-    """What the trainer needs to fit ``picture``; raises ZooError, naming it, if it is empty."""
+    """What the trainer needs to fit ``picture``; raises as ``target_of``."""
+    target = target_of(picture, settings.target)
+    return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
+
+
+def target_of(picture: Picture, settings: TargetSettings) -> Target:
+    """``make_target`` of a picture; its ZooError names the picture."""
     try:
-        target = make_target(picture.pixels, settings.target)
+        return make_target(picture.pixels, settings)
     except ZooError as error:
         raise ZooError(f"{picture.id}: {error}") from None
-    return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
 
 
 def _fit_cohort(jobs: list[Job], settings: BuildSettings) -> list[Fit]:

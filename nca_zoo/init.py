@@ -16,7 +16,13 @@ from nca_zoo.noise import Stream, fold, uniform
 Floats = npt.NDArray[np.float32]
 MAX_START_BYTES = 1 << 20
 INITS = ("meta", "shared", "independent")
-META_STARTS = {"growing": "growing", "persistent": "persistent", "regenerating": "persistent"}
+META_STARTS = {  # that ship, by regime and what is visible
+    ("growing", "rgba"): "growing",
+    ("persistent", "rgba"): "persistent",
+    ("persistent", "grey"): "persistent-grey",
+    ("regenerating", "rgba"): "persistent",
+    ("regenerating", "grey"): "persistent-grey",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,17 @@ def glorot(key: int) -> Floats:
     return weights
 
 
-def make_init(name: str, regime: str, build_seed: int = 0, start: Path | None = None) -> Init:
-    """The start called ``name`` for a regime; ``start`` is a file of `nca-zoo metastart`."""
+def make_init(
+    name: str,
+    regime: str,
+    build_seed: int = 0,
+    start: Path | None = None,
+    visible: str = "rgba",
+) -> Init:
+    """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
+
+    ``start`` is a file of `nca-zoo metastart`, taken in place of those that ship.
+    """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
     if start is not None and name != "meta":
@@ -55,12 +70,14 @@ def make_init(name: str, regime: str, build_seed: int = 0, start: Path | None = 
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
         return Init(name, read_start(start)[0])
-    if regime not in META_STARTS:
+    if (regime, visible) not in META_STARTS:
+        grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
-            f"no meta-learned start ships for the regime {regime!r}; use --init shared, "
-            "--init independent, or --start with a file of `nca-zoo metastart`"
+            f"no meta-learned start ships for the regime {regime!r}{grey and ' and' + grey}; use "
+            "--init shared, --init independent, or --start with a file of "
+            f"`nca-zoo metastart --regime {regime}{grey}`"
         )
-    packaged = resources.files("nca_zoo") / "starts" / f"{META_STARTS[regime]}.npz"
+    packaged = resources.files("nca_zoo") / "starts" / f"{META_STARTS[regime, visible]}.npz"
     with resources.as_file(packaged) as path:
         return Init(name, read_start(path)[0])
 
@@ -90,6 +107,8 @@ def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:
         raise ZooError(f"{path}: no such start file") from None
     except Exception as error:  # a damaged archive fails in a dozen ways, all meaning the same
         raise ZooError(f"{wrong} ({one_line(error)})") from None
+    if not isinstance(recipe, dict):
+        raise ZooError(f"{wrong}: its recipe is no JSON object")
     if weights.shape != (rule.N_PARAMS,) or weights.dtype != np.float32:
         raise ZooError(f"{wrong}: weights are {weights.dtype} {weights.shape}")
     if not np.isfinite(weights).all():

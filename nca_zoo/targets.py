@@ -44,7 +44,10 @@ class TargetSettings:
                     f"{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}"
                 )
         if self.visible == "grey" and self.alpha == "opaque":
-            raise ZooError("visible grey makes alpha the picture, so alpha cannot be opaque")
+            raise ZooError(
+                "visible grey makes alpha the picture, so alpha cannot be opaque (writeup's "
+                "default): use --alpha ink"
+            )
 
     @property
     def trained(self) -> int:
@@ -81,7 +84,8 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
     """The target of a picture: ``(H, W)`` ink or ``(H, W, 4)`` straight RGBA, uint8.
 
     Raises ZooError for a picture of fewer than 3 x 3 pixels, for an empty one, whose ink (or
-    alpha) is nowhere above the alive threshold of 0.1, and for colours where only grey is visible.
+    alpha) is nowhere above the alive threshold of 0.1, and with visible grey for anything but white
+    ink: colours, black, or an opaque background.
     """
     _check(pixels)
     levels = _premultiplied(pixels)
@@ -94,7 +98,10 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
     if settings.alpha == "opaque":
         levels[..., ALPHA] = 255
     if settings.visible == "grey" and (levels != levels[..., ALPHA:]).any():
-        raise ZooError("the picture has colours; grey shows white ink only: use visible rgba")
+        raise ZooError(
+            "the picture is not white ink on nothing, which is all that visible grey shows: use "
+            "--visible rgba, or save it as greyscale, white on black"
+        )
     height, width = ink.shape
     row, col = _seed_on(ink) if settings.seed_at == "ink" else (height // 2, width // 2)
     return Target(restored(levels), row, col, settings.trained)

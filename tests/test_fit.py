@@ -104,6 +104,11 @@ def test_defaults_follow_the_picture():
     assert solo_defaults(full, "growing")["lr"] == 7e-4
     assert solo_defaults(full[..., 0], "growing")["lr"] == 7e-4
     assert solo_defaults(np.zeros((8, 8, 4), np.uint8), "growing")["lr"] == 7e-4
+    white = np.zeros((8, 8, 4), np.uint8)
+    white[3, 3] = 255  # no colours to learn, if alpha alone is trained
+    assert solo_defaults(white, "growing")["lr"] == 7e-4
+    assert solo_defaults(white, "growing", "grey") == solo_defaults(sparse, "growing")
+    assert solo_defaults(full, "growing", "grey")["lr"] == 7e-4
     assert solo_defaults(full, "writeup") == {"init": "independent", "alpha": "opaque"}
     full[0, 0, 3] = 0
     assert solo_defaults(full, "writeup")["alpha"] == "ink"

@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nca_zoo import rule
+from nca_zoo import init, rule
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.errors import ZooError
 from nca_zoo.images import load_pictures, meta_pictures
@@ -15,8 +15,11 @@ from nca_zoo.init import INITS, META_STARTS, glorot, make_init, read_start, writ
 from nca_zoo.metastart import Recipe, meta_learn
 from nca_zoo.noise import Stream, fold
 from nca_zoo.regime import REGIMES
-from nca_zoo.targets import make_target
+from nca_zoo.targets import TargetSettings, make_target
 from nca_zoo_cli.metastart import EARLY_ROUNDS
+
+STARTS = Path(init.__file__).parent / "starts"
+PACKAGED = sorted(set(META_STARTS.values()))
 
 
 def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
@@ -30,27 +33,32 @@ def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
 
 @pytest.mark.parametrize("name", INITS)
 def test_a_start_depends_on_what_it_should(name):
-    init = make_init(name, "persistent", build_seed=1)
-    same_for_all = np.array_equal(init.weights(5, 0), init.weights(6, 0))
+    first = make_init(name, "persistent", build_seed=1)
+    same_for_all = np.array_equal(first.weights(5, 0), first.weights(6, 0))
     assert same_for_all == (name != "independent")
-    assert np.array_equal(init.weights(5, 0), init.weights(5, 0))
-    assert np.array_equal(init.weights(5, 0), init.weights(5, 1)) == same_for_all
+    assert np.array_equal(first.weights(5, 0), first.weights(5, 0))
+    assert np.array_equal(first.weights(5, 0), first.weights(5, 1)) == same_for_all
     again = make_init(name, "persistent", build_seed=2)
-    differs = not np.array_equal(init.weights(5, 0), again.weights(5, 0))
+    differs = not np.array_equal(first.weights(5, 0), again.weights(5, 0))
     assert differs == (name == "shared")
 
 
 def test_changing_the_weights_of_a_fit_leaves_the_shared_start_alone():
-    init = make_init("shared", "growing")
-    init.weights(0, 0)[:] = 7
-    assert init.weights(0, 0).max() < 1
+    start = make_init("shared", "growing")
+    start.weights(0, 0)[:] = 7
+    assert start.weights(0, 0).max() < 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("lucky", "growing"), "no start is called 'lucky'"),
-        (("meta", "writeup"), "no meta-learned start ships for the regime 'writeup'"),
+        (("meta", "writeup"), "no meta-learned start ships for the regime 'writeup'; use --init"),
+        (
+            ("meta", "growing", 0, None, "grey"),
+            "ships for the regime 'growing' and --visible grey; use .* `nca-zoo metastart "
+            "--regime growing --visible grey`",
+        ),
     ],
 )
 def test_a_start_that_does_not_exist(arguments, message):
@@ -78,16 +86,37 @@ def test_a_start_file_round_trips_and_is_checked(tmp_path):
     np.savez(path, weights=np.zeros(7, np.float32), recipe=np.array("{}"))
     with pytest.raises(ZooError, match=r"weights are float32 \(7,\)"):
         read_start(path)
+    np.savez(path, weights=glorot(4), recipe=np.array("[]"))
+    with pytest.raises(ZooError, match="its recipe is no JSON object"):
+        read_start(path)
     np.savez(path, weights=np.array([{}], object), recipe=np.array("{}"))
     with pytest.raises(ZooError, match="not a start file"):
         read_start(path)
 
 
-@pytest.mark.parametrize("regime", sorted(set(META_STARTS.values())))
-def test_the_packaged_starts_say_how_they_were_made(regime):
-    packaged = resources.files("nca_zoo") / "starts" / f"{regime}.npz"
-    with resources.as_file(packaged) as path:
-        _, recipe = read_start(path)
+def test_a_start_goes_by_regime_and_what_is_visible():
+    with (
+        np.load(STARTS / "persistent-grey.npz") as grey,
+        np.load(STARTS / "persistent.npz") as rgba,
+    ):
+        for regime in ("persistent", "regenerating"):
+            alone = make_init("meta", regime, visible="grey")
+            np.testing.assert_array_equal(alone.shared, grey["weights"])
+            np.testing.assert_array_equal(make_init("meta", regime).shared, rgba["weights"])
+    for name in ("shared", "independent"):
+        one, other = (make_init(name, "growing", visible=visible) for visible in ("rgba", "grey"))
+        np.testing.assert_array_equal(one.weights(3, 0), other.weights(3, 0))
+
+
+def test_every_packaged_start_is_used_and_is_there():
+    assert {path.stem for path in STARTS.glob("*")} == set(META_STARTS.values())
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_packaged_starts_say_how_they_were_made(name):
+    regime, _, visible = name.partition("-")
+    _, recipe = read_start(STARTS / f"{name}.npz")
+    assert recipe.get("visible", "") == visible
     Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
     assert recipe["pictures"] == 800
@@ -95,15 +124,15 @@ def test_the_packaged_starts_say_how_they_were_made(regime):
     assert recipe["regime"] == dataclasses.replace(REGIMES[regime], lr=lr).step_settings()
 
 
-@pytest.mark.parametrize("regime", sorted(set(META_STARTS.values())))
-def test_the_packaged_starts_are_what_their_recipe_makes(tmp_path, regime):
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_packaged_starts_are_what_their_recipe_makes(tmp_path, name):
     """The first rounds again, and where they lead; only rounding may differ."""
-    packaged = resources.files("nca_zoo") / "starts" / f"{regime}.npz"
-    with resources.as_file(packaged) as path, np.load(path) as archive:
+    with np.load(STARTS / f"{name}.npz") as archive:
         early, recipe = archive["early"], json.loads(str(archive["recipe"]))
-    targets = [make_target(picture.pixels) for picture in meta_pictures(tmp_path)]
-    engine = SparseEngine(threads=2)
-    rounds = meta_learn(targets, REGIMES[regime], engine, Recipe(**recipe["recipe"]))
+    settings = TargetSettings(visible=recipe.get("visible", "rgba"))
+    targets = [make_target(picture.pixels, settings) for picture in meta_pictures(tmp_path)]
+    engine, regime = SparseEngine(threads=2), REGIMES[recipe["regime"]["name"]]
+    rounds = meta_learn(targets, regime, engine, Recipe(**recipe["recipe"]))
     redone = [next(rounds).weights for _ in range(EARLY_ROUNDS)][-1]
     moved = np.linalg.norm(early - glorot_of(recipe))
     assert np.linalg.norm(redone - early) < 0.05 * moved

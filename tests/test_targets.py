@@ -11,6 +11,7 @@ from nca_zoo.rule import alive, seed_state
 from nca_zoo.targets import TargetSettings, make_target, restored, stored
 
 OPAQUE = TargetSettings(alpha="opaque")
+GREY = TargetSettings(visible="grey")
 grids = array_shapes(min_dims=2, max_dims=2, min_side=3, max_side=9)
 grey_pictures = arrays(np.uint8, grids)
 rgba_pictures = arrays(np.uint8, grids.map(lambda shape: (*shape, 4)))
@@ -153,10 +154,45 @@ def test_other_arrays_are_a_programming_error(pixels):
         make_target(pixels)
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": "half"}, {"seed_at": "corner"}])
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": "half"}, {"seed_at": "corner"}, {"visible": "gray"}, {"visible": 1}]
+)
 def test_settings_name_what_is_allowed(wrong):
-    with pytest.raises(ZooError, match=r"'(half|corner)'; it must be ink or (opaque|center)"):
+    words = r"('half'|'corner'|'gray'|1); it must be (ink|rgba) or (opaque|center|grey)"
+    with pytest.raises(ZooError, match=words):
         TargetSettings(**wrong)
+
+
+def test_a_grey_target_is_white_ink_of_which_alpha_is_trained():
+    pixels = np.zeros((5, 4), np.uint8)
+    pixels[1:4, 1:3] = [[255, 40], [128, 200], [3, 77]]
+    grey, rgba = make_target(pixels, GREY), make_target(pixels)
+    assert (grey.seed_row, grey.seed_col) == (rgba.seed_row, rgba.seed_col)
+    np.testing.assert_array_equal(grey.rgba, rgba.rgba)
+    np.testing.assert_array_equal(grey.trained, pixels[..., None] / np.float32(255))
+    np.testing.assert_array_equal(rgba.trained, rgba.rgba)
+    white = np.full((5, 4, 4), 255, np.uint8)
+    white[..., 3] = pixels  # the same ink, as a file with transparency has it
+    np.testing.assert_array_equal(make_target(white, GREY).trained, grey.trained)
+
+
+@pytest.mark.parametrize("paint", [(255, 255, 254), (200, 60, 30), (0, 0, 0)])
+def test_grey_refuses_other_paint(paint):
+    pixels = np.zeros((5, 4, 4), np.uint8)
+    pixels[1:4, 1:3] = (*paint, 255)
+    make_target(pixels)
+    with pytest.raises(ZooError, match=r"is not white ink on nothing.*--visible rgba"):
+        make_target(pixels, GREY)
+    opaque = np.full((5, 4, 4), (128, 128, 128, 255), np.uint8)
+    with pytest.raises(ZooError, match="is not white ink on nothing"):
+        make_target(opaque, GREY)
+
+
+def test_grey_cannot_be_opaque():
+    with pytest.raises(ZooError, match=r"alpha cannot be opaque .* use --alpha ink"):
+        TargetSettings(alpha="opaque", visible="grey")
+    assert TargetSettings().as_dict() == {"alpha": "ink", "seed_at": "ink"}
+    assert GREY.as_dict() == {"alpha": "ink", "seed_at": "ink", "visible": "grey"}
 
 
 def test_the_picture_is_left_alone():
