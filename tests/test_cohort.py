@@ -18,10 +18,11 @@ from nca_zoo.targets import Target
 SIDE = 9
 
 
-def job(name: str, lively_weights, seed: int = 1) -> Job:
+def job(name: str, lively_weights, seed: int = 1, channels: int = 4) -> Job:
     picture = np.zeros((SIDE, SIDE, 4), np.float32)
     picture[2:7, 3:6] = uniform(seed, 60).reshape(5, 3, 4).round(1)
-    return Job(name, Target(picture, 4, 4), Init("shared", lively_weights(seed)), rng_seed=seed)
+    target = Target(picture, 4, 4, channels)
+    return Job(name, target, Init("shared", lively_weights(seed)), rng_seed=seed)
 
 
 class Spy(SparseEngine):
@@ -39,21 +40,22 @@ class Spy(SparseEngine):
 
 
 def cohort_of(regime, jobs):
-    cohort = Cohort(regime, Spy(), SIDE, SIDE)
+    cohort = Cohort(regime, Spy(), *jobs[0].target.trained.shape)
     for one in jobs:
         cohort.add(Member(one))
     return cohort
 
 
+@pytest.mark.parametrize("channels", [4, 1])
 @pytest.mark.parametrize("name", ["growing", "writeup"])
-def test_training_is_the_recipe_written_out_in_torch(lively_weights, name):
+def test_training_is_the_recipe_written_out_in_torch(lively_weights, name, channels):
     """Gradient by autograd, normalised per tensor or not, torch's Adam and schedules."""
     regime = dataclasses.replace(REGIMES[name], batch=2, decay_at=2)
-    cohort = cohort_of(regime, [job("a", lively_weights)])
+    cohort = cohort_of(regime, [job("a", lively_weights, channels=channels)])
     for _ in range(4):
         cohort.step()
 
-    target = cohort.members[0].job.target.rgba
+    target = cohort.members[0].job.target.rgba[..., 4 - channels :]
     params = plain.tensors(lively_weights(1))
     adam = torch.optim.Adam(params, lr=regime.lr)
     if name == "growing":
@@ -106,9 +108,11 @@ def test_growing_starts_every_example_from_the_seed(lively_weights):
         assert (states == seed).all()
 
 
-def test_persistent_replaces_the_worst_by_the_seed_and_writes_back(lively_weights):
-    regime = dataclasses.replace(REGIMES["persistent"], batch=3, pool=5)
-    cohort = cohort_of(regime, [job("a", lively_weights), job("b", lively_weights, 2)])
+@pytest.mark.parametrize("channels", [4, 1])
+def test_persistent_replaces_the_worst_by_the_seed_and_writes_back(lively_weights, channels):
+    regime = dataclasses.replace(REGIMES["persistent"], batch=3, pool=5, lr=2e-4)  # none dies
+    jobs = [job(name, lively_weights, seed, channels) for name, seed in (("a", 1), ("b", 2))]
+    cohort = cohort_of(regime, jobs)
     for _ in range(4):
         before = cohort.pools.copy()
         cohort.step()
@@ -119,7 +123,8 @@ def test_persistent_replaces_the_worst_by_the_seed_and_writes_back(lively_weight
             changed = [i for i in range(5) if not np.array_equal(before[k, i], cohort.pools[k, i])]
             assert len(changed) == 3
             drawn = before[k, changed]
-            errors = ((drawn[..., :4] - cohort.targets[k]) ** 2).mean(axis=(1, 2, 3))
+            seen, wanted = (a[..., 4 - channels : 4] for a in (drawn, jobs[k].target.rgba))
+            errors = ((seen - wanted) ** 2).mean(axis=(1, 2, 3))
             others = np.delete(drawn, np.argmax(errors), axis=0)
             for state in states[k, 1:]:  # what was drawn, without its worst
                 assert any(np.array_equal(state, other) for other in others)
