@@ -9,8 +9,12 @@ from nca_zoo.assemble import Progress, disk, merge
 from nca_zoo.errors import ZooError
 from nca_zoo.filelock import FileLock
 from nca_zoo.parts import Part, find_parts, find_shards, zoo_path
-from nca_zoo.schema import Column, Header, dotted
+from nca_zoo.schema import LEFT_OUT, Column, Header, dotted
 
+NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
+    ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
+    ("target.visible", "some show RGBA and some grey", "which NCA shows what"),
+)
 MOST_FILES = 200  # open at a time: some systems allow 256
 
 
@@ -48,6 +52,7 @@ def merge_zoos(
             "then merge the results"
         )
     first = parts[0]
+    header = common_header([part.layout.header for part in parts])
     for part in parts[1:]:
         differ = first.layout.header.differences(part.layout.header)
         if differ and not mix_settings:
@@ -56,7 +61,6 @@ def merge_zoos(
                 "if one file should hold both all the same, add --mix-settings"
             )
     _check_columns(parts)
-    header = common_header([part.layout.header for part in parts])
     alike = [replace(part, layout=replace(part.layout, header=header)) for part in parts]
     with disk(out):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -94,19 +98,20 @@ def common_header(headers: Sequence[Header]) -> Header:
 
     A setting that differs leaves its place and goes under ``mixed``, by its dotted name, with all
     the values it has; a start that not all share is left out. Texts and versions that differ are
-    listed. The time of creation is the earliest. Raises ZooError if the seeds differ, for then
-    nobody could tell how to grow which NCA.
+    listed. The time of creation is the earliest. Raises ZooError if the seeds differ, or what is
+    visible, for then nobody could tell how to grow which NCA, or what of it to show.
     """
     first = headers[0]
     values = [_values(header) for header in headers]
     names = {name: None for each in values for name in each}
     found = {name: _unique(v for each in values for v in each.get(name, [None])) for name in names}
     mixed = {name: each for name, each in found.items() if len(each) > 1}
-    if "regime.seed_hidden" in mixed:
-        raise ZooError(
-            "these zoos cannot share a file: their seed cells differ (regime.seed_hidden), and the "
-            "file could not say which NCA grows from which"
-        )
+    for name, differ, needed in NEEDED:
+        if name in mixed:
+            raise ZooError(
+                f"these zoos cannot share a file: {differ} ({name}), and the file could not say "
+                f"{needed}"
+            )
     settings = first.settings
     if mixed:
         settings = _without(first.settings, {"mixed", *mixed}) | {"mixed": mixed}
@@ -126,7 +131,8 @@ def common_header(headers: Sequence[Header]) -> Header:
 
 def _values(header: Header) -> dict[str, list[Any]]:
     """Every setting by its dotted name, with all the values it has; several if mixed before."""
-    flat = {name: [value] for name, value in dotted(_without(header.settings, {"mixed"})).items()}
+    settings = LEFT_OUT | dotted(_without(header.settings, {"mixed"}))
+    flat = {name: [value] for name, value in settings.items()}
     before = header.settings.get("mixed")
     for name, values in (before if isinstance(before, dict) else {}).items():
         flat[name] = flat.get(name, []) + (values if isinstance(values, list) else [values])

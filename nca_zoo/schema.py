@@ -24,6 +24,7 @@ STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and every other text in a column
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
 MAX_LEVELS = 20  # of nesting in JSON
+LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
 _CHECK_BYTES = 1 << 23  # columns are checked in pieces, since one may hold gigabytes
 _FINITE = float(np.finfo(np.float32).max)
 
@@ -240,7 +241,7 @@ class Header:
 
     def differences(self, other: "Header") -> list[str]:
         """What keeps fits of ``other`` out of this zoo: ``["regime.batch 2 -> 4", ...]``."""
-        mine, theirs = dotted(self.settings), dotted(other.settings)
+        mine, theirs = (LEFT_OUT | dotted(header.settings) for header in (self, other))
         differ = [
             f"{name} {mine.get(name, 'unset')} -> {theirs.get(name, 'unset')}"
             for name in sorted(mine.keys() | theirs.keys())

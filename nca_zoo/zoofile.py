@@ -106,11 +106,16 @@ class Zoo:
         return sizes["H"], sizes["W"]
 
     @property
-    def trained(self) -> int:
-        """How many of the visible channels its NCAs show, from the last: see ``rule.seen``."""
+    def visible(self) -> str:
+        """What is seen of its NCAs: ``rgba``, or ``grey``, alpha alone (``TargetSettings``)."""
         target = self.attrs["settings"].get("target")
         grey = isinstance(target, dict) and target.get("visible") == "grey"
-        return 1 if grey else VISIBLE
+        return "grey" if grey else "rgba"
+
+    @property
+    def trained(self) -> int:
+        """How many of the visible channels its NCAs show, from the last: see ``rule.seen``."""
+        return 1 if self.visible == "grey" else VISIBLE
 
     @property
     def file_bytes(self) -> int:

@@ -179,6 +179,42 @@ def test_seeds_that_differ_cannot_be_mixed(tmp_path):
         merge_zoos([left, right], tmp_path / "zoo.h5", mix_settings=True)
 
 
+@pytest.mark.parametrize("mix", [False, True])
+@pytest.mark.parametrize("other", [{"alpha": "ink"}, {"alpha": "ink", "visible": "rgba"}, None])
+def test_grey_and_rgba_cannot_be_mixed(tmp_path, mix, other):
+    """Whatever an RGBA zoo says: nothing, rgba, or nothing of targets at all, if imported."""
+    about = header() if other is None else header(target=other)
+    rgba = zoo(tmp_path / "rgba.h5", [0], about)
+    grey = zoo(tmp_path / "grey.h5", [1], header(target={"alpha": "ink", "visible": "grey"}))
+    for pair in ([rgba, grey], [grey, rgba]):
+        with pytest.raises(ZooError, match=r"some grey \(target\.visible\)"):
+            merge_zoos(pair, tmp_path / "zoo.h5", mix_settings=mix)
+    assert sorted(os.listdir(tmp_path)) == ["grey.h5", "rgba.h5"]
+
+
+def test_what_is_left_out_is_rgba(tmp_path):
+    silent = zoo(tmp_path / "silent.h5", [0], header(target={"alpha": "ink"}))
+    rgba = zoo(tmp_path / "rgba.h5", [1], header(target={"alpha": "ink", "visible": "rgba"}))
+    assert merge_zoos([silent, rgba], tmp_path / "zoo.h5").rows == 2
+    with ZooWriter(tmp_path / "zoo.h5", header(target={"alpha": "ink", "visible": "rgba"})):
+        pass
+    words = r"target\.visible rgba -> grey; use the same settings, or another --out"
+    with pytest.raises(ZooError, match=words):
+        ZooWriter(silent, header(target={"alpha": "ink", "visible": "grey"}))
+
+
+def test_grey_zoos_merge_and_stay_grey(tmp_path):
+    grey = {"alpha": "ink", "visible": "grey"}
+    left = zoo(tmp_path / "left.h5", [0], header(target=grey | {"seed_at": "ink"}))
+    right = zoo(tmp_path / "right.h5", [1], header(target=grey | {"seed_at": "center"}))
+    merge_zoos([left, right], tmp_path / "zoo.h5", mix_settings=True)
+    assert settings_of(tmp_path / "zoo.h5")["target"] == grey
+    assert open_zoo(tmp_path / "zoo.h5").visible == "grey"
+    third = zoo(tmp_path / "third.h5", [2])
+    with pytest.raises(ZooError, match="which NCA shows what"):
+        merge_zoos([tmp_path / "zoo.h5", third], tmp_path / "all.h5", mix_settings=True)
+
+
 def test_other_sizes_are_refused(tmp_path):
     left = zoo(tmp_path / "left.h5", [0])
     with ZooWriter(tmp_path / "right.h5", header()) as writer:
