@@ -26,11 +26,10 @@ def start_gradients(
 ) -> Vectors:
     """The first training gradient of every NCA, ``(N, P)``, each tensor divided by its own norm.
 
-    start: ``(P,)``; seed_of: the seed state ``(H, W, 16)`` of a row; targets: ``(N, H, W, 4)`` as
-    stored. One
-    rollout of 80 CA steps from the seed under the fire masks of rollout seed 0, the same for all;
-    the loss is that of the last state. Where nothing lives the gradient is
-    0, and so it is set where the rollout explodes.
+    start: ``(P,)``; seed_of: the seed state ``(H, W, 16)`` of a row; targets: ``(N, H, W, C)`` as
+    stored, of the visible channels that are trained. One rollout of 80 CA steps from the seed under
+    the fire masks of rollout seed 0, the same for all; the loss is that of the last state. Where
+    nothing lives the gradient is 0, and so it is set where the rollout explodes.
     """
     engine = SparseEngine(os.cpu_count() or 1)
     found = np.empty((len(targets), N_PARAMS), np.float32)

@@ -29,6 +29,7 @@ class SmallZoo:
     seed_row: np.ndarray
     seed_col: np.ndarray
     attrs: dict[str, Any] = field(default_factory=dict)
+    trained: int = 4
 
 
 def small_zoo(rgba: str = "ink", **attrs: Any) -> SmallZoo:
@@ -99,6 +100,18 @@ def test_controls_do_not_see_the_weights() -> None:
     for name, feature in FEATURES.items():
         if feature.kind == "control":
             np.testing.assert_array_equal(vectors(name, zoo), vectors(name, other))
+
+
+def test_the_gradient_of_a_grey_zoo_sees_alpha_alone(lively_weights: Any) -> None:
+    start = lively_weights(3)
+    zoo, other = small_zoo(init_weights=start), small_zoo(init_weights=start)
+    other.target = other.target.copy()
+    other.target[..., :3] //= 2
+    assert not np.array_equal(vectors("gradient", zoo), vectors("gradient", other))
+    zoo.trained = other.trained = 1
+    np.testing.assert_array_equal(vectors("gradient", zoo), vectors("gradient", other))
+    other.target[..., 3] //= 2
+    assert not np.array_equal(vectors("gradient", zoo), vectors("gradient", other))
 
 
 def test_features_leave_the_zoo_as_it_was() -> None:

@@ -102,8 +102,9 @@ def test_a_start_that_explodes_has_no_gradient() -> None:
     assert not start_gradients(wild, lambda row: rule.seed_state(5, 5, 2, 2), targets).any()
 
 
-def test_the_gradient_at_the_start_is_autograds(weights: np.ndarray) -> None:
-    targets = np.random.default_rng(2).integers(0, 256, (2, 6, 5, 4), dtype=np.uint8)
+@pytest.mark.parametrize("channels", [4, 1])
+def test_the_gradient_at_the_start_is_autograds(weights: np.ndarray, channels: int) -> None:
+    targets = np.random.default_rng(2).integers(0, 256, (2, 6, 5, channels), dtype=np.uint8)
     seed = rule.seed_state(6, 5, 3, 2)
     found = start_gradients(weights[0], lambda row: seed, targets)
     key = noise.fold(0, noise.Stream.ROLLOUT)
