@@ -57,6 +57,13 @@ def export(
         out = zoo.with_name(f"{zoo.stem}-{kind}") if each else zoo.with_suffix(form.suffix)
     with progress("export", " files") as advance:
         files = write(chosen, kind, out, each, advance)
+    if chosen.visible == "grey" and each and kind != "safetensors":
+        demo = " and the demo does not know" if kind == "distill" else ""
+        click.echo(
+            f"note: alpha alone is the picture of these NCAs, which files of this format do not "
+            f"say{demo}; `nca-zoo import` needs --visible grey for them",
+            err=True,
+        )
     left = len(opened) - len(chosen)
     others = f"; {left} that did not pass the gate left out" if left and not nca_ids else ""
     place = files[0] if len(files) == 1 else out

@@ -11,7 +11,7 @@ from nca_zoo.errors import ZooError
 from .options import default_zoo
 
 if TYPE_CHECKING:
-    from nca_zoo.targets import Target
+    from nca_zoo.targets import Target, TargetSettings
 
 PERCEPTIONS = ("blocks", "interleaved")  # as in `foreign`, which `--help` should not wait for
 
@@ -75,6 +75,12 @@ def _cells(
     help="Order of the first layer's inputs: all channels of a filter, or all filters of a "
     "channel (a depthwise convolution).",
 )
+@click.option(
+    "--visible",
+    type=click.Choice(["rgba", "grey"]),
+    help="What is seen of them: RGBA, or alpha alone as white ink.  [default: what an exported "
+    "safetensors file says; else rgba]",
+)
 @click.option("--ignore", multiple=True, metavar="NAME", help="A tensor to leave out.")
 @click.option(
     "--growing", is_flag=True, help="They were trained to grow, not to last: judge step 96 alone."
@@ -91,6 +97,7 @@ def import_(
     seed_at: tuple[int, int] | None,
     seed_alpha: bool,
     perception: str,
+    visible: str | None,
     ignore: tuple[str, ...],
     growing: bool,
     label: int,
@@ -109,6 +116,7 @@ def import_(
     """
     from nca_zoo.foreign import read_weights
     from nca_zoo.importing import Origin, imported, name_of
+    from nca_zoo.targets import TargetSettings
     from nca_zoo.zoowriter import ZooWriter
 
     if len(pictures) not in (0, 1, len(files)):
@@ -117,11 +125,12 @@ def import_(
         )
     if pictures and grid:
         raise ZooError("--grid is for NCAs without a picture; leave out --grid or --target")
-    origin = Origin(source, not seed_alpha, not growing)
     weights = [read_weights(file, perception, ignore) for file in files]
-    targets = [_from_picture(picture, size, pad, seed_at) for picture in pictures]
+    origin = Origin(source, not seed_alpha, not growing, visible or _visible(files))
+    settings = TargetSettings(visible=origin.visible)  # type: ignore[arg-type]
+    targets = [_from_picture(picture, settings, size, pad, seed_at) for picture in pictures]
     if not targets:
-        targets = [_without_picture(grid or (64, 64), seed_at)]
+        targets = [_without_picture(settings, grid or (64, 64), seed_at)]
     with ZooWriter(out, origin.header()) as writer:
         held = len(writer.finished_ids())
         rows = []
@@ -140,8 +149,25 @@ def import_(
     click.echo(f"Next: nca-zoo show {rows[0]['id']} --zoo {out}")
 
 
+def _visible(files: tuple[Path, ...]) -> str:
+    """What is seen of the NCAs of all files, as the files say."""
+    from nca_zoo.foreign import read_visible
+
+    found = {read_visible(file): file for file in files}
+    if len(found) > 1:
+        raise ZooError(
+            f"{found['grey']} is grey and {found['rgba']} does not say so: import them into two "
+            "zoos, or say --visible grey"
+        )
+    return next(iter(found))
+
+
 def _from_picture(
-    picture: Path, size: int | None, pad: int, seed_at: tuple[int, int] | None
+    picture: Path,
+    settings: "TargetSettings",
+    size: int | None,
+    pad: int,
+    seed_at: tuple[int, int] | None,
 ) -> "Target":
     import numpy as np
 
@@ -151,11 +177,14 @@ def _from_picture(
     pixels = read_files([picture], size)[0]
     padded = np.pad(pixels, [(pad, pad), (pad, pad), (0, 0)][: pixels.ndim])
     row, col = seed_at or (padded.shape[0] // 2, padded.shape[1] // 2)
-    return dataclasses.replace(make_target(padded), seed_row=row, seed_col=col)
+    return dataclasses.replace(make_target(padded, settings), seed_row=row, seed_col=col)
 
 
-def _without_picture(grid: tuple[int, int], seed_at: tuple[int, int] | None) -> "Target":
+def _without_picture(
+    settings: "TargetSettings", grid: tuple[int, int], seed_at: tuple[int, int] | None
+) -> "Target":
     from nca_zoo.importing import blank
     from nca_zoo.targets import Target
 
-    return Target(blank(*grid), *(seed_at or (grid[0] // 2, grid[1] // 2)))
+    row, col = seed_at or (grid[0] // 2, grid[1] // 2)
+    return Target(blank(*grid), row, col, settings.trained)

@@ -39,6 +39,23 @@ def read_weights(path: Path, perception: str = "blocks", ignore: Collection[str]
         raise ZooError(f"{path}: {error}") from None
 
 
+def read_visible(path: Path) -> str:
+    """What is seen of the NCA in a file: ``grey`` if the file says so, else ``rgba``.
+
+    A file says so that `nca-zoo export` wrote as safetensors: it has the zoo's settings with it.
+    """
+    if path.suffix.lower() != ".safetensors":
+        return "rgba"
+    try:
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as file:
+            settings = json.loads((file.metadata() or {})["settings"])
+        return "grey" if settings["target"]["visible"] == "grey" else "rgba"
+    except Exception:  # a foreign file may have no settings, or others, of any form
+        return "rgba"
+
+
 def read_tensors(path: Path) -> Tensors:
     """Every named tensor in a file; raises ZooError, naming the file, if it cannot be read."""
     try:

@@ -15,7 +15,7 @@ from nca_zoo.quality import measure, rollout_keys, verdict
 from nca_zoo.regime import Gate
 from nca_zoo.rule import seed_state
 from nca_zoo.schema import LOSS_POINTS, Header
-from nca_zoo.targets import Target, restored, stored
+from nca_zoo.targets import Target, stored
 
 UNKNOWN = "unknown"
 
@@ -25,12 +25,13 @@ class Origin:
     """What is known of all NCAs of an import.
 
     seed_hidden: whether the seed cell's hidden channels start at 1. stable: whether they were
-    trained to last, so that step 400 counts in judging them.
+    trained to last, so that step 400 counts in judging them. visible: as in ``TargetSettings``.
     """
 
     source: str = "imported"
     seed_hidden: bool = True
     stable: bool = True
+    visible: str = "rgba"
 
     @property
     def gate(self) -> Gate:
@@ -45,6 +46,7 @@ class Origin:
                 "source": self.source,
                 "init": UNKNOWN,
                 "regime": {"name": UNKNOWN, "seed_hidden": self.seed_hidden, "gate": gate},
+                **({} if self.visible == "rgba" else {"target": {"visible": self.visible}}),
             },
             source=self.source,
             licence=UNKNOWN,
@@ -81,7 +83,7 @@ def imported(
     seed = seed_state(height, width, target.seed_row, target.seed_col, origin.seed_hidden)
     pixels = stored(target.rgba)
     quality = measure(
-        make_engine("sparse"), weights[None], seed[None], restored(pixels)[None], rollout_keys(0, 1)
+        make_engine("sparse"), weights[None], seed[None], target.trained[None], rollout_keys(0, 1)
     )
     judged = bool(pixels.any())
     unknown = np.float32(np.nan)

@@ -182,6 +182,73 @@ def test_exported_and_imported_again_an_nca_is_the_same(tmp_path, lively_weights
         np.testing.assert_array_equal(back.weights, open_zoo(zoo).weights)
 
 
+@pytest.fixture
+def grey(tmp_path, lively_weights):
+    """An exported grey NCA, as safetensors and as a torch state dict, and its weights."""
+    zoo, weights = tmp_path / "grey.h5", lively_weights(7)
+    with ZooWriter(zoo, header(target={"alpha": "ink", "visible": "grey"})) as writer:
+        writer.add([record(7, weights=weights)])
+    export = ["export", "--each", "--zoo", zoo, "--out", tmp_path / "files", "--format"]
+    assert "note:" not in run(*export, "safetensors").stderr
+    assert "`nca-zoo import` needs --visible grey" in run(*export, "torch").stderr
+    assert "the demo does not know" in run(*export, "distill").stderr
+    return [tmp_path / "files" / f"1-002.{ending}" for ending in ("safetensors", "pt")], weights
+
+
+def test_a_grey_nca_comes_back_grey(tmp_path, grey, drawing):
+    (safetensors, torch), weights = grey
+    ink = read_files([drawing], None)[0] / 255
+    state = dict(rollout(weights, rule.seed_state(6, 5, 3, 2), 96, every=96))[96]
+    alpha = np.clip(state[..., 3].astype(float), 0, 1)
+    assert np.abs(alpha[..., None] - np.clip(state[..., :3], 0, 1)).max() > 0.1
+    by_hand = -10 * np.log10(((alpha - ink) ** 2).mean())
+    for number, files in enumerate(([safetensors], [torch, "--visible", "grey"])):
+        out = tmp_path / f"{number}.h5"
+        run("import", *files, "--out", out, "--target", drawing)
+        zoo = open_zoo(out)
+        assert zoo.visible == "grey"
+        assert zoo.psnr_96[0] == pytest.approx(by_hand, abs=1e-3)
+        for channel in range(4):
+            assert np.abs(zoo.grown[0, ..., channel] - 255 * alpha).max() <= 0.51
+        with h5py.File(out) as file:
+            assert json.loads(file.attrs["settings"])["target"] == {"visible": "grey"}
+    run("import", safetensors, "--out", tmp_path / "blank.h5", "--grid", "6,5")
+    blank = open_zoo(tmp_path / "blank.h5")
+    assert (blank.visible, blank.status[0]) == ("grey", "unjudged")
+    np.testing.assert_array_equal(blank.grown[0], zoo.grown[0])
+
+
+def test_what_is_seen_may_be_told_and_must_be_one(tmp_path, grey, nca):
+    (safetensors, torch), _ = grey
+    foreign, _ = nca(3, "a.safetensors")
+    told, out = tmp_path / "told.h5", tmp_path / "zoo.h5"
+    run("import", safetensors, "--visible", "rgba", "--out", told)
+    assert open_zoo(told).visible == "rgba"
+    with h5py.File(told) as file:
+        assert "target" not in json.loads(file.attrs["settings"])
+    for other in (torch, foreign):
+        both = run("import", other, safetensors, "--out", out, code=1).stderr
+        assert f"{safetensors} is grey and {other} does not say so" in both
+    assert not out.exists()
+    run("import", foreign, "--out", out)
+    assert open_zoo(out).visible == "rgba"
+    more = run("import", safetensors, "--out", out, code=1).stderr
+    assert "target.visible rgba -> grey" in more
+    coloured = tmp_path / "coloured.png"
+    Image.new("RGB", (6, 5), (200, 60, 30)).save(coloured)
+    refused = run("import", safetensors, "--target", coloured, "--out", tmp_path / "c.h5", code=1)
+    assert "is not white ink on nothing" in refused.stderr
+
+
+@pytest.mark.parametrize("settings", ["", "[]", "{", '{"target": 3}', "[" * 10_000, "null"])
+def test_settings_of_other_forms_are_no_settings(tmp_path, lively_weights, settings):
+    tensors = rule.unflatten(lively_weights(3))
+    tensors = {name: np.ascontiguousarray(w) for name, w in tensors.items()}
+    save_file(tensors, tmp_path / "a.safetensors", {"settings": settings})
+    run("import", tmp_path / "a.safetensors", "--out", tmp_path / "zoo.h5", "--grid", "6,5")
+    assert open_zoo(tmp_path / "zoo.h5").visible == "rgba"
+
+
 def test_names_are_fit_for_ids(tmp_path):
     for name in ("ä öü.pt", "...pt", "-.pt", "a" * 99 + ".pt", "7-012.pt", "💥.json"):
         assert NAME.fullmatch(name_of(tmp_path / name)), name
