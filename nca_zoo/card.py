@@ -30,6 +30,10 @@ MNIST = (
     "handwriting that NIST collected (Special Databases 1 and 3). Yann LeCun and Corinna Cortes "
     "hold the copyright and license them under CC BY-SA 3.0: share alike, and name them."
 )
+SEEN = {  # what is visible of an NCA, in words
+    "rgba": "RGBA, the first four",
+    "grey": "alpha alone, the fourth, as white ink (grey); the first three are hidden",
+}
 TYPES = {"f": "sc:Float", "i": "sc:Integer", "u": "sc:Integer", "S": "sc:Text"}
 
 
@@ -61,7 +65,7 @@ def _about(zoo: Zoo) -> str:
     return (
         f"The weights of {len(zoo)} neural cellular automata on a grid of {height} x {width} "
         "cells, one trained for each picture, with the pictures, what was grown, and how well. "
-        f"Pictures: {zoo.attrs['source']}."
+        f"Visible channels: {SEEN[zoo.visible]}. Pictures: {zoo.attrs['source']}."
     )
 
 
@@ -153,6 +157,7 @@ def _facts(zoo: Zoo, settings: dict[str, Any]) -> dict[str, object]:
         "NCAs": ", ".join(f"{n} {s}" for s, n in zip(statuses, counts, strict=True)),
         "source": zoo.attrs["source"],
         "licence of the pictures": zoo.attrs["licence"],
+        "visible channels": SEEN[zoo.visible],
         "regime": regime.get("name", "unknown"),
         "start": settings.get("init", "unknown"),
         "trained by": zoo.attrs["engine"],

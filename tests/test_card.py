@@ -60,6 +60,15 @@ def test_a_card_of_mnist_says_whose_it_is(tmp_path):
     assert "Yann LeCun, Corinna Cortes" in read.text
 
 
+def test_a_card_says_what_is_visible(zoo, tmp_path):
+    with ZooWriter(tmp_path / "grey.h5", header(target={"visible": "grey"})) as writer:
+        writer.add([record(0)])
+    grey = open_zoo(tmp_path / "grey.h5")
+    for made, words in ((zoo, "RGBA, the first four"), (grey, "alpha alone, the fourth")):
+        assert f"| visible channels | {words}" in card(made)
+        assert f"Visible channels: {words}" in croissant(made)["description"]
+
+
 def test_odd_texts_stay_texts(tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     with ZooWriter(tmp_path / "z'oo: #1.h5", described(header(), source=ODD, licence=ODD)) as w:

@@ -108,6 +108,18 @@ def test_command_info(path):
     of_ones = [still(number)["psnr_96"] for number in (1, 4, 7)]
     assert told["classes"][1]["median_psnr_96"] == pytest.approx(np.median(of_ones))
     assert told["settings"]["regime"]["batch"] == 2
+    assert told["visible"] == "rgba"
+    assert "visible   RGBA" in lines
+
+
+def test_command_info_of_a_grey_zoo(tmp_path):
+    path = tmp_path / "zoo.h5"
+    with ZooWriter(path, header(target={"visible": "grey"})) as writer:
+        writer.add([record(0)])
+    told = CliRunner().invoke(group, ["info", "--zoo", str(path)]).stdout.splitlines()
+    assert "visible   grey: alpha alone, as white ink" in told
+    as_json = CliRunner().invoke(group, ["info", "--zoo", str(path), "--json"]).stdout
+    assert json.loads(as_json)["visible"] == "grey"
 
 
 def test_command_info_reads_no_weights(path):
