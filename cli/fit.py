@@ -180,7 +180,6 @@ def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
     from nca_zoo.rollout import rollout
-    from nca_zoo.rule import seen
     from nca_zoo.viewer.frames import Film
     from nca_zoo.viewer.training import loss_curve, training_sheet
     from nca_zoo.viewer.video import write_gif, write_mp4, write_png
@@ -188,16 +187,16 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     target, name = done.job.target, done.job.id
     steps = len(done.losses)
     sheet, curve = (out.with_name(f"{out.stem}-{what}.png") for what in ("sheet", "loss"))
-    write_png(sheet, training_sheet(diary.of(done), target.rgba, name))
+    write_png(sheet, training_sheet(diary.of(done), target.rgba, name, trained=target.channels))
     yield sheet
     write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
     yield curve
     if film == "none":
         return
     every = GIF_EVERY if film == "gif" else 1
-    path = rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every)
-    grown = [(step, seen(state, done.job.target.channels).copy()) for step, state in path]
-    file = out.with_suffix(f".{film}")
+    grown = list(rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every))
+    path = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
-    write(file, Film(grown, target.rgba, name, f"{steps} training steps"), FPS[film])
-    yield file
+    about = f"{steps} training steps"
+    write(path, Film(grown, target.rgba, name, about, trained=target.channels), FPS[film])
+    yield path

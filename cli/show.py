@@ -291,6 +291,7 @@ def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
         "name": ncas.id[0],
         "about": f"class {ncas.label[0]}" if ncas.label[0] >= 0 else "",
         "background": background,
+        "trained": ncas.trained,
     }
 
 

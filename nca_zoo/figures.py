@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo import rule
-from nca_zoo.viewer.channels import NAMES, tint
+from nca_zoo.viewer.channels import named_channels, tint
 from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
 
 State = npt.NDArray[np.floating[Any]]
@@ -40,17 +40,27 @@ def perception(state: State) -> list[Panel]:
     return [(tint(seen[..., at]), name, "alpha") for at, name in zip(places, names, strict=True)]
 
 
-def one_step(weights: State, state: State, fire: npt.NDArray[np.bool_], number: int) -> list[Panel]:
-    """Step ``number`` of the rule from ``state`` ``(H, W, 16)`` with mask ``fire``, taken apart."""
+def one_step(
+    weights: State,
+    state: State,
+    fire: npt.NDArray[np.bool_],
+    number: int,
+    trained: int = rule.VISIBLE,
+) -> list[Panel]:
+    """Step ``number`` of the rule from ``state`` ``(H, W, 16)`` with mask ``fire``, taken apart.
+
+    trained: see ``rule.seen``.
+    """
     wanted = _update(weights, state)
     grown = state + wanted * fire[..., None]
     lives = rule.alive(state) & rule.alive(grown)
+    after = rule.step(weights, state, fire)
     return [
-        (composite(state, "dark"), "before", f"step {number}"),
+        (composite(state, "dark", trained), "before", f"step {number}"),
         (tint(10 * wanted[..., rule.ALPHA]), "update", "alpha x 10"),
         (tint(fire, YES), "who fires", ""),
         (tint(lives, YES), "who lives", ""),
-        (composite(rule.step(weights, state, fire), "dark"), "after", f"step {number + 1}"),
+        (composite(after, "dark", trained), "after", f"step {number + 1}"),
     ]
 
 
@@ -61,6 +71,6 @@ def _update(weights: State, state: State) -> State:
     return hidden @ w["W2"].T + w["b2"]
 
 
-def channels(state: State) -> list[Panel]:
-    """All 16 channels of a state ``(H, W, 16)``."""
-    return [(tint(state[..., i]), name, "") for i, name in enumerate(NAMES)]
+def channels(state: State, trained: int = rule.VISIBLE) -> list[Panel]:
+    """All 16 channels of a state ``(H, W, 16)``, the visible ones first; trained: ``rule.seen``."""
+    return [(tint(state[..., i]), name, "") for name, i in named_channels(trained).items()]

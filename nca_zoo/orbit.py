@@ -19,7 +19,7 @@ from nca_zoo.features import seed_hidden
 from nca_zoo.probe import ProbeResult, probe
 from nca_zoo.quality import rollout_keys
 from nca_zoo.rollout import State, seed_of
-from nca_zoo.rule import VISIBLE, Array, step
+from nca_zoo.rule import Array, seen, step
 from nca_zoo.symmetry import Element, act, random_element
 from nca_zoo.zoofile import Zoo
 
@@ -91,7 +91,10 @@ def standing(
     changes = []
     for first in range(0, len(zoo), BATCH):
         rows = slice(first, first + BATCH)
-        pictures = [_grown(z.weights[rows], seeds[rows], steps, seed) for z in (zoo, scrambled)]
+        pictures = [
+            seen(_grown(z.weights[rows], seeds[rows], steps, seed), zoo.trained)
+            for z in (zoo, scrambled)
+        ]
         changes.append(np.abs(pictures[0] - pictures[1]).max(axis=(1, 2, 3)))
     change = np.concatenate(changes)
     lengths = np.linalg.norm(zoo.weights, axis=1)
@@ -108,10 +111,9 @@ def standing(
 
 
 def _grown(weights: State, seeds: State, steps: int, seed: int) -> State:
-    """Visible channels ``(K, H, W, 4)`` after so many steps, in float32."""
+    """States ``(K, H, W, 16)`` after so many steps, in float32."""
     keys = rollout_keys(seed, len(weights))
-    states = SparseEngine().rollout(weights, seeds[:, None], keys, 0, steps)
-    return states[:, 0, ..., :VISIBLE]
+    return SparseEngine().rollout(weights, seeds[:, None], keys, 0, steps)[:, 0]
 
 
 def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) -> float:
@@ -127,7 +129,7 @@ def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) 
         for t in range(steps):
             fire = noise.fire_mask(key, t, *zoo.grid)
             ours, theirs = step(here, ours, fire), step(there, theirs, fire)
-        worst = max(worst, float(np.abs(ours - theirs)[..., :VISIBLE].max()))
+        worst = max(worst, float(np.abs(seen(ours - theirs, zoo.trained)).max()))
     return worst
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nca_zoo import rule
-from nca_zoo.viewer.channels import NAMES, VIEWS, look, shade
+from nca_zoo.viewer.channels import look, named_channels, shade, views
 
 
 @pytest.fixture
@@ -30,9 +30,10 @@ def test_what_is_not_finite_is_dark_or_full():
 
 
 def test_every_view_has_a_name_and_shows_its_own(state):
-    assert ("picture", "alive mask", *NAMES) == VIEWS
-    assert NAMES[:5] == ("red", "green", "blue", "alpha", "hidden 1")
-    assert len({look(state, view).tobytes() for view in VIEWS}) == len(VIEWS)
+    names = ("red", "green", "blue", "alpha", *(f"hidden {n}" for n in range(1, 13)))
+    assert views() == ("picture", "alive mask", *names)
+    assert named_channels() == {name: channel for channel, name in enumerate(names)}
+    assert len({look(state, view).tobytes() for view in views()}) == len(views())
     lit = (look(state, "alive mask") != (24, 28, 36)).any(axis=-1)
     np.testing.assert_array_equal(lit, rule.alive(state))
 

@@ -14,11 +14,13 @@ from nca_zoo.quality import psnr
 from nca_zoo.regime import REGIMES
 from nca_zoo.rollout import Damage, rollout
 from nca_zoo.schema import Header
-from nca_zoo.viewer.channels import NAMES, look, shade
+from nca_zoo.viewer.channels import look, named_channels, shade
 from nca_zoo.viewer.frames import BACKGROUNDS, composite, strip
 from nca_zoo.zoowriter import ZooWriter
 from nca_zoo_cli.main import group
 from nca_zoo_cli.show import BACKGROUNDS as OFFERED
+
+NAMES = tuple(named_channels())
 
 
 @pytest.fixture(scope="module")

@@ -315,8 +315,9 @@ class DrawingWindow(ttk.Frame):
         """Let the last NCA grow from its seed."""
         if self.fit is not None and self._grown_from is not None and self.work is None:
             regime = self._grown_from[1].regime
-            seed = self.fit.job.seed_state(regime)
-            self.player.play(rollout(self.fit.weights, seed, PLAYED_STEPS))
+            job = self.fit.job
+            life = rollout(self.fit.weights, job.seed_state(regime), PLAYED_STEPS)
+            self.player.play(life, job.target.channels)
 
     def _tell_step(self) -> None:
         if self.fit is not None:

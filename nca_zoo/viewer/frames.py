@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from nca_zoo.rule import VISIBLE, seen
+
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
@@ -59,13 +61,13 @@ CONTACT_WIDTH = 1536  # pixels of a contact sheet, about
 CONTACT_PANEL = (56, 224)  # and of its panels: the least and the most
 
 
-def composite(rgba: npt.NDArray[Any], background: str) -> Pixels:
+def composite(rgba: npt.NDArray[Any], background: str, trained: int = VISIBLE) -> Pixels:
     """Premultiplied RGBA (..., H, W, 4 or more channels), clipped to [0, 1], over a background.
 
-    Returns uint8 (..., H, W, 3). NaN counts as 0.
+    trained: see ``rule.seen``. Returns uint8 (..., H, W, 3). NaN counts as 0.
     """
     height, width = rgba.shape[-3:-1]
-    visible = np.clip(np.nan_to_num(rgba[..., :4]), 0, 1)
+    visible = np.clip(np.nan_to_num(seen(rgba, trained)), 0, 1)
     rows, cols = np.ogrid[:height, :width]
     behind = np.array(BACKGROUNDS[background].cells)[(rows // 2 + cols // 2) % 2] / 255
     rgb = visible[..., :3] + (1 - visible[..., 3:]) * behind
@@ -218,7 +220,8 @@ class Film(Reel):
     """The frames of one rollout: the automaton, and its target beside it.
 
     rollout: pairs of step and state (H, W, 4 or more channels); target: (H, W, 4); both in [0, 1],
-    premultiplied. ``name`` stands below the automaton, ``about`` below the target.
+    premultiplied. ``name`` stands below the automaton, ``about`` below the target; trained: see
+    ``rule.seen``.
     """
 
     columns, layout = 2, FILM
@@ -230,16 +233,19 @@ class Film(Reel):
         name: str,
         about: str = "",
         background: str = "dark",
+        trained: int = VISIBLE,
     ) -> None:
         states = np.stack([state for _, state in rollout])
-        grown = Panel(composite(states, background), None, name)
+        grown = Panel(composite(states, background, trained), None, name)
         wanted = Panel(composite(target[None], background), "target", about)
-        panels = self.arrange(states, grown, wanted)
+        panels = self.arrange(states, grown, wanted, trained)
         super().__init__(
             [step for step, _ in rollout], panels, self.columns, background, self.layout
         )
 
-    def arrange(self, states: npt.NDArray[Any], grown: Panel, wanted: Panel) -> list[Panel]:
+    def arrange(
+        self, states: npt.NDArray[Any], grown: Panel, wanted: Panel, trained: int
+    ) -> list[Panel]:
         """The panels in their order; states (T, H, W, channels) are what ``grown`` shows."""
         return [grown, wanted]
 
@@ -280,6 +286,7 @@ def strip(
     about: str = "",
     background: str = "dark",
     longest: int = 10,
+    trained: int = VISIBLE,
 ) -> Pixels:
     """All states of a rollout in even rows of at most ``longest`` panels, the target last.
 
@@ -290,7 +297,7 @@ def strip(
     columns = -(-panels // -(-panels // longest))
     sheet = Sheet(panels, columns, height, width, background, STRIP)
     for panel, (step, state) in enumerate(rollout):
-        sheet.draw(panel, composite(state, background))
+        sheet.draw(panel, composite(state, background, trained))
         sheet.caption(panel, f"step {step}", "" if panel else name)
     sheet.draw(panels - 1, composite(target, background))
     sheet.caption(panels - 1, "target", about)

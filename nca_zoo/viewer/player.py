@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.rule import VISIBLE, seen
 from nca_zoo.viewer.frames import composite
 from nca_zoo.viewer.window import show_cells
 
@@ -32,10 +33,10 @@ class Player(CellView):
     step = 0  # of the state in sight
     _timer = ""
 
-    def play(self, rollout: Iterator[tuple[int, npt.NDArray[Any]]]) -> None:
-        """Play pairs of step and state ``(H, W, 16)`` from the beginning."""
+    def play(self, rollout: Iterator[tuple[int, npt.NDArray[Any]]], trained: int = VISIBLE) -> None:
+        """Play pairs of step and state ``(H, W, 16)`` from the start; trained: ``rule.seen``."""
         self.halt()
-        self._rollout = rollout
+        self._rollout, self._trained = rollout, trained
         self._tick()
 
     def halt(self) -> None:
@@ -53,6 +54,6 @@ class Player(CellView):
         following = next(self._rollout, None)
         if following is not None:
             self.step, state = following
-            self.show(state)
+            self.show(seen(state, self._trained))
             self.event_generate("<<Step>>")
             self._timer = self.after(FRAME_MS, self._tick)

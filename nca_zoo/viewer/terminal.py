@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.rule import VISIBLE, seen
 from nca_zoo.viewer.frames import Pixels, composite
 
 GAP = 4  # columns between the automaton and its target
@@ -79,7 +80,7 @@ def shades(rgba: npt.NDArray[Any]) -> list[str]:
 class Screen:
     """Draws an automaton beside its target (H, W, 4), both premultiplied in [0, 1], as text.
 
-    ``size`` is what the terminal holds, in columns and lines.
+    ``size`` is what the terminal holds, in columns and lines; trained: see ``rule.seen``.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class Screen:
         background: str = "dark",
         colour: bool = True,
         size: tuple[int, int] = (80, 24),
+        trained: int = VISIBLE,
     ) -> None:
         self._name, self._background, self._colour = name, background, colour
+        self._trained = trained
         height, width = target.shape[:2]
         self._shrink = 1
         while self._shrink < max(height, width) and (
@@ -106,7 +109,7 @@ class Screen:
     def draw(self, step: int, state: npt.NDArray[Any]) -> list[str]:
         """Lines that show a state (H, W, 4 or more channels); always the same number of them."""
         between = " " * GAP
-        pairs = zip(self._picture(state[..., :4]), self._target, strict=True)
+        pairs = zip(self._picture(seen(state, self._trained)), self._target, strict=True)
         caption = self._line(f"step {step}", self._name) + between + self._caption
         return [*(left + between + right for left, right in pairs), caption.rstrip()]
 

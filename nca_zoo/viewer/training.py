@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from nca_zoo.diary import Page
+from nca_zoo.rule import VISIBLE
 from nca_zoo.viewer.frames import BACKGROUNDS, Colour, Layout, Pixels, Sheet, composite
 
 Floats = npt.NDArray[np.floating]
@@ -23,14 +24,19 @@ LOWEST = 1e-8  # what a loss of zero is drawn as
 
 
 def training_sheet(
-    pages: Sequence[Page], target: Floats, name: str, background: str = "dark"
+    pages: Sequence[Page],
+    target: Floats,
+    name: str,
+    background: str = "dark",
+    trained: int = VISIBLE,
 ) -> Pixels:
     """A row for each page: the target, what the NCA grows, and its R, G, B and alpha in grey.
 
     target: ``(H, W, 4)`` in [0, 1], premultiplied, as the pages' pictures. ``name`` stands below
-    the first target. Returns uint8 RGB.
+    the first target. trained: how many of these four are, from the last; the others are hidden,
+    and left out. Returns uint8 RGB.
     """
-    columns = 2 + len(CHANNELS)
+    columns = 2 + trained
     height, width = target.shape[:2]
     sheet = Sheet(columns * len(pages), columns, height, width, background, SHEET)
     for row, page in enumerate(pages):
@@ -39,9 +45,9 @@ def training_sheet(
         sheet.caption(first, f"step {page.step}", "" if row else name)
         sheet.draw(first + 1, composite(page.grown, background))
         sheet.caption(first + 1, f"{page.psnr_96:.1f} dB")
-        for channel, word in enumerate(CHANNELS):
-            sheet.draw(first + 2 + channel, _grey(page.grown[..., channel]))
-            sheet.caption(first + 2 + channel, word)
+        for panel, channel in enumerate(range(VISIBLE - trained, VISIBLE), start=first + 2):
+            sheet.draw(panel, _grey(page.grown[..., channel]))
+            sheet.caption(panel, CHANNELS[channel])
     return sheet.canvas
 
 

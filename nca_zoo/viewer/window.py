@@ -16,7 +16,8 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.quality import psnr
 from nca_zoo.rollout import Damage, Life
-from nca_zoo.viewer.channels import VIEWS, look
+from nca_zoo.rule import VISIBLE, seen
+from nca_zoo.viewer.channels import look, views
 from nca_zoo.viewer.frames import BACKGROUNDS, Pixels, cell_size, composite
 
 try:
@@ -43,7 +44,8 @@ class Tank(ttk.Frame):
     """An automaton with its controls, its picture beside it and its score.
 
     life: what grows; target: the picture (H, W, 4) it should grow, premultiplied in [0, 1], if
-    there is one; name and about: words below the automaton and the target.
+    there is one; name and about: words below the automaton and the target; trained: see
+    ``rule.seen``.
     """
 
     def __init__(
@@ -54,24 +56,30 @@ class Tank(ttk.Frame):
         name: str = "",
         about: str = "",
         background: str = "dark",
+        trained: int = VISIBLE,
     ) -> None:
         super().__init__(parent, padding=16)
         self._background = background
         self._status = tk.StringVar(self)
         self._playing = tk.StringVar(self)
         self._speed = tk.StringVar(self, "1×")
-        self._view = tk.StringVar(self, VIEWS[0])
+        self._view = tk.StringVar(self)
         self._tool = tk.StringVar(self, "erase")
         self._radius = tk.DoubleVar(self, BRUSH[2])
         self._alarm: str | None = None
         self._lay_out(life.state.shape[:2], name, about)
         self.bind("<Destroy>", self._end, add=True)
-        self.start(life, target)
+        self.start(life, target, trained)
         self._tick()
 
-    def start(self, life: Life, target: npt.NDArray[Any] | None = None) -> None:
+    def start(
+        self, life: Life, target: npt.NDArray[Any] | None = None, trained: int = VISIBLE
+    ) -> None:
         """Let another automaton of the same grid live here."""
-        self.life, self._target = life, target
+        self.life, self._target, self._trained = life, target, trained
+        self._views.configure(values=views(trained))
+        if self._view.get() not in views(trained):
+            self._view.set(views(trained)[0])
         if target is None:
             self._beside.grid_remove()
         else:
@@ -147,12 +155,13 @@ class Tank(ttk.Frame):
         row = ttk.Frame(self)
         for text, value, offered, act in (
             ("Speed", self._speed, tuple(SPEEDS), lambda: self.play(self.playing)),
-            ("View", self._view, VIEWS, self._draw),
+            ("View", self._view, (), self._draw),
         ):
             ttk.Label(row, text=text).pack(side="left", padx=(0, 6))
             box = ttk.Combobox(row, textvariable=value, values=offered, state="readonly", width=10)
             box.bind("<<ComboboxSelected>>", _quiet(act))
             box.pack(side="left", padx=(0, 16))
+        self._views = box  # filled by ``start``: what there is to see depends on the automaton
         return row
 
     def _tools(self) -> ttk.Frame:
@@ -205,15 +214,15 @@ class Tank(ttk.Frame):
             self._taken, self._counted = 0, time.monotonic()
 
     def _draw(self) -> None:
-        show_cells(
-            self._glass, look(self.life.state, self._view.get(), self._background), self._scale
-        )
+        cells = look(self.life.state, self._view.get(), self._background, self._trained)
+        show_cells(self._glass, cells, self._scale)
         self._tell()
 
     def _tell(self) -> None:
         words = [f"step {self.life.step}"]
         if self._target is not None:
-            words.append(f"{float(psnr(self.life.state[..., :4], self._target)):.1f} dB")
+            visible = seen(self.life.state, self._trained)
+            words.append(f"{float(psnr(visible, self._target)):.1f} dB")
         words.append(self._rate if self.playing else "paused")
         self._status.set("   ".join(filter(None, words)))
 
@@ -287,10 +296,11 @@ def watch(
     name: str = "",
     about: str = "",
     background: str = "dark",
+    trained: int = VISIBLE,
 ) -> None:
     """Open a window with a ``Tank`` in it, and stay until it is closed."""
     window = Window(f"{name} · nca-zoo" if name else "nca-zoo", background)
-    Tank(window, life, target, name, about, background).pack()
+    Tank(window, life, target, name, about, background, trained).pack()
     with suppress(KeyboardInterrupt):  # how a person in the terminal ends it
         window.run()
 
