@@ -24,6 +24,21 @@ def middles(panel, scale=32):
     return panel[scale // 2 :: scale, scale // 2 :: scale].astype(int)
 
 
+def cells_of(picture, columns, panels, size, gap, caption, foot=0, text=16):
+    """The cells of every panel of a sheet, from the middles of their squares."""
+    wide = max(WIDTH * size, 8 * text)
+    across, down = wide + gap, HEIGHT * size + caption
+    rows = -(-panels // columns)
+    used = (gap + rows * down + foot, gap + columns * across)
+    top, left = (
+        gap + (side - use) // 4 * 2 for side, use in zip(picture.shape, used, strict=False)
+    )
+    for panel in range(panels):
+        row, column = divmod(panel, columns)
+        y, x = top + row * down, left + column * across + (wide - WIDTH * size) // 4 * 2
+        yield middles(picture[y : y + HEIGHT * size, x : x + WIDTH * size], size)
+
+
 def decode(path):
     """What ffmpeg says of a video, and its frames (N, height, width, 3)."""
     command = [get_ffmpeg_exe(), "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]

@@ -7,10 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nca_zoo.rule import N_PARAMS, param_slices
+from nca_zoo.rule import CHANNELS, HIDDEN, N_PARAMS, param_slices
 from nca_zoo.schema import Header, resample_loss
+from nca_zoo.symmetry import Element, act
 
 GRID = (3, 4)
+GREY = {"alpha": "ink", "seed_at": "ink", "visible": "grey"}  # settings of a grey zoo's targets
 
 
 def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[str, Any]:
@@ -55,6 +57,23 @@ def still(number: int, grid: tuple[int, int] = (6, 5)) -> dict[str, Any]:
     decibels = -10 * np.log10(mse)
     row["weights_sha256"] = hashlib.sha256(row["weights"].tobytes()).hexdigest()
     return row | {"grown": grown, "psnr_96": decibels, "psnr_400": decibels, "alive_400": 0.3}
+
+
+def grey(
+    number: int, weights: np.ndarray, ink: np.ndarray, seed: tuple[int, int], **changes: Any
+) -> dict[str, Any]:
+    """An NCA of a grey zoo, as ``header(target=GREY)`` says, with garbage in R, G and B.
+
+    Its alpha is what ``weights`` grow from ``seed``; ink: the picture (H, W), uint8.
+    """
+    garbage = np.eye(CHANNELS)
+    garbage[:3, :3] = [[-0.7, 0, 0], [0.9, 0.4, 0], [0, 0.5, -1.6]]
+    garbage[1, 5], garbage[1, 6] = 0.8, -0.8  # hidden channels, alike in the seed
+    weights = act(Element(np.arange(HIDDEN), np.ones(HIDDEN), garbage), weights)
+    picture = np.repeat(ink[..., None], 4, axis=-1)
+    row, col = seed
+    own = {"weights": weights, "target": picture, "grown": picture}
+    return record(number, ink.shape, **own, seed_row=row, seed_col=col, **changes)
 
 
 def header(**changes: Any) -> Header:

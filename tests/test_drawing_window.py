@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from rows import grey
 
 from nca_zoo.build import BuildSettings
 from nca_zoo.init import Init
 from nca_zoo.regime import Gate, Regime
+from nca_zoo.rollout import rollout
+from nca_zoo.targets import TargetSettings
 from nca_zoo.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing
 from nca_zoo.zoofile import open_zoo
@@ -128,6 +132,26 @@ def test_grow_trains_plays_and_keeps(window, tmp_path):
     first, second = (open_zoo(tmp_path / "zoos" / name) for name in ("a.h5", "a-2.h5"))
     np.testing.assert_array_equal(first.weights[0], window.fit.weights)
     np.testing.assert_array_equal(first.weights, second.weights)
+
+
+def test_of_a_grey_nca_alpha_plays(window, lively_weights):
+    seed, black = (14, 14), np.zeros((SIZE, SIZE), np.uint8)
+    garbled = grey(0, lively_weights(3), black, seed)["weights"]
+    once = replace(REGIME, steps=1, lr=1e-12)
+    settings = BuildSettings(once, Init("shared", garbled), TargetSettings(visible="grey"))
+    window._settings_for = lambda pixels: settings
+    drag(window, [seed])
+    window.buttons["Grow"].invoke()
+    shown = []
+    wait(window, lambda: window.fit is not None)
+    window.player.show = lambda rgba: shown.append((window.player.step, rgba))
+    wait(window, lambda: window.player.step > 40)
+    start = window.fit.job.seed_state(REGIME)
+    states = dict(rollout(window.fit.weights, start, 41))
+    assert np.abs(states[40][..., 0] - states[40][..., 3]).max() > 0.5
+    for step, rgba in shown:
+        np.testing.assert_array_equal(rgba, np.repeat(states[step][..., 3:4], 4, axis=-1))
+    assert len(shown) > 30
 
 
 def test_stop_keeps_what_has_been_learned(window):

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from readback import HEIGHT, PANEL, WIDTH, decode, middles, pictures, read_png, read_screen
+from readback import (
+    HEIGHT,
+    PANEL,
+    WIDTH,
+    cells_of,
+    decode,
+    middles,
+    pictures,
+    read_png,
+    read_screen,
+)
 
 from nca_zoo import rule
 from nca_zoo.quality import psnr
@@ -91,21 +101,6 @@ def test_a_strip_shows_the_wound_and_its_healing(zoo, tmp_path, lively_weights):
     shown = [(step, states[step]) for step in (0, 8, 16, 32, 40, 56, 64, 70)]
     target = np.round(255 * pictures(1, seed=1)[0]) / 255
     np.testing.assert_array_equal(read_png(path), strip(shown, target, "7-012", "class 7"))
-
-
-def cells_of(picture, columns, panels, size, gap, caption, foot=0, text=16):
-    """The cells of every panel of a sheet, from the middles of their squares."""
-    wide = max(WIDTH * size, 8 * text)
-    across, down = wide + gap, HEIGHT * size + caption
-    rows = -(-panels // columns)
-    used = (gap + rows * down + foot, gap + columns * across)
-    top, left = (
-        gap + (side - use) // 4 * 2 for side, use in zip(picture.shape, used, strict=False)
-    )
-    for panel in range(panels):
-        row, column = divmod(panel, columns)
-        y, x = top + row * down, left + column * across + (wide - WIDTH * size) // 4 * 2
-        yield middles(picture[y : y + HEIGHT * size, x : x + WIDTH * size], size)
 
 
 def test_a_contact_sheet_shows_the_last_step_of_each(zoo, tmp_path, lively_weights):

@@ -35,6 +35,15 @@ def test_the_sheet_shows_target_output_and_channels_of_every_page():
             np.testing.assert_array_equal(found[row, 2 + channel, ..., 0], grey)
 
 
+def test_of_a_grey_nca_the_sheet_shows_alpha_alone():
+    target, *grown = np.repeat(pictures(3)[..., 3:], 4, axis=-1)
+    pages = [Page(0, step, picture, 12.5) for step, picture in zip((0, 40), grown, strict=True)]
+    found = panels(training_sheet(pages, target, "a seven", trained=1), 2, 3)
+    for row, page in enumerate(pages):
+        np.testing.assert_array_equal(found[row, 1], composite(page.grown, "dark"))
+        np.testing.assert_array_equal(found[row, 2, ..., 0], np.round(255 * page.grown[..., 3]))
+
+
 def test_a_decade_is_as_high_as_the_next():
     axes = Axes(np.array([1.0, 0.1, 0.001]))
     assert axes.y(1e-1) - axes.y(1) == pytest.approx(axes.y(1e-3) - axes.y(1e-2))

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from PIL import ImageGrab
-from rows import header, record
+from rows import grey, header, record
 
 from nca_zoo.rollout import Life, rollout
 from nca_zoo.rule import seed_state
@@ -226,6 +226,38 @@ def test_another_automaton_may_take_its_place(hand, lively_weights):
     hand.click(hand.named("Restart"))
     assert hand.wait(lambda: other.step > 2, 10)
     assert hand.tank.life is other
+
+
+def test_a_grey_automaton_is_seen_by_its_alpha(hand, lively_weights):
+    """One whose alpha is that of another, with garbage in R, G and B, in the other's place."""
+    ink = np.random.default_rng(0).integers(0, 256, GRID, dtype=np.uint8)
+    row = grey(0, lively_weights(3), ink, SEED)
+    hand.tank._view.set("red")
+    hand.tank.start(Life(row["weights"], seed_state(*GRID, *SEED)), row["target"] / 255, trained=1)
+    assert hand.tank._view.get() == "picture"  # red is hidden
+    offered = [*hand.tank._views["values"]]
+    assert offered[:4] == ["picture", "alive mask", "alpha", "hidden 1"]
+    assert offered[-1] == "hidden 15"
+    hand.click(hand.named("Pause"))
+    hand.tank.life.restart()
+    hand.tank.life.grow(40)
+    hand.click(hand.named("Step"))
+    alpha = dict(rollout(lively_weights(3), seed_state(*GRID, *SEED), 41))[41][..., 3]
+    alpha = np.clip(alpha, 0, 1)
+    white = 255 * alpha[..., None] + (1 - alpha[..., None]) * np.array((24, 28, 36))
+    assert np.abs(hand.seen() - white).max() <= 1
+    decibels = -10 * np.log10(np.mean((alpha - ink / 255) ** 2))
+    assert f"{decibels:.1f} dB" in hand.tank._status.get()
+    hand.tank._view.set("hidden 13")
+    hand.tank._draw()
+    hand.wait()
+    red = hand.tank.life.state[..., 0]
+    assert np.abs(red).max() > 0.5
+    np.testing.assert_array_equal(hand.seen(), look(hand.tank.life.state, "hidden 13", trained=1))
+    bluish = hand.seen()[..., 2] > hand.seen()[..., 0]  # and orange above 0
+    assert (bluish == (red < 0))[np.abs(red) > 0.1].all()
+    hand.tank.start(hand.tank.life)  # as if it were one of all four channels
+    assert "red" in hand.tank._views["values"]
 
 
 def test_a_failure_inside_reaches_the_caller(hand):
