@@ -1,11 +1,12 @@
 """A zoo's page in a real browser: the fixtures and the hands of the tests that look at it."""
 
+import contextlib
 import shutil
 import threading
 
 import numpy as np
 import pytest
-from rows import header, record
+from rows import GREY, grey, header, record
 
 from nca_zoo.init import make_init
 from nca_zoo.rollout import rollout
@@ -54,6 +55,17 @@ def exhibit(tmp_path_factory, start):
     return make_exhibit(open_zoo(path))
 
 
+@pytest.fixture(scope="session")
+def grey_exhibit(tmp_path_factory, start):
+    """A grey zoo of two whose alpha is that of ``start``, with garbage in R, G and B."""
+    path = tmp_path_factory.mktemp("explorer") / "grey.h5"
+    state = dict(rollout(start, seed_state(*GRID, *SEED), 96, every=96))[96]
+    ink = np.round(255 * np.clip(state[..., 3], 0, 1)).astype(np.uint8)
+    with ZooWriter(path, header(target=GREY)) as writer:
+        writer.add([grey(number, start, ink, SEED) for number in range(2)])
+    return make_exhibit(open_zoo(path))
+
+
 @pytest.fixture(scope="module")
 def browser():
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -67,14 +79,23 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope="module")
-def server(exhibit):
+@contextlib.contextmanager
+def served(exhibit):
+    """A server of an exhibit, at work."""
     with ExhibitServer(exhibit) as serving:
         thread = threading.Thread(target=serving.serve_forever)
         thread.start()
+        try:
+            yield serving
+        finally:
+            serving.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(exhibit):
+    with served(exhibit) as serving:
         yield serving
-        serving.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from browsing import browser, exhibit, file_url, page, server, start, visit  # noqa: F401
+from browsing import browser, exhibit, file_url, grey_exhibit, page, server, start, visit  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 from nca_zoo import noise, rule

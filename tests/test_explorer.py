@@ -4,13 +4,15 @@ import time
 
 import numpy as np
 import pytest
-from browsing import GRID, SEED, over, pause, picture, take, until
+from browsing import GRID, SEED, over, pause, picture, served, take, until
 
 from nca_zoo import noise
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.quality import psnr, rollout_keys
 from nca_zoo.rollout import Damage, rollout
 from nca_zoo.rule import CHANNELS, seed_state
+from nca_zoo.viewer.channels import tint
+from nca_zoo.viewer.explorer.page import standalone_page
 
 GROW = """async ([weights, state, height, width, steps, seed]) => {
     const { Automaton } = await import("explore/automaton.js");
@@ -199,6 +201,65 @@ def test_the_slider_goes_from_a_to_b_while_it_grows(page, exhibit):
         assert np.abs(np.clip(shown, 0, 255) - ends[share]).max() <= 2
     assert not np.array_equal(ends[0], ends[1])
     assert not page.is_disabled("#mix")
+
+
+@pytest.mark.parametrize("standing_alone", [False, True])
+def test_a_grey_automaton_is_seen_by_its_alpha(
+    visit, grey_exhibit, start, tmp_path, standing_alone
+):
+    if standing_alone:
+        (tmp_path / "grey.html").write_text(standalone_page(grey_exhibit), encoding="utf-8")
+        watched(visit((tmp_path / "grey.html").as_uri()), grey_exhibit, start)
+    else:
+        with served(grey_exhibit) as serving:
+            watched(visit(serving.url), grey_exhibit, start)
+
+
+def watched(page, exhibit, start):
+    """Look at the first NCA of ``grey_exhibit`` in every way, whole and wounded."""
+    wound = Damage(30, 14, 13, 3)
+    path = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 40, damage=[wound]))
+    before = dict(rollout(start, seed_state(*GRID, *SEED), 40, damage=[wound]))  # without garbage
+    target = np.frombuffer(exhibit.targets, np.uint8).reshape(-1, *GRID, 4)[0, ..., 3] / 255
+    assert np.abs(path[40][..., :3] - path[40][..., 3:4]).max() > 0.5
+    pause(page)
+    page.click("#restart")
+    take(page, 30)
+    box = page.locator("#tank").bounding_box()
+    page.mouse.click(
+        box["x"] + 13.5 * box["width"] / 28, box["y"] + 14.5 * box["height"] / 28
+    )  # erases
+    for step in (30, 40):
+        take(page, step - int(page.inner_text("#step")))
+        alpha = np.clip(before[step][..., 3], 0, 1)
+        assert np.abs(picture(page) - over(alpha[..., None].repeat(4, -1), (24, 28, 36))).max() <= 2
+        decibels = -10 * np.log10(np.mean((alpha - target) ** 2))
+        assert page.inner_text("#scoreA") == f"{decibels:.1f} dB"
+    views = page.locator("#view option").all_inner_texts()
+    hidden = [f"hidden {n}" for n in range(1, 16)]
+    assert views == ["picture", "on checks", "error", "alive mask", "all hidden", "alpha", *hidden]
+    page.select_option("#view", "on checks")
+    rows, cols = np.indices(GRID) // 2
+    checks = np.array([(44, 48, 56), (60, 64, 72)])[(rows + cols) % 2]
+    assert np.abs(picture(page) - over(alpha[..., None].repeat(4, -1), checks)).max() <= 2
+    page.select_option("#view", "error")
+    assert np.abs(picture(page) - tint(alpha - target)).max() <= 2
+    page.select_option("#view", "alpha")
+    assert np.abs(picture(page) - tint(path[40][..., 3], (255, 255, 255))).max() <= 2
+    channels = [*range(4, 16), 0, 1, 2]
+    for n, channel in ((1, 4), (13, 0), (14, 1), (15, 2)):
+        page.select_option("#view", f"hidden {n}")
+        assert np.abs(picture(page) - tint(path[40][..., channel])).max() <= 2
+    page.select_option("#view", "all hidden")
+    panels = picture(page).reshape(3, 28, 5, 28, 3).swapaxes(1, 2).reshape(15, 28, 28, 3)
+    for panel, channel in zip(panels, channels, strict=True):
+        assert np.abs(panel - tint(path[40][..., channel])).max() <= 2
+    page.check("#plant")
+    box = page.locator("#tank").bounding_box()  # 5 panels across, 3 down
+    across, down = (4 + 14.5 / 28) / 5, (2 + 14.5 / 28) / 3
+    page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    page.select_option("#view", "alpha")
+    assert tuple(picture(page)[14, 14]) == (255, 255, 255)
 
 
 def test_every_view_draws_something_else(page):

@@ -56,6 +56,7 @@ def make_exhibit(
         "height": height,
         "width": width,
         "seedHidden": _seed_hidden(zoo),
+        "trained": zoo.trained,
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [_map(name, found[name].vectors(zoo)) for name in watch(list(found))],
     }

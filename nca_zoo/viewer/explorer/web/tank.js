@@ -1,7 +1,7 @@
 // The tank: one automaton alive, with its controls, its brush and its score.
 
 import { Life } from "explore/life.js";
-import { VIEWS, paint, panels, psnr } from "explore/views.js";
+import { Looks } from "explore/views.js";
 
 const STEPS_A_SECOND = 30; // at speed 1x
 const BUDGET_MS = 12; // of computing in a frame, so that the page stays smooth
@@ -11,11 +11,12 @@ export class Tank {
   /** `parts` maps names to the page's elements; `zoo` is the exhibit. */
   constructor(parts, zoo) {
     Object.assign(this, { parts, zoo });
+    this.looks = new Looks(zoo.trained);
     this.playing = false;
     this.owed = 0; // steps, or a part of one, that are due
     this.counted = { steps: 0, since: performance.now() };
     this.cursor = [Math.floor(zoo.height / 2), Math.floor(zoo.width / 2)];
-    for (const view of VIEWS.keys()) parts.view.add(new Option(view, view));
+    for (const view of this.looks.views.keys()) parts.view.add(new Option(view, view));
     this.#controls();
     this.#brush();
     requestAnimationFrame((now) => this.#tick(now, now));
@@ -61,14 +62,14 @@ export class Tank {
   /** PSNR in dB of a remembered state against each target. */
   #scores(state) {
     if (!this.scores.has(state)) {
-      this.scores.set(state, this.targets.map((target) => psnr(state, target)));
+      this.scores.set(state, this.targets.map((target) => this.looks.psnr(state, target)));
     }
     return this.scores.get(state);
   }
 
   draw() {
     const { life, parts } = this;
-    paint(parts.tank, life.automaton, parts.view.value, this.targets[0]);
+    this.looks.paint(parts.tank, life.automaton, parts.view.value, this.targets[0]);
     parts.step.textContent = life.step;
     parts.scrub.min = life.first;
     parts.scrub.max = life.first + this.#span;
@@ -170,7 +171,7 @@ export class Tank {
   /** The cell under a pointer, whichever panel of the view it is in. */
   #cell(event) {
     const box = this.parts.tank.getBoundingClientRect();
-    const [across, down] = panels(this.parts.view.value);
+    const [across, down] = this.looks.panels(this.parts.view.value);
     const { height, width } = this.zoo;
     const col = Math.floor(((event.clientX - box.left) / box.width) * across * width);
     const row = Math.floor(((event.clientY - box.top) / box.height) * down * height);
@@ -196,7 +197,7 @@ export class Tank {
     const ways = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     const marker = this.parts.cursor;
     const mark = () => {
-      const [across, deep] = panels(this.parts.view.value);
+      const [across, deep] = this.looks.panels(this.parts.view.value);
       marker.style.left = `${(100 * (this.cursor[1] + 0.5)) / (across * this.zoo.width)}%`;
       marker.style.top = `${(100 * (this.cursor[0] + 0.5)) / (deep * this.zoo.height)}%`;
     };

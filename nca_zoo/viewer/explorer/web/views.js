@@ -7,7 +7,8 @@ const CHECKS = [[44, 48, 56], [60, 64, 72]]; // or these, in squares of 2 x 2 ce
 const BELOW = [74, 163, 255]; // colour of a channel at -1
 const ABOVE = [255, 176, 66]; // and at +1
 
-const byte = (value) => Math.round(255 * Math.min(1, Math.max(0, value)));
+const part = (value) => Math.min(1, Math.max(0, value || 0)); // NaN counts as 0
+const byte = (value) => Math.round(255 * Math.min(1, value));
 
 function shade(pixels, at, value, low, high) {
   const amount = Math.min(1, Math.abs(value)) || 0;
@@ -15,70 +16,105 @@ function shade(pixels, at, value, low, high) {
   for (let c = 0; c < 3; c++) pixels[at + c] = NIGHT[c] + amount * (goal[c] - NIGHT[c]);
 }
 
-const hiddenNames = Array.from({ length: CHANNELS - 4 }, (_, i) => `hidden ${i + 1}`);
-const channelNames = ["red", "green", "blue", "alpha", ...hiddenNames];
-const channelInk = [[255, 96, 96], [96, 224, 128], [104, 152, 255], [255, 255, 255]];
+const VISIBLE = 4;
+const NAMES = ["red", "green", "blue", "alpha"];
+const INKS = [[255, 96, 96], [96, 224, 128], [104, 152, 255], [255, 255, 255]];
 
-/** Name -> the channels it shows; the first views are not of channels. */
-export const VIEWS = new Map([
-  ["picture", null],
-  ["on checks", null],
-  ["error", null],
-  ["alive mask", null],
-  ["all hidden", hiddenNames.map((_, i) => 4 + i)],
-  ...channelNames.map((name, channel) => [name, [channel]]),
-]);
+const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** How many panels a view has, across and down. */
-export function panels(view) {
-  return view === "all hidden" ? [4, 3] : [1, 1];
-}
-
-/** How far a cell is from its target, -1 too little to 1 too much: the mean over RGBA, clipped. */
-function excess(state, target, cell) {
-  let sum = 0;
-  for (let c = 0; c < 4; c++) {
-    sum += Math.min(1, Math.max(0, state[cell * CHANNELS + c] || 0)) - target[4 * cell + c] / 255;
+/**
+ * How automata look of whose visible channels so many, from the last, are trained: all four, or alpha
+ * alone, which then is the ink of a white drawing, and red, green and blue are hidden (nca_zoo/rule.py).
+ */
+export class Looks {
+  constructor(trained) {
+    const first = VISIBLE - trained;
+    const shown = range(first, VISIBLE);
+    const hidden = [...range(VISIBLE, CHANNELS), ...range(0, first)];
+    this.first = first;
+    // Where red, green, blue and alpha of what is seen stand in a cell.
+    this.seen = trained === VISIBLE ? shown : Array(VISIBLE).fill(ALPHA);
+    // Name -> the channels it shows; the first views are not of channels.
+    this.views = new Map([
+      ["picture", null],
+      ["on checks", null],
+      ["error", null],
+      ["alive mask", null],
+      ["all hidden", hidden],
+      ...shown.map((channel) => [NAMES[channel], [channel]]),
+      ...hidden.map((channel, i) => [`hidden ${i + 1}`, [channel]]),
+    ]);
   }
-  return sum / 4;
-}
 
-/** Draw an automaton on a canvas, one pixel a cell; the style sheet enlarges it. */
-export function paint(canvas, automaton, view, target) {
-  const { height, width } = automaton;
-  const [across, down] = panels(view);
-  if (canvas.width !== across * width || canvas.height !== down * height) {
-    canvas.width = across * width;
-    canvas.height = down * height;
+  /** How many panels a view has, across and down. */
+  panels(view) {
+    const { length } = this.views.get(view) ?? [0];
+    return length > 1 ? [length / 3, 3] : [1, 1];
   }
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const image = context.createImageData(canvas.width, canvas.height);
-  const state = automaton.read();
-  const alive = view === "alive mask" ? automaton.alive() : null;
-  const channels = VIEWS.get(view) ?? [0];
-  channels.forEach((channel, panel) => {
-    const left = (panel % across) * width;
-    const top = Math.floor(panel / across) * height;
-    for (let cell = 0; cell < height * width; cell++) {
-      const [row, col] = [Math.floor(cell / width), cell % width];
-      const at = 4 * ((top + row) * canvas.width + left + col);
-      const check = CHECKS[(Math.floor(row / 2) + Math.floor(col / 2)) % 2];
-      if (view === "picture") paintCell(image.data, at, state, cell * CHANNELS, NIGHT);
-      else if (view === "on checks") paintCell(image.data, at, state, cell * CHANNELS, check);
-      else if (view === "error") shade(image.data, at, excess(state, target, cell), BELOW, ABOVE);
-      else if (alive) shade(image.data, at, 0.85 * alive[cell], BELOW, [120, 230, 180]);
-      else shade(image.data, at, state[cell * CHANNELS + channel], BELOW, channelInk[channel] ?? ABOVE);
-      image.data[at + 3] = 255;
+
+  /** The colour of a channel at +1. */
+  ink(channel) {
+    return channel < this.first ? ABOVE : (INKS[channel] ?? ABOVE);
+  }
+
+  /** How far a cell is from its target, -1 too little to 1 too much: the mean over RGBA, clipped. */
+  excess(state, target, cell) {
+    let sum = 0;
+    for (let c = 0; c < VISIBLE; c++) {
+      sum += part(state[cell * CHANNELS + this.seen[c]]) - target[VISIBLE * cell + c] / 255;
     }
-  });
-  context.putImageData(image, 0, 0);
-}
+    return sum / VISIBLE;
+  }
 
-function paintCell(pixels, at, state, cell, behind) {
-  const clear = 1 - Math.min(1, Math.max(0, state[cell + ALPHA] || 0));
-  for (let c = 0; c < 3; c++) {
-    const value = Math.min(1, Math.max(0, state[cell + c] || 0));
-    pixels[at + c] = byte(value + (clear * behind[c]) / 255);
+  /** Draw an automaton on a canvas, one pixel a cell; the style sheet enlarges it. */
+  paint(canvas, automaton, view, target) {
+    const { height, width } = automaton;
+    const [across, down] = this.panels(view);
+    if (canvas.width !== across * width || canvas.height !== down * height) {
+      canvas.width = across * width;
+      canvas.height = down * height;
+    }
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const image = context.createImageData(canvas.width, canvas.height);
+    const state = automaton.read();
+    const alive = view === "alive mask" ? automaton.alive() : null;
+    const channels = this.views.get(view) ?? [0];
+    channels.forEach((channel, panel) => {
+      const left = (panel % across) * width;
+      const top = Math.floor(panel / across) * height;
+      for (let cell = 0; cell < height * width; cell++) {
+        const [row, col] = [Math.floor(cell / width), cell % width];
+        const at = 4 * ((top + row) * canvas.width + left + col);
+        const check = CHECKS[(Math.floor(row / 2) + Math.floor(col / 2)) % 2];
+        if (view === "picture") this.#paintCell(image.data, at, state, cell * CHANNELS, NIGHT);
+        else if (view === "on checks") this.#paintCell(image.data, at, state, cell * CHANNELS, check);
+        else if (view === "error") shade(image.data, at, this.excess(state, target, cell), BELOW, ABOVE);
+        else if (alive) shade(image.data, at, 0.85 * alive[cell], BELOW, [120, 230, 180]);
+        else shade(image.data, at, state[cell * CHANNELS + channel], BELOW, this.ink(channel));
+        image.data[at + 3] = 255;
+      }
+    });
+    context.putImageData(image, 0, 0);
+  }
+
+  #paintCell(pixels, at, state, cell, behind) {
+    const clear = 1 - part(state[cell + ALPHA]);
+    for (let c = 0; c < 3; c++) {
+      pixels[at + c] = byte(part(state[cell + this.seen[c]]) + (clear * behind[c]) / 255);
+    }
+  }
+
+  /** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/quality.py. */
+  psnr(state, target) {
+    let sum = 0;
+    for (let cell = 0; VISIBLE * cell < target.length; cell++) {
+      for (let c = 0; c < VISIBLE; c++) {
+        const value = Math.min(1, Math.max(0, state[cell * CHANNELS + this.seen[c]]));
+        sum += (value - target[VISIBLE * cell + c] / 255) ** 2;
+      }
+    }
+    if (!Number.isFinite(sum)) return 0;
+    return -10 * Math.log10(Math.max(sum / target.length, 1e-10));
   }
 }
 
@@ -94,17 +130,4 @@ export function paintTarget(canvas, target, height, width) {
     image.data[at + 3] = 255;
   }
   context.putImageData(image, 0, 0);
-}
-
-/** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/quality.py. */
-export function psnr(state, target) {
-  let sum = 0;
-  for (let cell = 0; 4 * cell < target.length; cell++) {
-    for (let c = 0; c < 4; c++) {
-      const value = Math.min(1, Math.max(0, state[cell * CHANNELS + c]));
-      sum += (value - target[4 * cell + c] / 255) ** 2;
-    }
-  }
-  if (!Number.isFinite(sum)) return 0;
-  return -10 * Math.log10(Math.max(sum / target.length, 1e-10));
 }
