@@ -22,6 +22,7 @@ from nca_zoo.init import make_init
 from nca_zoo.quality import psnr
 from nca_zoo.regime import REGIMES
 from nca_zoo.rollout import Damage, rollout, seed_of
+from nca_zoo.rule import seen
 from nca_zoo.sampling import sample_classes
 from nca_zoo.targets import Target, restored
 from nca_zoo.viewer import frames
@@ -70,8 +71,10 @@ def contact_sheet(zoo: Zoo, path: Path) -> None:
     panels = []
     for row in sample_classes(zoo.label, 5):
         *_, (step, state) = rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1], every=400)
-        score = psnr(state[..., :4], restored(zoo.target[row]))
-        panels.append(frames.Panel(composite(state[None], "dark"), zoo.id[row], f"{score:.1f} dB"))
+        visible = seen(state, zoo.trained)
+        score = psnr(visible, restored(zoo.target[row]))
+        cells = composite(visible[None], "dark")
+        panels.append(frames.Panel(cells, zoo.id[row], f"{score:.1f} dB"))
     write_png(path, ContactFilm([step], panels, zoo.path.name)[0])
 
 
@@ -95,7 +98,8 @@ def moments(zoo: Zoo, path: Path) -> None:
     row = _example(zoo)
     run = [(step, state) for step, state in _states(zoo) if step in STRIP_STEPS]
     target = restored(zoo.target[row])
-    write_png(path, strip(run, target, zoo.id[row], f"class {zoo.label[row]}"))
+    about = f"class {zoo.label[row]}"
+    write_png(path, strip(run, target, zoo.id[row], about, trained=zoo.trained))
 
 
 def apart(zoo: Zoo, path: Path) -> None:
@@ -103,7 +107,7 @@ def apart(zoo: Zoo, path: Path) -> None:
     row = _example(zoo)
     run = [(step, state) for step, state in _states(zoo) if step in CHANNEL_STEPS]
     about = (restored(zoo.target[row]), zoo.id[row], f"class {zoo.label[row]}")
-    write_png(path, channel_table(run, *about))
+    write_png(path, channel_table(run, *about, trained=zoo.trained))
 
 
 def perception(zoo: Zoo, path: Path) -> None:
@@ -116,13 +120,15 @@ def one_step(zoo: Zoo, path: Path) -> None:
     key = noise.fold(0, noise.Stream.ROLLOUT)  # the masks of rollout seed 0
     fire = noise.fire_mask(key, HALF_GROWN, *zoo.grid)
     state = dict(_states(zoo))[HALF_GROWN]
-    panels = figures.one_step(zoo.weights[_example(zoo)], state, fire, HALF_GROWN)
+    weights = zoo.weights[_example(zoo)]
+    panels = figures.one_step(weights, state, fire, HALF_GROWN, zoo.trained)
     write_png(path, figures.draw(panels, len(panels)))
 
 
 def channels(zoo: Zoo, path: Path) -> None:
     """All channels of a grown state."""
-    write_png(path, figures.draw(figures.channels(dict(_states(zoo))[96]), 8, SMALL))
+    panels = figures.channels(dict(_states(zoo))[96], zoo.trained)
+    write_png(path, figures.draw(panels, 8, SMALL))
 
 
 def training(zoo: Zoo, path: Path) -> None:
@@ -139,7 +145,7 @@ def pool(zoo: Zoo, path: Path) -> None:
     """The pool of states that a persistent NCA is trained on."""
     *_, cohort = _lessons(zoo, "persistent", "meta", (POOL_AFTER,))
     target = cohort.targets[0]
-    states = cohort.pools[0][..., :4]
+    states = seen(cohort.pools[0], zoo.trained)
     panels = [
         (composite(state, "dark"), f"{db:.1f} dB", "")
         for state, db in zip(states, psnr(states, target), strict=True)
@@ -156,7 +162,7 @@ def lives(zoo: Zoo, path: Path) -> None:
         run = rollout(cohort.weights[0], seed_of(zoo, row), LIVES[-1], damage=[WOUND])
         shown = [(step, state) for step, state in run if step in LIVES]
         panels += [
-            (composite(state, "dark"), f"step {step}", "" if number else regime)
+            (composite(state, "dark", zoo.trained), f"step {step}", "" if number else regime)
             for number, (step, state) in enumerate(shown)
         ]
     write_png(path, figures.draw(panels, len(LIVES)))
@@ -196,7 +202,7 @@ def _film(path: Path, zoo: Zoo, lives: dict[int, list[Damage]], last: int, lines
     panels = []
     for row, wounds in lives.items():
         run = list(rollout(zoo.weights[row], seed_of(zoo, row), last, every=EVERY, damage=wounds))
-        cells = composite(np.stack([state for _, state in run]), "dark")
+        cells = composite(np.stack([state for _, state in run]), "dark", zoo.trained)
         panels.append(frames.Panel(cells, zoo.id[row]))
     film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // lines))
     write_gif(path, film + film[-1:] * HELD, FPS)
@@ -216,9 +222,10 @@ def _states(zoo: Zoo) -> list[tuple[int, np.ndarray]]:
 def _lessons(zoo: Zoo, regime: str, init: str, steps: Sequence[int]) -> Iterator[Cohort]:
     """Train an NCA on the example's picture, without a gate: the cohort after so many steps."""
     row = _example(zoo)
-    target = Target(restored(zoo.target[row]), int(zoo.seed_row[row]), int(zoo.seed_col[row]))
+    place = int(zoo.seed_row[row]), int(zoo.seed_col[row])
+    target = Target(restored(zoo.target[row]), *place, zoo.trained)
     job = Job(str(zoo.id[row]), target, make_init(init, regime), int(zoo.rng_seed[row]))
-    cohort = Cohort(REGIMES[regime], SparseEngine(), *zoo.grid)
+    cohort = Cohort(REGIMES[regime], SparseEngine(), *target.trained.shape)
     cohort.add(Member(job))
     for step in range(max(steps) + 1):
         if step in steps:
@@ -230,8 +237,9 @@ def _judged(zoo: Zoo, weights: np.ndarray, caption: str) -> Panel:
     """What these weights grow by step 96, and its PSNR."""
     row = _example(zoo)
     *_, (_, state) = rollout(weights, seed_of(zoo, row), 96, every=96)
-    db = psnr(state[..., :4], restored(zoo.target[row]))
-    return composite(state, "dark"), caption, f"{db:.1f} dB"
+    visible = seen(state, zoo.trained)
+    db = psnr(visible, restored(zoo.target[row]))
+    return composite(visible, "dark"), caption, f"{db:.1f} dB"
 
 
 def main() -> None:
