@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from readback import HEIGHT, PANEL, WIDTH, cells_of, middles
+from rows import grey
 
+import nca_zoo_cli.fit
+from nca_zoo.build import BuildSettings
+from nca_zoo.init import Init
+from nca_zoo.regime import Regime
+from nca_zoo.targets import TargetSettings
 from nca_zoo.zoofile import open_zoo
 from nca_zoo_cli.main import group
 from nca_zoo_cli.training_options import solo_defaults
@@ -87,6 +94,34 @@ def test_rows_of_the_sheet_and_the_writeup_regime(picture, tmp_path):
     zoo = open_zoo(out)
     assert zoo.attrs["settings"]["target"]["alpha"] == "ink"  # the picture has its own
     assert zoo.init.tolist() == ["independent"]
+
+
+def test_of_a_grey_nca_film_and_sheet_show_alpha(tmp_path, monkeypatch, lively_weights):
+    ink = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ink[5:8, 4:7] = 255, 200, 150
+    Image.fromarray(ink).save(tmp_path / "seven.png")
+    garbled = grey(0, lively_weights(3), ink, (6, 5))["weights"]
+    regime = Regime("growing", batch=1, steps=1, extra_steps=0, attempts=1, lr=1e-12)
+    settings = BuildSettings(regime, Init("shared", garbled), TargetSettings(visible="grey"))
+    monkeypatch.setattr(nca_zoo_cli.fit, "build_settings", lambda *_, **__: settings)
+    run("fit", tmp_path / "seven.png", "--film", "gif", "--out", tmp_path / "a.h5")
+    zoo = open_zoo(tmp_path / "a.h5")
+    states = dict(zoo.rollout("seven", 40, every=40))
+    assert np.abs(states[40][..., 0] - states[40][..., 3]).max() > 0.5
+    with Image.open(tmp_path / "a.gif") as film:
+        film.seek(10)  # step 40
+        shown = middles(np.asarray(film.convert("RGB"))[PANEL])
+    alpha = np.clip(states[40][..., 3:4], 0, 1)
+    assert np.abs(shown - (255 * alpha + (1 - alpha) * np.array((24, 28, 36)))).max() <= 8
+    with Image.open(tmp_path / "a-sheet.png") as sheet:
+        before, after = np.reshape(
+            list(cells_of(np.asarray(sheet), 3, 6, 8, 12, 26, text=13)), (2, 3, HEIGHT, WIDTH, 3)
+        )
+    grown = zoo.grown[0, ..., 3]
+    np.testing.assert_array_equal(zoo.grown[0, ..., 0], grown)
+    for target, _, shown in (before, after):  # the last of a row is alpha
+        assert (target[0, 0] == (24, 28, 36)).all()
+        assert np.abs(shown[..., 0] - grown).max() <= 1
 
 
 def test_a_big_picture_is_scaled_and_says_so(tmp_path):
