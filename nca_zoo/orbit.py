@@ -51,10 +51,10 @@ class Standing:
     n: int  # NCAs
     steps: int
     moved: float  # median distance of the weights, in units of their norm
-    exact: float  # largest change of a visible channel in float64, over a few NCAs
-    median: float  # largest change of a visible channel in float32: median over NCAs, in [0, 1]
+    exact: float  # largest change of what is seen (``rule.seen``) in float64, over a few NCAs
+    median: float  # the same in float32: the median over NCAs, in [0, 1]
     worst: float  # the same, of the NCA that changed most
-    stood: float  # share of NCAs in which no visible channel changed by more than 1 / 255
+    stood: float  # share of NCAs in which nothing seen changed by more than 1 / 255
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _grown(weights: State, seeds: State, steps: int, seed: int) -> State:
 
 
 def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) -> float:
-    """The largest change of a visible channel if weights and states are float64 throughout."""
+    """The largest change of what is seen if weights and states are float64 throughout."""
     key = noise.fold(seed, noise.Stream.ROLLOUT)
     few = zoo.subset(np.arange(min(EXACT, len(zoo))))
     worst = 0.0
