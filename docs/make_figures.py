@@ -224,7 +224,12 @@ def _lessons(zoo: Zoo, regime: str, init: str, steps: Sequence[int]) -> Iterator
     row = _example(zoo)
     place = int(zoo.seed_row[row]), int(zoo.seed_col[row])
     target = Target(restored(zoo.target[row]), *place, zoo.trained)
-    job = Job(str(zoo.id[row]), target, make_init(init, regime), int(zoo.rng_seed[row]))
+    job = Job(
+        str(zoo.id[row]),
+        target,
+        make_init(init, regime, visible=zoo.visible),
+        int(zoo.rng_seed[row]),
+    )
     cohort = Cohort(REGIMES[regime], SparseEngine(), *target.trained.shape)
     cohort.add(Member(job))
     for step in range(max(steps) + 1):
