@@ -52,6 +52,7 @@ class SmallZoo:
     split: np.ndarray
     attrs: dict[str, Any] = field(default_factory=lambda: {"init_weights": np.zeros(0)})
     scalars = ("id", "label", "psnr_96", "psnr_400", "split")
+    trained = 4
 
     def column(self, name: str) -> np.ndarray:
         return getattr(self, name)
