@@ -68,7 +68,7 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--cohort",
     type=click.IntRange(1),
-    help="NCAs trained together in one task.  [default: 4; other devices: 256]",
+    help="NCAs that train together.  [default: 4; other devices: 256]",
 )
 def build(
     source: str,

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from nca_zoo.workers import run
 from nca_zoo.zoowriter import ZooWriter
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
-COHORT_SIZES = {"cpu": 4, "other": 256}  # of NCAs a task: small tasks waste little when killed
+COHORT_SIZES = {"cpu": 4, "other": 256}  # NCAs that train together: few are lost when killed
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,28 @@ def build(
     queue = sorted(wanted.values(), key=lambda picture: -ink[picture.id])
     if cohort_size is None:
         cohort_size = COHORT_SIZES.get(settings.device, COHORT_SIZES["other"])
-    tasks = (
-        ([make_job(picture, settings) for picture in queue[i : i + cohort_size]], settings)
-        for i in range(0, len(queue), cohort_size)
-    )
-    for fits in run(_fit_cohort, tasks, workers, client):
+    jobs = (make_job(picture, settings) for picture in queue)
+    for fits in _fitted(jobs, settings, workers, cohort_size, client):
         with finishing():
             writer.add([record(wanted[fit.job.id], fit) for fit in fits])
         yield from fits
+
+
+def _fitted(
+    jobs: Iterator[Job], settings: BuildSettings, workers: int, cohort_size: int, client: Any
+) -> Iterator[list[Fit]]:
+    """Fits of all jobs, some at a time.
+
+    In this process the next NCA takes the place of each that is done, so that a GPU is never left
+    with the last few of a cohort; a worker gets a cohort and sends it back.
+    """
+    if workers == 1 and client is None:
+        engine = make_engine(settings.engine, settings.device)
+        yield from ([fit] for fit in train(jobs, settings.regime, engine, cohort_size))
+    else:
+        cohorts = iter(lambda: list(islice(jobs, cohort_size)), [])
+        tasks = ((cohort, settings) for cohort in cohorts)
+        yield from run(_fit_cohort, tasks, workers, client)
 
 
 def workers_for(device: str) -> int:

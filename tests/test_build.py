@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nca_zoo.build import BuildSettings, build, header, workers_for
+from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.errors import ZooError
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
@@ -67,6 +68,27 @@ def test_the_same_zoo_whatever_the_workers_cohorts_and_stops(tmp_path, drawings)
     stopped = built(tmp_path / "stopped.h5", drawings, stop_after=3)
     assert 3 <= len(stopped) < 9
     assert_same(built(tmp_path / "stopped.h5", drawings), whole)
+
+
+def test_in_one_process_the_next_takes_the_place_of_the_first_that_is_done(
+    tmp_path, drawings, monkeypatch
+):
+    """So that no device is left with the last few NCAs of a cohort, at all but the very end."""
+    together = []
+
+    class Counting(SparseEngine):
+        def gradients(self, weights, *arguments):
+            together.append(len(weights))
+            return super().gradients(weights, *arguments)
+
+    # After three steps some reach 10 dB; the others get three steps more.
+    gate = dataclasses.replace(GATE, pass_96=10)
+    unlike = dataclasses.replace(QUICK, gate=gate, extra_steps=3)
+    monkeypatch.setattr("nca_zoo.build.make_engine", lambda *_: Counting())
+    zoo = built(tmp_path / "zoo.h5", drawings, BuildSettings(unlike, SETTINGS.init), cohort=4)
+    assert set(zoo.train_steps.tolist()) == {3, 6}
+    assert sum(together) == zoo.train_steps.sum()
+    assert together == sorted(together, reverse=True)  # 4 until none is waiting
 
 
 def test_a_zoo_grows_without_changing_what_it_holds(tmp_path, drawings):
