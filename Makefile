@@ -19,8 +19,9 @@ writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to g
 findings: # tables and figures of docs/findings.md: about 50 minutes on two cores, resumable
 	.venv/bin/python docs/make_findings.py
 
-starts: # the meta-learned starts that ship with the package: half an hour on two cores
+starts: # the meta-learned starts that ship with the package: an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
+	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/starts/persistent-grey.npz
 	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/starts/growing.npz
 
 ZOO = data/zoo.h5
@@ -32,6 +33,7 @@ benchmarks: # the tables of docs/performance.md, on idle cores; needs $(ZOO) and
 	.venv/bin/python benchmarks/rollout_rate.py --zoo $(ZOO) --out $(RESULTS)/rollout_rate.md
 	.venv/bin/python benchmarks/startup.py --zoo $(ZOO) --out $(RESULTS)/startup.md
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
+	.venv/bin/python benchmarks/sweep.py --out $(RESULTS)/sweep.md
 
 api: # the API reference from the docstrings: build/api/index.html
 	.venv/bin/python docs/api.py build/api

@@ -154,7 +154,8 @@ class Cohort:
                 for gradient in gradients[:, part]:  # per NCA: one must not scale another
                     gradient /= np.linalg.norm(gradient) + 1e-8
         taken = np.array([m.step + 1 for m in self.members])[:, None]
-        rates = np.array([self.regime.learning_rate(m.step) for m in self.members])[:, None]
+        rates = np.array([self.regime.learning_rate(m.step) for m in self.members])
+        rates = rates.reshape(len(rates), -1)  # one for all weights, or one each
         self.mean += np.float32(1 - BETA_1) * (gradients - self.mean)
         self.square += np.float32(1 - BETA_2) * (gradients**2 - self.square)
         scale = (rates * np.sqrt(1 - BETA_2**taken) / (1 - BETA_1**taken)).astype(np.float32)

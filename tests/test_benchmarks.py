@@ -1,5 +1,6 @@
 """Every benchmark runs and prints its table; what they count and time is what they say."""
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ from click.testing import CliRunner
 from numba import njit
 
 from nca_zoo import noise, rule
+from nca_zoo.cohort import Cohort, Job, Member
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.init import make_init
 from nca_zoo.regime import Gate, Regime
+from nca_zoo.targets import make_target
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -225,3 +228,35 @@ def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     assert cells(report, "2 at once")[1] == "1"
     report = run("startup", tmp_path, "--only", "info", "--repeats", "1")
     assert 0 < float(cells(report, "`nca-zoo info --help`")[1]) < 60
+
+
+def test_a_sweep_varies_one_setting_and_its_default_trains_as_a_build_does(tmp_path):
+    report = run("sweep", tmp_path, "--digits", "2", "--steps", "3", "--only", "warm-up,pool")
+    names = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("| ")]
+    assert names[1:] == [
+        "---",
+        "the default: batch 2, pool 12, step size 0.0015",
+        *(f"warm-up over steps {n}" for n in (5, 10, 20)),
+        *(f"pool {n}" for n in (4, 8, 24)),
+    ]
+    assert cells(report, "the default")[2] == "3 / 3 / 3"
+    assert cells(report, "warm-up over steps 5")[3] == "+0 (+0 to +0)"
+
+    sweep = importlib.import_module("sweep")
+    base = sweep.Tuned("persistent", batch=2, pool=12, lr=1.5e-3)
+    usual = Regime("persistent", batch=2, pool=12, lr=1.5e-3)
+    job = Job("7", make_target(np.eye(9, dtype=np.uint8) * 255), make_init("meta", "persistent"), 3)
+    ends = []
+    for regime in (usual, base, dataclasses.replace(base, scaled="W2", by=0.5)):
+        cohort = Cohort(regime, SparseEngine(), 9, 9)
+        cohort.add(Member(job))
+        cohort.step()
+        ends.append(cohort.weights[0])
+    np.testing.assert_array_equal(ends[1], ends[0])
+    moved = (end - job.init.shared for end in ends[1:])
+    full, scaled = (rule.unflatten(weights) for weights in moved)
+    np.testing.assert_allclose(scaled["W2"], full["W2"] / 2, atol=1e-7)
+    np.testing.assert_array_equal(scaled["W1"], full["W1"])
+    warming = dataclasses.replace(base, warm_up=5)
+    rates = [warming.learning_rate(step)[0] / base.lr for step in range(7)]
+    np.testing.assert_allclose(rates, [0.2, 0.4, 0.6, 0.8, 1, 1, 1])
