@@ -19,7 +19,7 @@ writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to g
 findings: # tables and figures of docs/findings.md: about 50 minutes on two cores, resumable
 	.venv/bin/python docs/make_findings.py
 
-starts: # the meta-learned starts that ship with the package: an hour on two cores
+starts: # the meta-learned starts that ship with the package: three quarters of an hour on two cores
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
 	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/starts/persistent-grey.npz
 	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/starts/growing.npz
