@@ -16,15 +16,14 @@ import click
 import numpy as np
 from report import Report, cores, out_option, tell
 
+from nca_zoo.build import BuildSettings, make_job
 from nca_zoo.cohort import Job
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
-from nca_zoo.noise import fit_seed
 from nca_zoo.regime import REGIMES, Regime
 from nca_zoo.resampling import interval, resampled_means
 from nca_zoo.rule import N_PARAMS, PARAM_SPEC, param_slices
-from nca_zoo.targets import make_target
 from nca_zoo.trainer import Fit, train
 from nca_zoo.workers import run
 
@@ -127,20 +126,21 @@ def main(
 ) -> None:
     """Train the same digits with one setting changed at a time, and print a table."""
     report = Report("A sweep of training's settings", out)
-    base = Tuned(**{f.name: getattr(REGIMES[name], f.name) for f in dataclasses.fields(Regime)})
+    base = Tuned(**vars(REGIMES[name]))
     if steps is not None:
         base = dataclasses.replace(base, steps=steps, extra_steps=0, attempts=1)
     varied = variations(base)
-    if unknown := set(only.split(",") if only else ()) - varied.keys():
+    chosen = only.split(",") if only else list(varied)
+    if unknown := set(chosen) - varied.keys():
         raise click.UsageError(f"--only {', '.join(unknown)}: there are {', '.join(varied)}")
     usual = f"the default: batch {base.batch}, pool {base.pool}, step size {base.lr:g}"
     regimes = {usual: base}
-    for what in only.split(",") if only else varied:
+    for what in chosen:
         regimes |= varied[what]
 
     pictures = load_pictures("digits", per_class=per_class, data_dir=Path("data"))[1][:most]
-    start = make_init("meta", name)
-    jobs = [Job(p.id, make_target(p.pixels), start, fit_seed(0, p.id)) for p in pictures]
+    settings = BuildSettings(base, make_init("meta", name))
+    jobs = [make_job(picture, settings) for picture in pictures]
     tasks = (
         (row, jobs[i : i + TOGETHER], regime)
         for i in range(0, len(jobs), TOGETHER)

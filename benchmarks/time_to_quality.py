@@ -25,16 +25,16 @@ import torch
 from plain_torch import PlainTorch
 from report import Report, cores, out_option, spread, tell
 
+from nca_zoo.build import BuildSettings, make_job
 from nca_zoo.cohort import Cohort, Job, Member
 from nca_zoo.engines import Engine
 from nca_zoo.engines.sparse import SparseEngine
 from nca_zoo.images import load_pictures
 from nca_zoo.init import make_init
-from nca_zoo.noise import Stream, fit_seed, fold
+from nca_zoo.noise import Stream, fold
 from nca_zoo.quality import GROWN_STEP, psnr
 from nca_zoo.regime import REGIMES, Gate, Regime
 from nca_zoo.rule import VISIBLE
-from nca_zoo.targets import make_target
 from nca_zoo.trainer import Fit, train
 
 CHECK_EVERY = 10
@@ -133,8 +133,8 @@ def main(
     ours = REGIMES["persistent"]
 
     def jobs(init: str, regime: str) -> list[Job]:
-        start = make_init(init, regime)
-        return [Job(p.id, make_target(p.pixels), start, fit_seed(0, p.id)) for p in pictures]
+        settings = BuildSettings(REGIMES[regime], make_init(init, regime))
+        return [make_job(picture, settings) for picture in pictures]
 
     sparse = SparseEngine(threads)
     cold, warm = jobs("independent", "growing"), jobs("meta", "persistent")

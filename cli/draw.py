@@ -9,7 +9,7 @@ import click
 from nca_zoo.errors import ZooError
 
 from .options import data_folder
-from .training_options import SOLO, build_settings, solo_defaults, training_options
+from .training_options import SOLO, solo_settings, training_options
 
 SIZES = (8, 64)  # cells a side
 
@@ -48,9 +48,7 @@ def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None
     from nca_zoo.viewer.drawing import Drawing
 
     def settings_for(pixels: Any) -> Any:
-        return build_settings(
-            training, **solo_defaults(pixels, training["regime"], training["visible"])
-        )
+        return solo_settings(training, pixels)
 
     drawing = Drawing.blank(size)
     settings_for(drawing.pixels)  # says at once what will not do

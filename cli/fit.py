@@ -15,7 +15,7 @@ import click
 from nca_zoo.errors import ZooError
 
 from .options import data_folder
-from .training_options import SOLO, build_settings, solo_defaults, training_options
+from .training_options import SOLO, solo_settings, training_options
 
 if TYPE_CHECKING:
     from nca_zoo.diary import Diary, Page
@@ -92,9 +92,7 @@ def fit(
 
     keep = _steps(rows)
     source, drawn = _load(picture, size)
-    settings = build_settings(
-        training, **solo_defaults(drawn.pixels, training["regime"], training["visible"])
-    )
+    settings = solo_settings(training, drawn.pixels)
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
     if out.suffix != ".h5":
         raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")

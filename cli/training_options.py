@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.engines import ENGINES
-from nca_zoo.init import INITS, make_init, read_start
+from nca_zoo.init import INITS, make_init
 from nca_zoo.regime import REGIMES
+from nca_zoo.rule import TRAINED
 from nca_zoo.targets import TargetSettings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr")  # of t
 
 visible_option = click.option(
     "--visible",
-    type=click.Choice(["rgba", "grey"]),
+    type=click.Choice(list(TRAINED)),
     default="rgba",
     show_default=True,
     help="Train all four visible channels, or alpha alone: white ink.",
@@ -121,15 +122,18 @@ def build_settings(
     start, visible = chosen["start"], chosen["visible"]
     target = TargetSettings(chosen["alpha"] or alpha, chosen["seed_at"], visible)  # type: ignore[arg-type]
     first = make_init(chosen["init"] or init, chosen["regime"], chosen["seed"], start, visible)
-    if start is not None:
-        learnt = "grey" if read_start(start)[1].get("visible") == "grey" else "rgba"
-        if learnt != visible:
-            click.echo(
-                f"note: {start} was learnt with --visible {learnt}, and this is {visible}: "
-                "training takes longer from there",
-                err=True,
-            )
+    if start is not None and first.visible != visible:
+        click.echo(
+            f"note: {start} was learnt with --visible {first.visible}, and this is {visible}: "
+            "training takes longer from there",
+            err=True,
+        )
     return BuildSettings(regime, first, target, chosen["seed"], chosen["engine"], chosen["device"])
+
+
+def solo_settings(chosen: dict[str, Any], pixels: "Pixels") -> "BuildSettings":
+    """``build_settings`` of a command that trains on one picture."""
+    return build_settings(chosen, **solo_defaults(pixels, chosen["regime"], chosen["visible"]))
 
 
 def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:

@@ -8,7 +8,7 @@ not been.
 import contextlib
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -25,7 +25,7 @@ from nca_zoo.interrupts import finishing
 from nca_zoo.noise import fit_seed
 from nca_zoo.regime import Regime
 from nca_zoo.schema import Header, resample_loss
-from nca_zoo.targets import Target, TargetSettings, make_target, stored
+from nca_zoo.targets import TargetSettings, stored, target_of
 from nca_zoo.trainer import Fit, train
 from nca_zoo.workers import run
 from nca_zoo.zoowriter import ZooWriter
@@ -122,8 +122,7 @@ def _fitted(
     with the last few of a cohort; a worker gets a cohort and sends it back.
     """
     if workers == 1 and client is None:
-        engine = make_engine(settings.engine, settings.device)
-        yield from ([fit] for fit in train(jobs, settings.regime, engine, cohort_size))
+        yield from ([fit] for fit in _train(jobs, settings, cohort_size))
     else:
         cohorts = iter(lambda: list(islice(jobs, cohort_size)), [])
         tasks = ((cohort, settings) for cohort in cohorts)
@@ -145,17 +144,13 @@ def make_job(picture: Picture, settings: BuildSettings) -> Job:
     return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
 
 
-def target_of(picture: Picture, settings: TargetSettings) -> Target:
-    """``make_target`` of a picture; its ZooError names the picture."""
-    try:
-        return make_target(picture.pixels, settings)
-    except ZooError as error:
-        raise ZooError(f"{picture.id}: {error}") from None
+def _train(jobs: Iterable[Job], settings: BuildSettings, cohort_size: int) -> Iterator[Fit]:
+    engine = make_engine(settings.engine, settings.device)
+    return train(jobs, settings.regime, engine, cohort_size)
 
 
 def _fit_cohort(jobs: list[Job], settings: BuildSettings) -> list[Fit]:
-    engine = make_engine(settings.engine, settings.device)
-    return list(train(jobs, settings.regime, engine, cohort_size=len(jobs)))
+    return list(_train(jobs, settings, len(jobs)))
 
 
 def record(picture: Picture, fit: Fit) -> dict[str, Any]:

@@ -137,8 +137,7 @@ class Cohort:
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
         picks = order[:, : regime.batch]
         rows = np.arange(k)[:, None]
-        untrained = rule.VISIBLE - self.targets.shape[-1]
-        visible = self.pools[rows, picks][..., untrained : rule.VISIBLE]
+        visible = self.pools[rows, picks][..., rule.compared(self.targets.shape[-1])]
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
             losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")

@@ -15,7 +15,7 @@ import numpy as np
 
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures import Vectors, centre_on, pictures
-from nca_zoo.rule import PARAM_SPEC, VISIBLE, param_slices
+from nca_zoo.rule import PARAM_SPEC, compared, param_slices
 
 if TYPE_CHECKING:
     from nca_zoo.transformers import Transformer
@@ -159,7 +159,7 @@ def _gradient(zoo: "Zoo") -> Vectors:
     from nca_zoo.tangent import start_gradients
 
     start = shared_start(zoo, "gradient")
-    targets = zoo.target[..., VISIBLE - zoo.trained :]
+    targets = zoo.target[..., compared(zoo.trained)]
     return start_gradients(start, lambda row: seed_of(zoo, row), targets)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nca_zoo.distill import unpack
 from nca_zoo.errors import ZooError
 from nca_zoo.rule import CHANNELS, PARAM_SPEC, flatten, unflatten
+from nca_zoo.schema import visible
 
 Floats = npt.NDArray[np.float32]
 Tensors = dict[str, npt.NDArray[Any]]
@@ -50,8 +51,7 @@ def read_visible(path: Path) -> str:
         from safetensors import safe_open
 
         with safe_open(path, framework="numpy") as file:
-            settings = json.loads((file.metadata() or {})["settings"])
-        return "grey" if settings["target"]["visible"] == "grey" else "rgba"
+            return visible(json.loads((file.metadata() or {})["settings"]))
     except Exception:  # a foreign file may have no settings, or others, of any form
         return "rgba"
 

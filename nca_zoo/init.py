@@ -31,6 +31,7 @@ class Init:
 
     name: str
     shared: Floats | None = None
+    visible: str = "rgba"  # what a learnt start's own NCAs showed
 
     def weights(self, rng_seed: int, attempt: int) -> Floats:
         """Starting weights ``(P,)`` of the NCA with this seed, at its ``attempt``, from 0."""
@@ -69,7 +70,7 @@ def make_init(
     if name == "shared":
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
-        return Init(name, read_start(start)[0])
+        return _learnt(start)
     if (regime, visible) not in META_STARTS:
         grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
@@ -79,7 +80,13 @@ def make_init(
         )
     packaged = resources.files("nca_zoo") / "starts" / f"{META_STARTS[regime, visible]}.npz"
     with resources.as_file(packaged) as path:
-        return Init(name, read_start(path)[0])
+        return _learnt(path)
+
+
+def _learnt(path: Path) -> Init:
+    """The start of a start file."""
+    weights, recipe = read_start(path)
+    return Init("meta", weights, "grey" if recipe.get("visible") == "grey" else "rgba")
 
 
 def write_start(path: Path, weights: Floats, recipe: dict[str, Any], early: Floats) -> None:

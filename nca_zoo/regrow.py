@@ -7,7 +7,7 @@ import numpy as np
 from nca_zoo.engines import make_engine
 from nca_zoo.quality import GROWN_STEP, STABLE_STEP, measure, rollout_keys
 from nca_zoo.rollout import seed_of
-from nca_zoo.rule import VISIBLE
+from nca_zoo.rule import compared
 from nca_zoo.targets import restored
 from nca_zoo.zoofile import Zoo
 
@@ -33,7 +33,7 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
         yield f"{zoo.path}: attribute settings: expected a regime that says how its NCAs grow"
         return
     keys = rollout_keys(0, len(zoo))
-    targets = restored(zoo.target)[..., VISIBLE - zoo.trained :]
+    targets = restored(zoo.target)[..., compared(zoo.trained)]
     again = measure(make_engine("sparse"), zoo.weights, seeds, targets, keys, to_400=stable)
     drawn = np.clip(again.grown, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))

@@ -18,6 +18,7 @@ BoolArray = npt.NDArray[np.bool_]
 CHANNELS = 16
 VISIBLE = 4  # R, G, B, alpha
 ALPHA = 3
+TRAINED = {"rgba": VISIBLE, "grey": 1}  # of the visible channels, from the last: see `seen`
 HIDDEN = 128
 PERCEPTION = 3 * CHANNELS  # identity, Sobel x, Sobel y of every channel, in that order
 ALIVE_THRESHOLD = 0.1
@@ -78,11 +79,17 @@ def seen(state: Array, trained: int = VISIBLE) -> Array:
     """What is seen of a state ``(..., H, W, 16)``: premultiplied RGBA ``(..., H, W, 4)``.
 
     trained: how many of the visible channels, from the last, training compares with a picture. All
-    four, or alpha alone, which then is the ink of a white drawing; R, G and B are hidden.
+    four, or alpha alone, which then is the ink of a white drawing; R, G and B are hidden. What is
+    seen of RGBA that was seen is the same again.
     """
     if trained == VISIBLE:
         return state[..., :VISIBLE]
     return np.repeat(state[..., ALPHA:VISIBLE], VISIBLE, axis=-1)
+
+
+def compared(trained: int) -> slice:
+    """Which channels of a state, or of an RGBA picture, training compares: see ``seen``."""
+    return slice(VISIBLE - trained, VISIBLE)
 
 
 def _neighbourhood(values: Array) -> dict[tuple[int, int], Array]:

@@ -263,6 +263,11 @@ def dotted(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def visible(settings: dict[str, Any]) -> str:
+    """What is seen of the NCAs of a zoo with these settings: ``grey``, or else ``rgba``."""
+    return "grey" if (LEFT_OUT | dotted(settings))["target.visible"] == "grey" else "rgba"
+
+
 def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArray[np.float32]:
     """A training curve ``(steps,)`` at ``points`` places evenly spread from first to last step.
 

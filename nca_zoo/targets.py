@@ -1,13 +1,16 @@
 """From a picture to what an NCA should grow: an RGBA target, and the cell it grows from."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, VISIBLE
+from nca_zoo.rule import ALIVE_THRESHOLD, ALPHA, TRAINED, VISIBLE, compared
+
+if TYPE_CHECKING:
+    from nca_zoo.images import Picture
 
 Pixels = npt.NDArray[np.uint8]
 Rgba = npt.NDArray[np.float32]
@@ -36,7 +39,7 @@ class TargetSettings:
         choices = (
             ("alpha", ("ink", "opaque")),
             ("seed_at", ("ink", "center")),
-            ("visible", ("rgba", "grey")),
+            ("visible", tuple(TRAINED)),
         )
         for name, allowed in choices:
             if getattr(self, name) not in allowed:
@@ -52,7 +55,7 @@ class TargetSettings:
     @property
     def trained(self) -> int:
         """How many of the visible channels are trained, from the last: see ``rule.seen``."""
-        return 1 if self.visible == "grey" else VISIBLE
+        return TRAINED[self.visible]
 
     def as_dict(self) -> dict[str, str]:
         """The settings as plain values, for the zoo file.
@@ -77,7 +80,7 @@ class Target:
     @property
     def trained(self) -> Rgba:
         """What training compares a state with: ``(H, W, channels)``."""
-        return self.rgba[..., VISIBLE - self.channels :]
+        return self.rgba[..., compared(self.channels)]
 
 
 def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> Target:
@@ -105,6 +108,14 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
     height, width = ink.shape
     row, col = _seed_on(ink) if settings.seed_at == "ink" else (height // 2, width // 2)
     return Target(restored(levels), row, col, settings.trained)
+
+
+def target_of(picture: "Picture", settings: TargetSettings) -> Target:
+    """``make_target`` of a picture; its ZooError names the picture."""
+    try:
+        return make_target(picture.pixels, settings)
+    except ZooError as error:
+        raise ZooError(f"{picture.id}: {error}") from None
 
 
 def stored(rgba: npt.NDArray[np.floating]) -> Pixels:

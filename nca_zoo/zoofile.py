@@ -20,8 +20,8 @@ from nca_zoo.parts import (
     read_rows,
     zoo_path,
 )
-from nca_zoo.rule import VISIBLE
-from nca_zoo.schema import Column, column_problem
+from nca_zoo.rule import TRAINED
+from nca_zoo.schema import Column, column_problem, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,14 +108,12 @@ class Zoo:
     @property
     def visible(self) -> str:
         """What is seen of its NCAs: ``rgba``, or ``grey``, alpha alone (``TargetSettings``)."""
-        target = self.attrs["settings"].get("target")
-        grey = isinstance(target, dict) and target.get("visible") == "grey"
-        return "grey" if grey else "rgba"
+        return visible(self.attrs["settings"])
 
     @property
     def trained(self) -> int:
         """How many of the visible channels its NCAs show, from the last: see ``rule.seen``."""
-        return 1 if self.visible == "grey" else VISIBLE
+        return TRAINED[self.visible]
 
     @property
     def file_bytes(self) -> int:

@@ -103,7 +103,7 @@ def test_of_a_grey_nca_film_and_sheet_show_alpha(tmp_path, monkeypatch, lively_w
     garbled = grey(0, lively_weights(3), ink, (6, 5))["weights"]
     regime = Regime("growing", batch=1, steps=1, extra_steps=0, attempts=1, lr=1e-12)
     settings = BuildSettings(regime, Init("shared", garbled), TargetSettings(visible="grey"))
-    monkeypatch.setattr(nca_zoo_cli.fit, "build_settings", lambda *_, **__: settings)
+    monkeypatch.setattr(nca_zoo_cli.fit, "solo_settings", lambda *_, **__: settings)
     run("fit", tmp_path / "seven.png", "--film", "gif", "--out", tmp_path / "a.h5")
     zoo = open_zoo(tmp_path / "a.h5")
     states = dict(zoo.rollout("seven", 40, every=40))

@@ -90,8 +90,8 @@ class DenseEngine:
         order = np.argsort(-lengths, kind="stable")
         results = self._results((k * b,), (k * b, rule.N_PARAMS), starts.shape)
         task: Task = "every" if every_step else "last"
-        grid = height, width, int(steps.max()), targets.shape[-1]
-        for place, these, lockstep in self._chunks(order, *grid, task):
+        size = height, width, int(steps.max()), targets.shape[-1]
+        for place, these, lockstep in self._chunks(order, *size, task):
             nca = these // b
             lockstep.load(weights[nca], starts[these], masks[these], targets[nca], steps[nca])
             self._fetch(lockstep.differentiate(int(lengths[these[0]])), results, place)

@@ -113,7 +113,7 @@ class Lockstep:
         step_back: Callable[..., tuple[Tensor, Weights]] = step_back,
     ) -> None:
         self.shape, self.task = shape, task
-        self._trained = slice(rule.VISIBLE - shape.channels, rule.VISIBLE)
+        self._trained = rule.compared(shape.channels)
         self._step, self._step_back = step, step_back
         held, start = {}, 0
         for name, (size, kind) in layout(shape, task, dtype).items():
