@@ -20,9 +20,9 @@ findings: # tables and figures of docs/findings.md: about 50 minutes on two core
 	.venv/bin/python docs/make_findings.py
 
 starts: # the meta-learned starts that ship with the package: three quarters of an hour on two cores
-	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/starts/persistent.npz
-	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/starts/persistent-grey.npz
-	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/starts/growing.npz
+	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/training/starts/persistent.npz
+	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/training/starts/persistent-grey.npz
+	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/training/starts/growing.npz
 
 ZOO = data/zoo.h5
 RESULTS = benchmarks/results

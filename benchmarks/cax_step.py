@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from nca_zoo.noise import fire_mask
-from nca_zoo.rule import ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, unflatten
+from nca_zoo.automaton.noise import fire_mask
+from nca_zoo.automaton.rule import ALPHA, CHANNELS, HIDDEN, PERCEPTION, VISIBLE, unflatten
 
 LIBRARIES = ("cax", "jax", "jaxlib", "flax")
 # CAX keeps colour and alpha in the last four channels; ours are the first four.

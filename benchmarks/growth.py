@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 from report import Report, cores, out_option, tell
 
-from nca_zoo.zoofile import open_zoo
+from nca_zoo.store.zoofile import open_zoo
 
 RUN = (sys.executable, "-c", "from nca_zoo_cli.main import main; main()")
 LOOK = 0.1  # seconds

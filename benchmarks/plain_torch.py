@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from nca_zoo.engines import Floats, Gradients, Keys
-from nca_zoo.noise import fire_mask
-from nca_zoo.rule import unflatten
+from nca_zoo.automaton.noise import fire_mask
+from nca_zoo.automaton.rule import unflatten
+from nca_zoo.life.engines import Floats, Gradients, Keys
 
 SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 IDENTITY = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
@@ -42,7 +42,7 @@ def _walk(
 
 
 class PlainTorch:
-    """Answers the trainer's question (``nca_zoo.engines.Engine``), one NCA after the other."""
+    """Answers the trainer's question (``nca_zoo.life.engines.Engine``), one NCA after the other."""
 
     name = "plain torch"
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import t as student
 
-from nca_zoo import noise
-from nca_zoo.images import load_pictures
-from nca_zoo.resampling import COVERAGE, deal_folds, resampled_means
+from nca_zoo.automaton import noise
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.probing.resampling import COVERAGE, deal_folds, resampled_means
 
 FOLDS, REPEATS, DATA_SETS = 5, 3, 300
 Draw = Callable[[int, int], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]

@@ -14,17 +14,17 @@ import click
 import numpy as np
 from report import Report, cores, out_option, spread, tell
 
-from nca_zoo import rule
-from nca_zoo.cohort import Job
-from nca_zoo.engines.sparse import SparseEngine
-from nca_zoo.images import load_pictures
-from nca_zoo.init import make_init
-from nca_zoo.noise import Stream, fit_seed, fold
-from nca_zoo.regime import REGIMES
-from nca_zoo.rollout import rollout, seed_of
-from nca_zoo.targets import make_target
-from nca_zoo.trainer import train
-from nca_zoo.zoofile import open_zoo
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import Stream, fit_seed, fold
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.pictures.targets import make_target
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training.cohort import Job
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
+from nca_zoo.training.trainer import train
 
 
 def fitted(digits: int) -> tuple[np.ndarray, np.ndarray]:

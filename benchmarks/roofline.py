@@ -28,11 +28,11 @@ from statement_profile import Part, Profiler
 from threadpoolctl import threadpool_limits
 from training_step import recorded
 
-from nca_zoo import rule
-from nca_zoo.engines import kernels
-from nca_zoo.engines.tile import ROWS
-from nca_zoo.engines.workspace import workspace
-from nca_zoo.noise import fire_mask
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import fire_mask
+from nca_zoo.life.engines import kernels
+from nca_zoo.life.engines.tile import ROWS
+from nca_zoo.life.engines.workspace import workspace
 
 # Of one cell that lives and fires; a multiplication and an addition are two operations.
 NETWORK = 2 * (rule.PERCEPTION * rule.HIDDEN + rule.HIDDEN * rule.CHANNELS)

@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from nca_zoo import build as building
-from nca_zoo.build import BuildSettings, header
-from nca_zoo.image_sets import read_digits
-from nca_zoo.images import Picture, load_pictures
-from nca_zoo.init import make_init
-from nca_zoo.noise import fit_seed
-from nca_zoo.regime import REGIMES
-from nca_zoo.targets import make_target, stored
-from nca_zoo.zoofile import Zoo, open_zoo
-from nca_zoo.zoowriter import ZooWriter
+from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.building import build as building
+from nca_zoo.building.build import BuildSettings, header
+from nca_zoo.pictures.image_sets import read_digits
+from nca_zoo.pictures.sources import Picture, load_pictures
+from nca_zoo.pictures.targets import make_target, stored
+from nca_zoo.store.zoofile import Zoo, open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
 
 SPLITS = {"train": 60_000, "t10k": 10_000}
 LEFT_OUT = 8  # NCAs, for `build` to go on with

@@ -18,7 +18,7 @@ import click
 import numpy as np
 from report import Report, out_option, tell
 
-from nca_zoo.zoofile import open_zoo
+from nca_zoo.store.zoofile import open_zoo
 from nca_zoo_cli.main import COMMANDS
 
 RUN = (sys.executable, "-c", "from nca_zoo_cli.main import main; main()")

@@ -16,16 +16,16 @@ import click
 import numpy as np
 from report import Report, cores, out_option, tell
 
-from nca_zoo.build import BuildSettings, make_job
-from nca_zoo.cohort import Job
-from nca_zoo.engines.sparse import SparseEngine
-from nca_zoo.images import load_pictures
-from nca_zoo.init import make_init
-from nca_zoo.regime import REGIMES, Regime
-from nca_zoo.resampling import interval, resampled_means
-from nca_zoo.rule import N_PARAMS, PARAM_SPEC, param_slices
-from nca_zoo.trainer import Fit, train
-from nca_zoo.workers import run
+from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC, param_slices
+from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.workers import run
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.probing.resampling import interval, resampled_means
+from nca_zoo.training.cohort import Job
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES, Regime
+from nca_zoo.training.trainer import Fit, train
 
 TOGETHER = 4  # NCAs
 

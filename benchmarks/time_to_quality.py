@@ -25,17 +25,17 @@ import torch
 from plain_torch import PlainTorch
 from report import Report, cores, out_option, spread, tell
 
-from nca_zoo.build import BuildSettings, make_job
-from nca_zoo.cohort import Cohort, Job, Member
-from nca_zoo.engines import Engine
-from nca_zoo.engines.sparse import SparseEngine
-from nca_zoo.images import load_pictures
-from nca_zoo.init import make_init
-from nca_zoo.noise import Stream, fold
-from nca_zoo.quality import GROWN_STEP, psnr
-from nca_zoo.regime import REGIMES, Gate, Regime
-from nca_zoo.rule import VISIBLE
-from nca_zoo.trainer import Fit, train
+from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.automaton.rule import VISIBLE
+from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.life.engines import Engine
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.quality import GROWN_STEP, psnr
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES, Gate, Regime
+from nca_zoo.training.trainer import Fit, train
 
 CHECK_EVERY = 10
 DISTILL = Regime("distill", batch=8, lr=2e-3, decay_at=2000, gate=Gate(pass_400=None))

@@ -28,14 +28,14 @@ import torch
 from plain_torch import PlainTorch
 from report import Report, out_option, tell
 
-from nca_zoo.cohort import Cohort, Job, Member
-from nca_zoo.engines import Gradients
-from nca_zoo.engines.dense import DenseEngine
-from nca_zoo.engines.sparse import SparseEngine
-from nca_zoo.images import load_pictures
-from nca_zoo.init import make_init
-from nca_zoo.regime import REGIMES
-from nca_zoo.targets import make_target
+from nca_zoo.life.engines import Gradients
+from nca_zoo.life.engines.dense import DenseEngine
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.pictures.targets import make_target
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
 
 PAUSE = 0.2  # seconds before each timing
 REPEATS = 3  # a step takes 10 ms: one interruption by the machine would show in the mean

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nca_zoo.features import FEATURES
+from nca_zoo.features.catalogue import FEATURES
 
 from .options import json_option, listed, progress, sample_option, sampled, seed_option, zoo_option
 
 if TYPE_CHECKING:
-    from nca_zoo.cluster import ClusterResult
+    from nca_zoo.studies.cluster import ClusterResult
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
 
@@ -61,8 +61,8 @@ def cluster(
     nca-zoo cluster --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from nca_zoo.cluster import cluster as run_cluster
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.cluster import cluster as run_cluster
 
     names = listed(features)
     opened = open_zoo(zoo)

@@ -18,8 +18,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.forecast import Forecast
-    from nca_zoo.zoofile import Zoo
+    from nca_zoo.store.zoofile import Zoo
+    from nca_zoo.studies.forecast import Forecast
 
 
 @click.command()
@@ -85,8 +85,8 @@ def dynamics(
     nca-zoo dynamics --measure-only
     """
     # Imported here so that --help does not wait for the engine.
-    from nca_zoo.measuring import measure_zoo
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.measuring import measure_zoo
 
     with progress("measure", " NCAs") as advance:
         measured = measure_zoo(zoo, seeds, jobs, again, advance)
@@ -94,7 +94,7 @@ def dynamics(
     found: dict[str, Any] = {"measured_now": measured, "columns": summary(opened)}
     result = None
     if not measure_only:
-        from nca_zoo.forecast import forecast
+        from nca_zoo.studies.forecast import forecast
 
         names = None if predict == "all" else listed(predict)
         settings = (listed(features), names, listed(readers), folds, repeats, seed)
@@ -114,7 +114,7 @@ def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
     """Quantiles of every column over the NCAs that passed the gate."""
     import numpy as np
 
-    from nca_zoo.dynamics import columns
+    from nca_zoo.life.dynamics import columns
 
     good = zoo.subset(zoo.good)
     found = {}

@@ -47,9 +47,9 @@ def explore(
     """
     from tqdm import tqdm
 
-    from nca_zoo.viewer.explorer.exhibit import make_exhibit
-    from nca_zoo.viewer.explorer.page import MOST_IN_A_FILE
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.explorer.exhibit import make_exhibit
+    from nca_zoo.explorer.page import MOST_IN_A_FILE
+    from nca_zoo.store.zoofile import open_zoo
 
     opened = open_zoo(zoo)
     total = len(opened)
@@ -69,13 +69,13 @@ def explore(
         lambda todo: tqdm(todo, "lay out", file=sys.stderr, delay=2, leave=False, unit=" maps"),
     )
     if html:
-        from nca_zoo.viewer.explorer.page import standalone_page
+        from nca_zoo.explorer.page import standalone_page
 
         _write(html, standalone_page(exhibit))
         click.echo(html)
         return
 
-    from nca_zoo.viewer.explorer.server import ExhibitServer
+    from nca_zoo.explorer.server import ExhibitServer
 
     with ExhibitServer(exhibit, port) as server:
         click.echo(f"{len(opened)} NCAs at {server.url} until Ctrl-C")

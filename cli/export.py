@@ -40,9 +40,9 @@ def export(
     nca-zoo export --format torch --out zoo.pt
     nca-zoo export --format distill 7-012 --out for-the-demo/
     """
-    from nca_zoo.exporting import FORMATS
-    from nca_zoo.exporting import export as write
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.exchange.exporting import FORMATS
+    from nca_zoo.exchange.exporting import export as write
+    from nca_zoo.store.zoofile import open_zoo
 
     opened = open_zoo(zoo)
     if nca_ids:

@@ -18,10 +18,10 @@ from .options import data_folder
 from .training_options import SOLO, solo_settings, training_options
 
 if TYPE_CHECKING:
-    from nca_zoo.diary import Diary, Page
-    from nca_zoo.images import Picture, Source
-    from nca_zoo.regime import Regime
-    from nca_zoo.trainer import Fit
+    from nca_zoo.pictures.sources import Picture, Source
+    from nca_zoo.training.diary import Diary, Page
+    from nca_zoo.training.regime import Regime
+    from nca_zoo.training.trainer import Fit
 
 FILM_STEPS = 400  # CA steps; every one is a frame, in a GIF every fourth
 GIF_EVERY = 4
@@ -86,9 +86,9 @@ def fit(
     """
     from tqdm import tqdm
 
-    from nca_zoo.build import make_job
-    from nca_zoo.diary import Diary
-    from nca_zoo.solo import fit_alone, zoo_of_one
+    from nca_zoo.building.build import make_job
+    from nca_zoo.building.solo import fit_alone, zoo_of_one
+    from nca_zoo.training.diary import Diary
 
     keep = _steps(rows)
     source, drawn = _load(picture, size)
@@ -129,7 +129,7 @@ def _steps(rows: str | None) -> frozenset[int] | None:
 
 def _load(path: Path, size: int | None) -> "tuple[Source, Picture]":
     """The picture, scaled if it is asked for or has too many pixels to be cells."""
-    from nca_zoo.images import load_picture
+    from nca_zoo.pictures.sources import load_picture
 
     source, picture = load_picture(path, size)
     height, width = picture.pixels.shape[:2]
@@ -177,7 +177,7 @@ def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -
 
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
-    from nca_zoo.rollout import rollout
+    from nca_zoo.life.rollout import rollout
     from nca_zoo.viewer.frames import Film
     from nca_zoo.viewer.training import loss_curve, training_sheet
     from nca_zoo.viewer.video import write_gif, write_mp4, write_png

@@ -11,7 +11,7 @@ from nca_zoo.errors import ZooError
 from .options import default_zoo
 
 if TYPE_CHECKING:
-    from nca_zoo.targets import Target, TargetSettings
+    from nca_zoo.pictures.targets import Target, TargetSettings
 
 PERCEPTIONS = ("blocks", "interleaved")  # as in `foreign`, which `--help` should not wait for
 
@@ -114,10 +114,10 @@ def import_(
     nca-zoo import mine.pt --perception interleaved --grid 72,72
     nca-zoo show lizard --zoo data/imported.h5
     """
-    from nca_zoo.foreign import read_weights
-    from nca_zoo.importing import Origin, imported, name_of
-    from nca_zoo.targets import TargetSettings
-    from nca_zoo.zoowriter import ZooWriter
+    from nca_zoo.exchange.foreign import read_weights
+    from nca_zoo.exchange.importing import Origin, imported, name_of
+    from nca_zoo.pictures.targets import TargetSettings
+    from nca_zoo.store.zoowriter import ZooWriter
 
     if len(pictures) not in (0, 1, len(files)):
         raise ZooError(
@@ -151,7 +151,7 @@ def import_(
 
 def _visible(files: tuple[Path, ...]) -> str:
     """What is seen of the NCAs of all files, as the files say."""
-    from nca_zoo.foreign import read_visible
+    from nca_zoo.exchange.foreign import read_visible
 
     found = {read_visible(file): file for file in files}
     if len(found) > 1:
@@ -171,8 +171,8 @@ def _from_picture(
 ) -> "Target":
     import numpy as np
 
-    from nca_zoo.image_files import read_files
-    from nca_zoo.targets import make_target
+    from nca_zoo.pictures.image_files import read_files
+    from nca_zoo.pictures.targets import make_target
 
     pixels = read_files([picture], size)[0]
     padded = np.pad(pixels, [(pad, pad), (pad, pad), (0, 0)][: pixels.ndim])
@@ -183,8 +183,8 @@ def _from_picture(
 def _without_picture(
     settings: "TargetSettings", grid: tuple[int, int], seed_at: tuple[int, int] | None
 ) -> "Target":
-    from nca_zoo.importing import blank
-    from nca_zoo.targets import Target
+    from nca_zoo.exchange.importing import blank
+    from nca_zoo.pictures.targets import Target
 
     row, col = seed_at or (grid[0] // 2, grid[1] // 2)
     return Target(blank(*grid), row, col, settings.trained)

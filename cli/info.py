@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from nca_zoo.schema import dotted
+from nca_zoo.store.schema import dotted
 
 from .options import json_option, zoo_option
 
 if TYPE_CHECKING:
-    from nca_zoo.zoofile import Zoo
+    from nca_zoo.store.zoofile import Zoo
 
 
 @click.command()
@@ -33,13 +33,13 @@ def info(
     nca-zoo info --zoo data/growing.h5 --json
     nca-zoo info --card > README.md
     """
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.zoofile import open_zoo
 
     if sum((card, croissant, as_json, nca_id is not None)) > 1 and not (nca_id and as_json):
         raise click.UsageError("name one of ID, --card, --croissant and --json")
     held = open_zoo(zoo)
     if card or croissant:
-        from nca_zoo import card as dataset
+        from nca_zoo.exchange import card as dataset
 
         text = dataset.card(held) if card else json.dumps(dataset.croissant(held, url), indent=2)
         click.echo(text.rstrip("\n"))

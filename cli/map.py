@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES
+from nca_zoo.features.catalogue import FEATURES
 
 from .options import data_folder, sample_option, sampled, seed_option, zoo_option
 
@@ -65,11 +65,11 @@ def map(
         _hand_over(ctx, zoo, feature, html)
         return
     # Imported here so that --help does not wait for UMAP.
-    from nca_zoo.embedding import embed, grid_for, settle
-    from nca_zoo.features import find_feature, readable
+    from nca_zoo.features.catalogue import find_feature, readable
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.embedding import embed, grid_for, settle
     from nca_zoo.viewer.atlas import atlas
     from nca_zoo.viewer.video import write_png
-    from nca_zoo.zoofile import open_zoo
 
     chosen = find_feature(feature)
     out = out or data_folder() / f"map-{feature}.png"

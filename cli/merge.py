@@ -33,8 +33,8 @@ def merge(zoos: tuple[Path, ...], out: Path, mix_settings: bool, as_json: bool) 
     nca-zoo merge digits.h5 more-digits.h5 --out all.h5
     nca-zoo merge digits.h5 fashion.h5 --out both.h5 --mix-settings
     """
-    from nca_zoo.merging import merge_zoos
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.merging import merge_zoos
+    from nca_zoo.store.zoofile import open_zoo
 
     with progress("merge", "B") as advance:
         merged = merge_zoos(zoos, out, mix_settings, advance)

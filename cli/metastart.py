@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from nca_zoo.engines import ENGINES, make_engine
-from nca_zoo.images import load_pictures, meta_pictures
-from nca_zoo.init import write_start
-from nca_zoo.metastart import Recipe, meta_learn
-from nca_zoo.regime import REGIMES
-from nca_zoo.targets import TargetSettings, target_of
+from nca_zoo.life.engines import ENGINES, make_engine
+from nca_zoo.pictures.sources import load_pictures, meta_pictures
+from nca_zoo.pictures.targets import TargetSettings, target_of
+from nca_zoo.training.init import write_start
+from nca_zoo.training.metastart import Recipe, meta_learn
+from nca_zoo.training.regime import REGIMES
 
 from .options import data_folder
 from .training_options import visible_option

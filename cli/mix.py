@@ -12,7 +12,7 @@ from nca_zoo.errors import ZooError
 from .options import data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
-    from nca_zoo.mixing import Line, Survey
+    from nca_zoo.studies.mixing import Line, Survey
 
 _seed = seed_option("Decides fire masks, pairs and resamples.")
 _jobs = click.option(
@@ -67,10 +67,10 @@ def line(
     nca-zoo mix line 3-000 3-007
     nca-zoo mix line 3-000 8-001 --align --points 13
     """
-    from nca_zoo.mixing import line as grow_line
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.mixing import line as grow_line
     from nca_zoo.viewer.medley import line_sheet
     from nca_zoo.viewer.video import write_png
-    from nca_zoo.zoofile import open_zoo
 
     out = _png(out, f"mix-{start}-{end}{'-aligned' * align}.png")
     found = grow_line(open_zoo(zoo), start, end, points, align, seed, jobs)
@@ -109,10 +109,10 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
     nca-zoo mix survey
     nca-zoo mix survey --zoo data/growing.h5 --pairs 300 --json
     """
-    from nca_zoo.mixing import survey as run_survey
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.mixing import survey as run_survey
     from nca_zoo.viewer.medley import means_sheet
     from nca_zoo.viewer.video import write_png
-    from nca_zoo.zoofile import open_zoo
 
     out = _png(out, "mix-means.png")
     with progress("mix", " kinds") as advance:

@@ -11,7 +11,7 @@ from .options import json_option, sample_option, sampled, seed_option, zoo_optio
 MOST = 1000  # NCAs: aligning one takes 25 ms
 
 if TYPE_CHECKING:
-    from nca_zoo.neighbours import NeighboursResult
+    from nca_zoo.studies.neighbours import NeighboursResult
 
 
 @click.command()
@@ -40,8 +40,8 @@ def neighbours(
     nca-zoo neighbours 7-012 --count 20 --json
     """
     # Imported here so that --help does not wait for the engine.
-    from nca_zoo.neighbours import neighbours as find
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.neighbours import neighbours as find
 
     opened = open_zoo(zoo)
     read = sampled(opened, sample, keep=nca_id)

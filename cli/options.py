@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from nca_zoo.zoofile import Zoo
+    from nca_zoo.store.zoofile import Zoo
 
 
 def data_folder() -> Path:
@@ -78,7 +78,7 @@ def sample_option(most: int = MOST) -> Callable[[Any], Any]:
 
 def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":
     """The part of a zoo that ``--sample`` asks for; says on stderr if that is not the whole."""
-    from nca_zoo.sampling import sampled as some_of
+    from nca_zoo.store.sampling import sampled as some_of
 
     part = some_of(zoo, most, keep)
     if len(part) < len(zoo):

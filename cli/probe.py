@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features import FEATURES
+from nca_zoo.features.catalogue import FEATURES
 
 from .options import (
     folds_option,
@@ -21,7 +21,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.probe import Difference, ProbeResult
+    from nca_zoo.probing.probe import Difference, ProbeResult
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
 _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "grown pictures"}
@@ -95,8 +95,8 @@ def probe(
     nca-zoo probe --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from nca_zoo.probe import probe as run_probe
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.probing.probe import probe as run_probe
+    from nca_zoo.store.zoofile import open_zoo
 
     numbers = _sizes(sizes or "")
     if plot is not None:

@@ -15,9 +15,9 @@ from nca_zoo.errors import ZooError
 from .options import seed_option, zoo_option
 
 if TYPE_CHECKING:
-    from nca_zoo.rollout import Damage, State
+    from nca_zoo.life.rollout import Damage, State
+    from nca_zoo.store.zoofile import Zoo
     from nca_zoo.viewer.frames import Pixels, Reel
-    from nca_zoo.zoofile import Zoo
 
     States = list[tuple[int, State]]
     Walk = Callable[[int], States]  # the states to show of the NCA in a row
@@ -130,8 +130,8 @@ def show(
     nca-zoo show 3-000 7-012 --grid --out pair.gif
     nca-zoo show --digits 0-9 --sample 5 --out sheet.png
     """
-    from nca_zoo.rollout import parse_damage
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.life.rollout import parse_damage
+    from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:
         raise click.UsageError("Missing argument 'ID': name NCAs, or --digits or --sample")
@@ -175,8 +175,8 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
     """The NCAs that are named, in that order, or the good ones of some classes."""
     import numpy as np
 
-    from nca_zoo.images import parse_classes
-    from nca_zoo.sampling import sample_classes
+    from nca_zoo.pictures.sources import parse_classes
+    from nca_zoo.store.sampling import sample_classes
 
     if ids:
         chosen = zoo.subset([zoo.index(name) for name in ids])
@@ -272,8 +272,8 @@ def _walk(
     watch: Callable[..., Any] = lambda path, total: path,
 ) -> "States":
     """The states to show of an NCA: all channels, or what is seen of them alone."""
-    from nca_zoo.rollout import rollout, seed_of
-    from nca_zoo.rule import seen
+    from nca_zoo.automaton.rule import seen
+    from nca_zoo.life.rollout import rollout, seed_of
 
     stride = math.gcd(*shown)
     path = rollout(ncas.weights[row], seed_of(ncas, row), steps, seed, stride, wounds)
@@ -296,8 +296,8 @@ def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
 
 
 def _score(ncas: "Zoo", states: "States") -> str:
-    from nca_zoo.quality import psnr
-    from nca_zoo.rule import seen
+    from nca_zoo.automaton.rule import seen
+    from nca_zoo.life.quality import psnr
 
     if ncas.status[0] == "unjudged":
         return ""
@@ -310,7 +310,7 @@ def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> t
     """The film of many NCAs, and what is to say of their last pictures."""
     import numpy as np
 
-    from nca_zoo.quality import psnr
+    from nca_zoo.life.quality import psnr
     from nca_zoo.viewer.frames import ContactFilm, Panel, composite
 
     panels, scores = [], []
@@ -345,8 +345,8 @@ def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> 
 
 
 def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
-    from nca_zoo.features import seed_hidden
-    from nca_zoo.rollout import Life, seed_of
+    from nca_zoo.features.catalogue import seed_hidden
+    from nca_zoo.life.rollout import Life, seed_of
     from nca_zoo.viewer.window import watch
 
     life = Life(ncas.weights[0], seed_of(ncas, 0), seed, seed_hidden(ncas))

@@ -17,7 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.orbit import Orbit
+    from nca_zoo.studies.orbit import Orbit
 
 
 @click.group()
@@ -70,8 +70,8 @@ def orbit(
     nca-zoo symmetry orbit --zoo data/growing.h5 --json
     """
     # Imported here so that --help does not wait for scikit-learn.
-    from nca_zoo.orbit import orbit as run_orbit
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.orbit import orbit as run_orbit
 
     names = listed(features)
     opened = open_zoo(zoo)
@@ -131,10 +131,10 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
     """
     import numpy as np
 
-    from nca_zoo.alignment import aligner
-    from nca_zoo.features import alignment_start, seed_hidden
-    from nca_zoo.symmetry import act
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.features.catalogue import alignment_start, seed_hidden
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.symmetry.alignment import aligner
+    from nca_zoo.symmetry.group import act
 
     opened = open_zoo(zoo)
     weights = opened.subset([opened.index(nca_id)]).weights[0].astype(np.float64)

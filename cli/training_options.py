@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nca_zoo.engines import ENGINES
-from nca_zoo.init import INITS, make_init
-from nca_zoo.regime import REGIMES
-from nca_zoo.rule import TRAINED
-from nca_zoo.targets import TargetSettings
+from nca_zoo.automaton.rule import TRAINED
+from nca_zoo.life.engines import ENGINES
+from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.training.init import INITS, make_init
+from nca_zoo.training.regime import REGIMES
 
 if TYPE_CHECKING:
-    from nca_zoo.build import BuildSettings
-    from nca_zoo.image_files import Pixels
+    from nca_zoo.building.build import BuildSettings
+    from nca_zoo.pictures.image_files import Pixels
 
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
 SLOW_LR = 7e-4  # with colours, or where most cells live, the regimes' 2e-3 overshoots (docs/fit.md)
@@ -115,7 +115,7 @@ def build_settings(
 
     Where none are given: ``init``, ``alpha``, and these settings of the regime.
     """
-    from nca_zoo.build import BuildSettings
+    from nca_zoo.building.build import BuildSettings
 
     named = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
     regime = dataclasses.replace(REGIMES[chosen["regime"]], **overrides | named)

@@ -34,12 +34,12 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
     """
     from tqdm import tqdm
 
-    from nca_zoo.verify import verify as problems_of
-    from nca_zoo.zoofile import open_zoo
+    from nca_zoo.store.verify import verify as problems_of
+    from nca_zoo.store.zoofile import open_zoo
 
     regrow = None
     if sample or grow_all:
-        from nca_zoo.regrow import regrow_problems
+        from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
     with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:

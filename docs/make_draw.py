@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import ImageGrab
 
-from nca_zoo.build import BuildSettings
-from nca_zoo.init import make_init
-from nca_zoo.regime import REGIMES
+from nca_zoo.building.build import BuildSettings
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
 from nca_zoo.viewer.drawing import Drawing
 from nca_zoo.viewer.drawing_window import DrawingWindow
 

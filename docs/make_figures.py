@@ -14,24 +14,24 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 import nca_zoo
-from nca_zoo import figures, noise
-from nca_zoo.cohort import Cohort, Job, Member
-from nca_zoo.engines.sparse import SparseEngine
-from nca_zoo.figures import SMALL, Panel
-from nca_zoo.init import make_init
-from nca_zoo.quality import psnr
-from nca_zoo.regime import REGIMES
-from nca_zoo.rollout import Damage, rollout, seed_of
-from nca_zoo.rule import seen
-from nca_zoo.sampling import sample_classes
-from nca_zoo.targets import Target, restored
-from nca_zoo.viewer import frames
+from nca_zoo.automaton import noise
+from nca_zoo.automaton.rule import seen
+from nca_zoo.explorer.exhibit import make_exhibit
+from nca_zoo.explorer.page import standalone_page
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.quality import psnr
+from nca_zoo.life.rollout import Damage, rollout, seed_of
+from nca_zoo.pictures.targets import Target, restored
+from nca_zoo.store.sampling import sample_classes
+from nca_zoo.store.zoofile import Zoo
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
+from nca_zoo.viewer import figures, frames
 from nca_zoo.viewer.channels import channel_table
-from nca_zoo.viewer.explorer.exhibit import make_exhibit
-from nca_zoo.viewer.explorer.page import standalone_page
+from nca_zoo.viewer.figures import SMALL, Panel
 from nca_zoo.viewer.frames import ContactFilm, composite, strip
 from nca_zoo.viewer.video import write_gif, write_png
-from nca_zoo.zoofile import Zoo
 from nca_zoo_cli.main import group
 
 FOLDER = Path(__file__).parent / "figures"

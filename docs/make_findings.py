@@ -24,16 +24,16 @@ import findings_tables as tables
 import numpy as np
 
 import nca_zoo
-from nca_zoo.cluster import cluster
-from nca_zoo.forecast import forecast
-from nca_zoo.measuring import measure_zoo
-from nca_zoo.mixing import line, survey
-from nca_zoo.orbit import orbit
-from nca_zoo.probe import probe
+from nca_zoo.probing.probe import probe
+from nca_zoo.store.zoofile import Zoo
+from nca_zoo.studies.cluster import cluster
+from nca_zoo.studies.forecast import forecast
+from nca_zoo.studies.measuring import measure_zoo
+from nca_zoo.studies.mixing import line, survey
+from nca_zoo.studies.orbit import orbit
 from nca_zoo.viewer.curve import write_curve
 from nca_zoo.viewer.medley import line_sheet, means_sheet
 from nca_zoo.viewer.video import write_png
-from nca_zoo.zoofile import Zoo
 
 DOCS = Path(__file__).parent
 FIGURES = DOCS / "figures"

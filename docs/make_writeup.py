@@ -17,12 +17,12 @@ import numpy as np
 from PIL import Image
 
 import nca_zoo
-from nca_zoo.images import load_pictures
-from nca_zoo.rollout import rollout, seed_of
-from nca_zoo.targets import restored
+from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.pictures.targets import restored
+from nca_zoo.store.zoofile import Zoo
 from nca_zoo.viewer.frames import Layout, Sheet, composite
 from nca_zoo.viewer.video import write_gif
-from nca_zoo.zoofile import Zoo
 
 DOCS = Path(__file__).parent
 FIGURES, PAGE = DOCS / "figures" / "writeup", DOCS / "writeup.md"

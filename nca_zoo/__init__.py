@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nca_zoo.zoofile import Zoo
+    from nca_zoo.store.zoofile import Zoo
 
 
 def open(path: "str | Path" = "data/zoo.h5") -> "Zoo":
-    """Open a zoo for reading: see ``nca_zoo.zoofile.open_zoo``."""
-    from nca_zoo.zoofile import open_zoo
+    """Open a zoo for reading: see ``nca_zoo.store.zoofile.open_zoo``."""
+    from nca_zoo.store.zoofile import open_zoo
 
     return open_zoo(path)

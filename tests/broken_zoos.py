@@ -34,10 +34,10 @@ import numpy as np
 from click.testing import CliRunner
 from mutations import KINDS, bases
 
-from nca_zoo import layout
-from nca_zoo import verify as checking
-from nca_zoo.verify import verify
-from nca_zoo.zoofile import open_zoo
+from nca_zoo.store import layout
+from nca_zoo.store import verify as checking
+from nca_zoo.store.verify import verify
+from nca_zoo.store.zoofile import open_zoo
 from nca_zoo_cli.main import group
 
 SECONDS = 30  # a reader may take; more is a hang

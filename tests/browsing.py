@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from rows import GREY, grey, header, record
 
-from nca_zoo.init import make_init
-from nca_zoo.rollout import rollout
-from nca_zoo.rule import seed_state
-from nca_zoo.viewer.explorer.exhibit import make_exhibit
-from nca_zoo.viewer.explorer.page import standalone_page
-from nca_zoo.viewer.explorer.server import ExhibitServer
-from nca_zoo.zoofile import open_zoo
-from nca_zoo.zoowriter import ZooWriter
+from nca_zoo.automaton.rule import seed_state
+from nca_zoo.explorer.exhibit import make_exhibit
+from nca_zoo.explorer.page import standalone_page
+from nca_zoo.explorer.server import ExhibitServer
+from nca_zoo.life.rollout import rollout
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.init import make_init
 
 GRID = (28, 28)
 SEED = (14, 13)

@@ -10,7 +10,7 @@ import torch
 from browsing import browser, exhibit, file_url, grey_exhibit, page, server, start, visit  # noqa: F401
 from hypothesis import HealthCheck, settings
 
-from nca_zoo import noise, rule
+from nca_zoo.automaton import noise, rule
 
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from rows import datasets, same
 
-from nca_zoo.verify import verify
+from nca_zoo.store.verify import verify
 
 
 def data_places(path: Path) -> np.ndarray:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nca_zoo.image_sets import IDX_SETS
+from nca_zoo.pictures.image_sets import IDX_SETS
 
 BY_NAME = {idx_set.name: idx_set for idx_set in IDX_SETS}
 LABELS = (4, 0, 1, 0, 4, 0, 1, 1, 0, 4)

@@ -32,8 +32,8 @@ from small_builds import arguments, draw
 from tqdm import tqdm
 
 import nca_zoo_cli.build as command
-from nca_zoo import zoowriter
-from nca_zoo.zoofile import open_zoo
+from nca_zoo.store import zoowriter
+from nca_zoo.store.zoofile import open_zoo
 from nca_zoo_cli.main import group
 
 # What a build is doing, by the innermost of these calls that it is in.

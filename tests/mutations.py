@@ -19,9 +19,9 @@ import h5py
 import numpy as np
 from rows import GRID, datasets, header, still
 
-from nca_zoo.rule import N_PARAMS
-from nca_zoo.schema import ATTRIBUTES, COLUMNS
-from nca_zoo.zoowriter import ZooWriter
+from nca_zoo.automaton.rule import N_PARAMS
+from nca_zoo.store.schema import ATTRIBUTES, COLUMNS
+from nca_zoo.store.zoowriter import ZooWriter
 
 ROWS = 4
 Generator = np.random.Generator

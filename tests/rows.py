@@ -7,9 +7,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from nca_zoo.rule import CHANNELS, HIDDEN, N_PARAMS, param_slices
-from nca_zoo.schema import Header, resample_loss
-from nca_zoo.symmetry import Element, act
+from nca_zoo.automaton.rule import CHANNELS, HIDDEN, N_PARAMS, param_slices
+from nca_zoo.store.schema import Header, resample_loss
+from nca_zoo.symmetry.group import Element, act
 
 GRID = (3, 4)
 GREY = {"alpha": "ink", "seed_at": "ink", "visible": "grey"}  # settings of a grey zoo's targets

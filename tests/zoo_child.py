@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 from rows import header, record
 
-from nca_zoo import zoowriter
 from nca_zoo.errors import ZooError
-from nca_zoo.zoofile import open_zoo
-from nca_zoo.zoowriter import ZooWriter
+from nca_zoo.store import zoowriter
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
 
 ROWS = 6
 LIMITED_ROWS = 12

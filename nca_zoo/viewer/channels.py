@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.rule import CHANNELS, VISIBLE, alive
+from nca_zoo.automaton.rule import CHANNELS, VISIBLE, alive
 from nca_zoo.viewer.frames import (
     BACKGROUNDS,
     STRIP,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nca_zoo.probe import Point, ProbeResult
+    from nca_zoo.probing.probe import Point, ProbeResult
 
 # Weights in warm colours, controls in cool ones, in the order in which they come.
 _WARM = ("#d6336c", "#e8590c", "#f08c00", "#a61e4d", "#9c36b5")

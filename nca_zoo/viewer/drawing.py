@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from nca_zoo.errors import ZooError
-from nca_zoo.image_files import Pixels, read_files
+from nca_zoo.pictures.image_files import Pixels, read_files
 
 UNDO_STEPS = 100
 Place = tuple[float, float]  # row and column in cells; cell 0 reaches from 0 to 1

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from tkinter import colorchooser, filedialog, ttk
 
-from nca_zoo.background import BackgroundFit, Step
-from nca_zoo.build import BuildSettings, make_job
+from nca_zoo.building.background import BackgroundFit, Step
+from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
-from nca_zoo.image_files import FILE_TYPES, Pixels, cleaned
-from nca_zoo.images import Picture, Source
-from nca_zoo.rollout import rollout
-from nca_zoo.solo import zoo_of_one
-from nca_zoo.trainer import Fit
+from nca_zoo.life.rollout import rollout
+from nca_zoo.pictures.image_files import FILE_TYPES, Pixels, cleaned
+from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
 from nca_zoo.viewer.frames import cell_size
 from nca_zoo.viewer.player import CellView, Player

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from nca_zoo.rule import VISIBLE, seen
+from nca_zoo.automaton.rule import VISIBLE, seen
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
 
 if TYPE_CHECKING:
-    from nca_zoo.mixing import Line, Survey
+    from nca_zoo.studies.mixing import Line, Survey
 
 LOOK = Layout(panel=112, gap=12, caption=28, text=11)
 

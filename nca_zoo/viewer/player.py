@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.rule import VISIBLE, seen
+from nca_zoo.automaton.rule import VISIBLE, seen
 from nca_zoo.viewer.frames import composite
 from nca_zoo.viewer.window import show_cells
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.rule import VISIBLE, seen
+from nca_zoo.automaton.rule import VISIBLE, seen
 from nca_zoo.viewer.frames import Pixels, composite
 
 GAP = 4  # columns between the automaton and its target

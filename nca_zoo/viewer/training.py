@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from nca_zoo.diary import Page
-from nca_zoo.rule import VISIBLE
+from nca_zoo.automaton.rule import VISIBLE
+from nca_zoo.training.diary import Page
 from nca_zoo.viewer.frames import BACKGROUNDS, Colour, Layout, Pixels, Sheet, composite
 
 Floats = npt.NDArray[np.floating]

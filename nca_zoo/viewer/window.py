@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.rule import VISIBLE, seen
 from nca_zoo.errors import ZooError
-from nca_zoo.quality import psnr
-from nca_zoo.rollout import Damage, Life
-from nca_zoo.rule import VISIBLE, seen
+from nca_zoo.life.quality import psnr
+from nca_zoo.life.rollout import Damage, Life
 from nca_zoo.viewer.channels import look, views
 from nca_zoo.viewer.frames import BACKGROUNDS, Pixels, cell_size, composite
 

@@ -1,0 +1,2 @@
+"""What a neural cellular automaton is, in numpy alone: the rule that all cells follow, and the
+random numbers that say which of them fire. Everything else in the house stands on this."""

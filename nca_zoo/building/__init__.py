@@ -1,0 +1,2 @@
+"""Many NCAs at once, here or elsewhere: workers, shares of a build, the build itself, one fit alone
+or in the background, and growing stored NCAs again to compare."""

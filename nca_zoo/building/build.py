@@ -1,0 +1,179 @@
+"""Building a zoo: pictures go in, and every finished NCA is in the file before it is reported.
+
+One task is a cohort's worth of pictures, on one worker, here or elsewhere. Nothing about a fit
+depends on the cohort, the worker or the order, so a build that was stopped goes on as if it had
+not been.
+"""
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.building.workers import run
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.targets import TargetSettings, stored, target_of
+from nca_zoo.store.interrupts import finishing
+from nca_zoo.store.schema import Header, resample_loss
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.cohort import Job
+from nca_zoo.training.init import Init
+from nca_zoo.training.regime import Regime
+from nca_zoo.training.trainer import Fit, train
+
+LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
+COHORT_SIZES = {"cpu": 4, "other": 256}  # NCAs that train together: few are lost when killed
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What all fits of a zoo share; together with a picture it decides that picture's NCA."""
+
+    regime: Regime
+    init: Init
+    target: TargetSettings = TargetSettings()
+    seed: int = 0
+    engine: str = "auto"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        make_engine(self.engine, self.device)  # says at once what will not do
+        if not 0 <= self.seed < 2**63:
+            raise ZooError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1")
+
+    @property
+    def engine_used(self) -> str:
+        """The engine that ``auto`` stands for."""
+        return make_engine(self.engine, self.device).name
+
+
+def _versions() -> dict[str, str]:
+    """Those of the libraries that are there: the sparse engine does without torch."""
+    found = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def header(source: Source, settings: BuildSettings, size: int | None = None) -> Header:
+    """What the zoo file says about all fits of a build."""
+    shared = settings.init.shared
+    return Header(
+        settings={
+            "source": source.name,
+            "size": size,
+            "target": settings.target.as_dict(),
+            "regime": settings.regime.as_dict(),
+            "init": settings.init.name,
+            "seed": settings.seed,
+            "engine": settings.engine_used,
+        },
+        source=f"{source.name}: {source.origin}",
+        licence=source.licence,
+        engine=f"{settings.engine_used} on {settings.device}, {platform.machine()}",
+        versions=_versions() | {"python": platform.python_version()},
+        init_weights=np.zeros(0, np.float32) if shared is None else shared,
+    )
+
+
+def build(
+    pictures: Sequence[Picture],
+    settings: BuildSettings,
+    writer: ZooWriter,
+    workers: int = 1,
+    cohort_size: int | None = None,
+    client: Any = None,
+) -> Iterator[Fit]:
+    """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk.
+
+    workers: processes on this machine. client: of ``nca_zoo.building.workers.cluster``, which then
+    fits.
+    """
+    finished = writer.finished_ids()
+    wanted = {picture.id: picture for picture in pictures if picture.id not in finished}
+    # Much ink means many living cells and slow steps: those first, so that no worker ends late.
+    # Targets are made again when their turn comes: those of 70,000 pictures would fill a gigabyte.
+    ink = {name: _ink(picture, settings) for name, picture in wanted.items()}
+    queue = sorted(wanted.values(), key=lambda picture: -ink[picture.id])
+    if cohort_size is None:
+        cohort_size = COHORT_SIZES.get(settings.device, COHORT_SIZES["other"])
+    jobs = (make_job(picture, settings) for picture in queue)
+    for fits in _fitted(jobs, settings, workers, cohort_size, client):
+        with finishing():
+            writer.add([record(wanted[fit.job.id], fit) for fit in fits])
+        yield from fits
+
+
+def _fitted(
+    jobs: Iterator[Job], settings: BuildSettings, workers: int, cohort_size: int, client: Any
+) -> Iterator[list[Fit]]:
+    """Fits of all jobs, some at a time.
+
+    In this process the next NCA takes the place of each that is done, so that a GPU is never left
+    with the last few of a cohort; a worker gets a cohort and sends it back.
+    """
+    if workers == 1 and client is None:
+        yield from ([fit] for fit in _train(jobs, settings, cohort_size))
+    else:
+        cohorts = iter(lambda: list(islice(jobs, cohort_size)), [])
+        tasks = ((cohort, settings) for cohort in cohorts)
+        yield from run(_fit_cohort, tasks, workers, client)
+
+
+def workers_for(device: str) -> int:
+    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
+    return (os.cpu_count() or 1) if device == "cpu" else 1
+
+
+def _ink(picture: Picture, settings: BuildSettings) -> float:
+    return float(make_job(picture, settings).target.rgba[..., -1].sum())
+
+
+def make_job(picture: Picture, settings: BuildSettings) -> Job:
+    """What the trainer needs to fit ``picture``; raises as ``target_of``."""
+    target = target_of(picture, settings.target)
+    return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
+
+
+def _train(jobs: Iterable[Job], settings: BuildSettings, cohort_size: int) -> Iterator[Fit]:
+    engine = make_engine(settings.engine, settings.device)
+    return train(jobs, settings.regime, engine, cohort_size)
+
+
+def _fit_cohort(jobs: list[Job], settings: BuildSettings) -> list[Fit]:
+    return list(_train(jobs, settings, len(jobs)))
+
+
+def record(picture: Picture, fit: Fit) -> dict[str, Any]:
+    """A fit as a row of the zoo file."""
+    return {
+        "id": picture.id,
+        "weights": fit.weights,
+        "label": picture.label,
+        "source_index": picture.source_index,
+        "split": picture.split,
+        "seed_row": fit.job.target.seed_row,
+        "seed_col": fit.job.target.seed_col,
+        "rng_seed": fit.job.rng_seed,
+        "init": fit.job.init.name,
+        "target": stored(fit.job.target.rgba),
+        "grown": stored(fit.grown),
+        "psnr_96": fit.psnr_96,
+        "psnr_400": fit.psnr_400,
+        "alive_400": fit.alive_400,
+        "loss": resample_loss(fit.losses),
+        "train_steps": fit.train_steps,
+        "attempts": fit.attempts,
+        "status": fit.status,
+        "wall_s": fit.wall_s,
+    }

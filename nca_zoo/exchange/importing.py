@@ -1,0 +1,110 @@
+"""NCAs that were trained elsewhere as rows of a zoo: measured here, marked as what they are."""
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nca_zoo.automaton.rule import seed_state
+from nca_zoo.errors import ZooError
+from nca_zoo.exchange.foreign import Floats
+from nca_zoo.life.engines import make_engine
+from nca_zoo.life.quality import measure, rollout_keys, verdict
+from nca_zoo.pictures.targets import Target, stored
+from nca_zoo.store.schema import LOSS_POINTS, Header
+from nca_zoo.training.regime import Gate
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of all NCAs of an import.
+
+    seed_hidden: whether the seed cell's hidden channels start at 1. stable: whether they were
+    trained to last, so that step 400 counts in judging them. visible: as in ``TargetSettings``.
+    """
+
+    source: str = "imported"
+    seed_hidden: bool = True
+    stable: bool = True
+    visible: str = "rgba"
+
+    @property
+    def gate(self) -> Gate:
+        """What an imported NCA must reach to be stored as ok."""
+        return Gate() if self.stable else Gate(pass_400=None)
+
+    def header(self) -> Header:
+        """What the zoo file says; nothing is made up: what is not known is not there."""
+        gate = {"pass_96": self.gate.pass_96, "pass_400": self.gate.pass_400}
+        return Header(
+            settings={
+                "source": self.source,
+                "init": UNKNOWN,
+                "regime": {"name": UNKNOWN, "seed_hidden": self.seed_hidden, "gate": gate},
+                **({} if self.visible == "rgba" else {"target": {"visible": self.visible}}),
+            },
+            source=self.source,
+            licence=UNKNOWN,
+            engine=UNKNOWN,
+            versions={"nca-zoo": version("nca-zoo")},
+        )
+
+
+def blank(height: int, width: int) -> Floats:
+    """The target ``(H, W, 4)`` of an NCA whose picture is not known: nothing at all."""
+    return np.zeros((height, width, 4), np.float32)
+
+
+def name_of(path: Path) -> str:
+    """The id of an NCA from its file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:64] or "nca"
+
+
+def imported(
+    nca_id: str, weights: Floats, target: Target, origin: Origin, label: int, source_index: int
+) -> dict[str, Any]:
+    """A row of the zoo file for weights ``(P,)`` that were trained elsewhere.
+
+    The NCA is grown here and judged as every other, by its target. If that is ``blank`` its status
+    is ``unjudged`` and its PSNRs are NaN. Loss curve and computing time are not known: NaN; nor are
+    training steps, attempts and random seed: 0, 1 and 0.
+    """
+    height, width = target.rgba.shape[:2]
+    if not (0 <= target.seed_row < height and 0 <= target.seed_col < width):
+        raise ZooError(
+            f"--seed-at {target.seed_row},{target.seed_col} lies outside the grid of {height} x "
+            f"{width} cells"
+        )
+    seed = seed_state(height, width, target.seed_row, target.seed_col, origin.seed_hidden)
+    pixels = stored(target.rgba)
+    quality = measure(
+        make_engine("sparse"), weights[None], seed[None], target.trained[None], rollout_keys(0, 1)
+    )
+    judged = bool(pixels.any())
+    unknown = np.float32(np.nan)
+    return {
+        "id": nca_id,
+        "weights": weights,
+        "label": label,
+        "source_index": source_index,
+        "split": UNKNOWN,
+        "seed_row": target.seed_row,
+        "seed_col": target.seed_col,
+        "rng_seed": 0,
+        "init": UNKNOWN,
+        "target": pixels,
+        "grown": stored(quality.grown[0]),
+        "psnr_96": quality.psnr_96[0] if judged else unknown,
+        "psnr_400": quality.psnr_400[0] if judged else unknown,
+        "alive_400": quality.alive_400[0],
+        "loss": np.full(LOSS_POINTS, np.nan, np.float32),
+        "train_steps": 0,
+        "attempts": 1,
+        "status": verdict(quality, weights[None], origin.gate)[0] if judged else "unjudged",
+        "wall_s": unknown,
+    }

@@ -1,0 +1,97 @@
+"""A zoo as its page needs it: what JSON can say, and the pictures and weights as plain bytes."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.errors import ZooError
+from nca_zoo.explorer.places import components, nearest, places
+from nca_zoo.features.catalogue import find_feature
+from nca_zoo.store.schema import BY_NAME
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+NEIGHBOURS = 8
+LEFT_OUT = ("weights_sha256",)  # columns that nobody wants to look at
+FEATURES = ("weights", "pixels")  # maps that are offered unless others are asked for
+Watch = Callable[[Sequence[str]], Any]  # goes through the names and may show how far it is
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """What the page shows of N NCAs."""
+
+    about: dict[str, Any]  # strict JSON: sizes, columns, maps and neighbours
+    targets: bytes  # uint8 (N, H, W, 4), premultiplied RGBA
+    weights: npt.NDArray[np.float32]  # (N, P)
+
+    def weights_of(self, row: int) -> bytes:
+        """The weights (P,) of one NCA as little-endian float32."""
+        return self.weights[row].astype("<f4").tobytes()
+
+
+def make_exhibit(
+    zoo: "Zoo", features: Sequence[str] = FEATURES, total: int | None = None, watch: Watch = iter
+) -> Exhibit:
+    """Lay out a zoo's maps and gather what its page needs.
+
+    features: names from ``nca_zoo.features.catalogue``, one map each; total: how many NCAs the zoo
+    has, if ``zoo`` is a sample. Raises ZooError for an unknown feature or an empty zoo.
+    """
+    if not len(zoo):
+        raise ZooError(f"{zoo.path}: holds no NCA yet; there is nothing to explore")
+    if not features:
+        raise ZooError("--features names nothing; write for example weights,pixels")
+    found = {name: find_feature(name) for name in features}
+    height, width = zoo.grid
+    about = {
+        "name": zoo.path.name,
+        "source": zoo.attrs["source"],
+        "total": total or len(zoo),
+        "height": height,
+        "width": width,
+        "seedHidden": _seed_hidden(zoo),
+        "trained": zoo.trained,
+        "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
+        "maps": [_map(name, found[name].vectors(zoo)) for name in watch(list(found))],
+    }
+    return Exhibit(about, zoo.target.tobytes(), zoo.weights)
+
+
+def _seed_hidden(zoo: "Zoo") -> bool:
+    from nca_zoo.life.rollout import seed_of
+
+    return bool(seed_of(zoo, 0)[..., -1].any())
+
+
+def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
+    reduced = components(vectors)
+    points = np.round(places(reduced).astype(float), 4)
+    return {"name": name, "points": points.tolist(), "near": nearest(reduced, NEIGHBOURS).tolist()}
+
+
+def _column(zoo: "Zoo", name: str) -> dict[str, Any]:
+    """A column of one value an NCA; text if JavaScript's numbers could not hold it."""
+    values = zoo.column(name)
+    known = BY_NAME.get(name)
+    number = values.dtype.kind in "if" or (values.dtype.kind == "u" and values.itemsize < 8)
+    items = values.tolist()
+    return {
+        "name": name,
+        "units": known.units if known else "",
+        "description": known.description if known else "",
+        "number": number,
+        "values": [_plain(item) for item in items] if number else list(map(str, items)),
+    }
+
+
+def _plain(value: float) -> float | None:
+    """A number as JSON has it, with no more digits than float32 holds."""
+    if not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.7g}")

@@ -1,0 +1,94 @@
+"""Serving an exhibit on this machine alone: a fixed set of files, and the weights row by row."""
+
+import json
+import re
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from nca_zoo.errors import ZooError
+from nca_zoo.explorer.exhibit import Exhibit
+from nca_zoo.explorer.page import TYPES, served_page, web_files
+
+HOST = "127.0.0.1"
+_WEIGHTS = re.compile(r"/weights/(\d{1,9})", re.ASCII)
+
+
+class ExhibitServer(ThreadingHTTPServer):
+    """Answers GET for the page's own paths, to requests that name this machine, and no others."""
+
+    daemon_threads = True
+
+    def __init__(self, exhibit: Exhibit, port: int = 0) -> None:
+        """``port`` 0 takes a free one. Raises ZooError if the port is taken."""
+        page, self.policy = served_page(exhibit.about["name"])
+        about = json.dumps(exhibit.about, allow_nan=False)
+        self._exhibit = exhibit
+        self._files: dict[str, tuple[str, bytes]] = {
+            "/": ("text/html; charset=utf-8", page.encode()),
+            "/about.json": ("application/json", about.encode()),
+            "/targets": ("application/octet-stream", exhibit.targets),
+        }
+        for name, text in web_files().items():
+            kind = TYPES[name.rpartition(".")[2]]
+            self._files[f"/{name}"] = (f"{kind}; charset=utf-8", text.encode())
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise ZooError(
+                f"cannot serve on {HOST}:{port}: {error.strerror}; choose another --port"
+            ) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up early is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_port}/"
+
+    @property
+    def hosts(self) -> set[str]:
+        """What a request may call us; any other name is another site's page reaching in."""
+        return {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+
+    def find(self, path: str) -> tuple[str, bytes] | None:
+        """Type and content of a path, or None: paths are names in a list, never files on disk."""
+        if path in self._files:
+            return self._files[path]
+        match = _WEIGHTS.fullmatch(path)
+        if match and int(match[1]) < len(self._exhibit.weights):
+            return "application/octet-stream", self._exhibit.weights_of(int(match[1]))
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ExhibitServer
+    server_version = "nca-zoo"
+    sys_version = ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        names = self.headers.get_all("Host", [])
+        if len(names) != 1 or names[0] not in self.server.hosts:
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
+        found = self.server.find(self.path)
+        if found is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        kind, content = found
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nobody wants to read which files the page fetched."""

@@ -1,0 +1,239 @@
+// THE rule (nca_zoo/automaton/rule.py) in float32: one automaton on its grid, stepped in place.
+//
+// As in nca_zoo/life/engines/kernels.py, the network runs only where it counts: in cells that live and
+// fire, and in "ghosts", dead cells that fire beside a cell about to die. The grid has a border of
+// dead cells, and a site is an index into the grid with its border.
+
+import { FireMask } from "explore/noise.js";
+
+export const CHANNELS = 16;
+export const ALPHA = 3;
+const HIDDEN = 128;
+const PERCEPTION = 48;
+const THRESHOLD = Math.fround(0.1);
+const W1 = 0;
+const B1 = W1 + HIDDEN * PERCEPTION;
+const W2 = B1 + HIDDEN;
+const B2 = W2 + CHANNELS * HIDDEN;
+export const N_WEIGHTS = B2 + CHANNELS;
+
+export class Automaton {
+  /** A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336. */
+  constructor(height, width, weights) {
+    this.height = height;
+    this.width = width;
+    this.pitch = width + 2;
+    const sites = (height + 2) * this.pitch;
+    this.state = new Float32Array(sites * CHANNELS);
+    this.mature = new Uint8Array(sites); // alpha above the threshold
+    this.pre = new Uint8Array(sites); // alive before the update
+    this.post = new Uint8Array(sites); // alive after it
+    this.across = new Uint8Array(sites); // row-wise part of a dilation
+    this.fire = new Uint8Array(sites);
+    this.cells = new Int32Array(2 * sites); // sites whose network runs in this step
+    this.updates = new Float32Array(2 * sites * CHANNELS);
+    this.perception = new Float32Array(PERCEPTION);
+    this.update = new Float64Array(CHANNELS);
+    this.mask = new FireMask(height * width);
+    this.w2 = new Float32Array(HIDDEN * CHANNELS);
+    this.setWeights(weights);
+  }
+
+  /** Go on from the present state by another rule. */
+  setWeights(weights) {
+    if (weights.length !== N_WEIGHTS) {
+      throw new Error(`expected ${N_WEIGHTS} weights, found ${weights.length}`);
+    }
+    this.weights = weights;
+    for (let c = 0; c < CHANNELS; c++) {
+      for (let j = 0; j < HIDDEN; j++) {
+        this.w2[j * CHANNELS + c] = weights[W2 + c * HIDDEN + j];
+      }
+    }
+  }
+
+  site(row, col) {
+    return (row + 1) * this.pitch + col + 1;
+  }
+
+  inside(row, col) {
+    return row >= 0 && row < this.height && col >= 0 && col < this.width;
+  }
+
+  clear() {
+    this.state.fill(0);
+    this.mature.fill(0);
+  }
+
+  /** Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that. */
+  plant(row, col, hidden) {
+    if (!this.inside(row, col)) return;
+    const at = this.site(row, col) * CHANNELS;
+    this.state.fill(0, at, at + ALPHA);
+    this.state[at + ALPHA] = 1;
+    this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
+    this.mature[this.site(row, col)] = 1;
+  }
+
+  /** Kill every cell whose centre lies within `radius` cells of a place. */
+  erase(row, col, radius) {
+    for (let r = 0; r < this.height; r++) {
+      for (let c = 0; c < this.width; c++) {
+        if ((r - row) ** 2 + (c - col) ** 2 > radius ** 2) continue;
+        const site = this.site(r, c);
+        this.state.fill(0, site * CHANNELS, (site + 1) * CHANNELS);
+        this.mature[site] = 0;
+      }
+    }
+  }
+
+  /** The state as a Float32Array of height x width x 16. */
+  read() {
+    const row = this.width * CHANNELS;
+    const out = new Float32Array(this.height * row);
+    for (let r = 0; r < this.height; r++) {
+      const at = this.site(r, 0) * CHANNELS;
+      out.set(this.state.subarray(at, at + row), r * row);
+    }
+    return out;
+  }
+
+  /** Put back a state that `read` gave. */
+  write(values) {
+    const row = this.width * CHANNELS;
+    for (let r = 0; r < this.height; r++) {
+      this.state.set(values.subarray(r * row, (r + 1) * row), this.site(r, 0) * CHANNELS);
+      for (let c = 0; c < this.width; c++) {
+        const site = this.site(r, c);
+        this.mature[site] = this.state[site * CHANNELS + ALPHA] > THRESHOLD ? 1 : 0;
+      }
+    }
+  }
+
+  /** Which cells live: Uint8Array of height x width. */
+  alive() {
+    this.#dilate(this.pre);
+    const out = new Uint8Array(this.height * this.width);
+    for (let r = 0; r < this.height; r++) {
+      out.set(this.pre.subarray(this.site(r, 0), this.site(r, this.width)), r * this.width);
+    }
+    return out;
+  }
+
+  /** Take CA step number `step` (from 0) with the fire masks of `key`. */
+  step(key, step) {
+    this.#dilate(this.pre);
+    const living = this.#listCells(key, step);
+    for (let i = 0; i < living; i++) {
+      this.#network(i);
+      const site = this.cells[i];
+      this.mature[site] = this.#nextAlpha(i) > THRESHOLD ? 1 : 0;
+    }
+    this.#dilate(this.post);
+    const ghosts = this.#listGhosts(living);
+    for (let i = living; i < living + ghosts; i++) {
+      this.#network(i);
+      if (this.#nextAlpha(i) > THRESHOLD) this.#save(this.cells[i]);
+    }
+    for (let i = 0; i < living; i++) {
+      const at = this.cells[i] * CHANNELS;
+      for (let c = 0; c < CHANNELS; c++) this.state[at + c] += this.updates[i * CHANNELS + c];
+    }
+    for (let r = 0; r < this.height; r++) {
+      for (let site = this.site(r, 0); site < this.site(r, this.width); site++) {
+        if (this.pre[site] & this.post[site]) continue;
+        this.mature[site] = 0;
+        this.state.fill(0, site * CHANNELS, (site + 1) * CHANNELS);
+      }
+    }
+  }
+
+  #nextAlpha(i) {
+    const alpha = this.state[this.cells[i] * CHANNELS + ALPHA];
+    return Math.fround(alpha + this.updates[i * CHANNELS + ALPHA]);
+  }
+
+  /** 3 x 3 maximum of `mature`, over the inner sites. */
+  #dilate(out) {
+    const { mature, across, pitch } = this;
+    for (let site = 1; site < mature.length - 1; site++) {
+      across[site] = mature[site - 1] | mature[site] | mature[site + 1];
+    }
+    for (let r = 0; r < this.height; r++) {
+      for (let site = this.site(r, 0); site < this.site(r, this.width); site++) {
+        out[site] = across[site - pitch] | across[site] | across[site + pitch];
+      }
+    }
+  }
+
+  #listCells(key, step) {
+    this.mask.draw(key, step);
+    let listed = 0;
+    let cell = 0;
+    for (let r = 0; r < this.height; r++) {
+      for (let site = this.site(r, 0); site < this.site(r, this.width); site++) {
+        this.fire[site] = this.mask.fires(cell++);
+        if (this.fire[site] & this.pre[site]) this.cells[listed++] = site;
+      }
+    }
+    return listed;
+  }
+
+  /** Dead cells that fire beside a cell about to die: for a moment they may live, and save it. */
+  #listGhosts(first) {
+    let listed = 0;
+    for (let site = this.pitch + 1; site < this.mature.length - this.pitch - 1; site++) {
+      if (this.pre[site] <= this.post[site]) continue;
+      for (const dy of [-this.pitch, 0, this.pitch]) {
+        for (let other = site + dy - 1; other < site + dy + 2; other++) {
+          if (this.fire[other] <= this.pre[other]) continue;
+          this.fire[other] = 0; // listed once
+          this.cells[first + listed++] = other;
+        }
+      }
+    }
+    return listed;
+  }
+
+  #save(site) {
+    for (const dy of [-this.pitch, 0, this.pitch]) {
+      for (let other = site + dy - 1; other < site + dy + 2; other++) {
+        this.post[other] |= this.pre[other];
+      }
+    }
+  }
+
+  /** What the cell of row `i` would add to its state, into `updates`. */
+  #network(i) {
+    const { weights, w2, perception, update } = this;
+    this.#perceive(this.cells[i] * CHANNELS);
+    for (let c = 0; c < CHANNELS; c++) update[c] = weights[B2 + c];
+    for (let j = 0; j < HIDDEN; j++) {
+      let sum = weights[B1 + j];
+      const row = j * PERCEPTION;
+      for (let k = 0; k < PERCEPTION; k++) sum += weights[row + k] * perception[k];
+      if (sum <= 0) continue;
+      const out = j * CHANNELS;
+      for (let c = 0; c < CHANNELS; c++) update[c] += sum * w2[out + c];
+    }
+    this.updates.set(update, i * CHANNELS);
+  }
+
+  /** The cell itself, then its Sobel x and y, of all channels. */
+  #perceive(at) {
+    const { state, perception } = this;
+    const up = at - this.pitch * CHANNELS;
+    const down = at + this.pitch * CHANNELS;
+    for (let c = 0; c < CHANNELS; c++) {
+      const nw = state[up - CHANNELS + c];
+      const ne = state[up + CHANNELS + c];
+      const sw = state[down - CHANNELS + c];
+      const se = state[down + CHANNELS + c];
+      const acrossX = state[at + CHANNELS + c] - state[at - CHANNELS + c];
+      const acrossY = state[down + c] - state[up + c];
+      perception[c] = state[at + c];
+      perception[CHANNELS + c] = (ne - nw + se - sw + 2 * acrossX) / 8;
+      perception[2 * CHANNELS + c] = (sw - nw + se - ne + 2 * acrossY) / 8;
+    }
+  }
+}

@@ -1,0 +1,2 @@
+"""An NCA as a vector: its weights in many forms, the controls that see its picture alone, and how
+vectors are scaled and reduced before anybody reads them."""

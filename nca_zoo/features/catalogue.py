@@ -1,0 +1,211 @@
+"""Features: every row of a zoo as a vector, from its weights or, as a control, from its picture.
+
+Features of the weights are scikit-learn transformers (nca_zoo/features/transformers.py), made for
+the zoo at hand, and learn what they learn from the rows that they are fitted to. Controls never see
+the weights; they are pure functions of a zoo. Scaling and reduction come after
+(nca_zoo/features/reduction.py). To add a feature, add a line to ``FEATURES``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nca_zoo.automaton.rule import PARAM_SPEC, compared, param_slices
+from nca_zoo.errors import ZooError
+from nca_zoo.features.measures import Vectors, centre_on, pictures
+
+if TYPE_CHECKING:
+    from nca_zoo.features.transformers import Transformer
+    from nca_zoo.store.zoofile import Zoo
+
+LARGEST_WEIGHT = 1e6  # trained weights stay below 10; beyond this, float32 sums overflow
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One way to see an NCA as a vector."""
+
+    name: str
+    kind: Literal["weights", "control"]  # a control never sees the weights, only what they drew
+    description: str
+    make: Callable[["Zoo"], Any]  # a transformer of weights; of a control, its vectors (N, D)
+
+    def transformer(self, zoo: "Zoo") -> "Transformer":
+        """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
+        return self.make(zoo)
+
+    def vectors(self, zoo: "Zoo") -> Vectors:
+        """The vectors ``(N, D)`` of all NCAs, learned (if anything is) from all of them."""
+        if self.kind == "control":
+            return self.make(zoo)
+        return self.transformer(zoo).fit_transform(zoo.weights)
+
+
+def shared_start(zoo: "Zoo", what: str) -> Vectors:
+    """The start ``(P,)`` that all NCAs share; a ``ZooError`` says that ``what`` needs one."""
+    start = zoo.attrs.get("init_weights", ())  # (P,), or (0,) if every NCA started elsewhere
+    if not len(start):
+        raise ZooError(
+            f"{what} needs a zoo whose NCAs share one start, and this zoo stores none; "
+            f"leave {what} out, or build with --init meta or --init shared"
+        )
+    return start
+
+
+def seed_hidden(zoo: "Zoo") -> bool:
+    """Whether the zoo's seeds light their hidden channels: it decides which bases keep the seed."""
+    try:
+        return bool(zoo.attrs["settings"]["regime"]["seed_hidden"])
+    except (KeyError, TypeError):
+        raise ZooError(
+            "the zoo's settings lack regime.seed_hidden, without which its symmetries are not "
+            "known; leave aligned, canonical and invariants out, or build it again"
+        ) from None
+
+
+def alignment_start(zoo: "Zoo") -> Vectors:
+    """What a zoo is aligned to, ``(P,)``: the start that its NCAs share, or else its first NCA.
+
+    The first NCA also stands in for a start whose W2 is zero, since that has no basis to match.
+    """
+    start = _usable_start(zoo)
+    return np.asarray(zoo.weights[0], np.float32) if start is None else start
+
+
+def _usable_start(zoo: "Zoo") -> Vectors | None:
+    start = zoo.attrs.get("init_weights", ())
+    return start if len(start) and start[param_slices()["W2"]].any() else None
+
+
+# The functions below import transformers only when asked, so that `--help` does not wait for
+# scikit-learn.
+
+
+def _raw(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Raw
+
+    return Raw()
+
+
+def _delta(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Delta
+
+    return Delta(shared_start(zoo, "delta"))
+
+
+def _tensor(zoo: "Zoo", name: str) -> "Transformer":
+    from nca_zoo.features.transformers import Tensor
+
+    return Tensor(name)
+
+
+def _aligned(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Aligned
+
+    return Aligned(_usable_start(zoo), seed_hidden(zoo))
+
+
+def _canonical(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Canonical
+
+    return Canonical(seed_hidden(zoo))
+
+
+def _invariants(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Invariants
+
+    return Invariants(seed_hidden(zoo))
+
+
+def _procrustes(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Procrustes
+
+    return Procrustes(seed_hidden(zoo))
+
+
+def _queries(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.queries import met_by, random_perceptions
+    from nca_zoo.features.transformers import Queries
+
+    start = zoo.attrs.get("init_weights", ())
+    return Queries(met_by(start, seed_hidden(zoo)) if len(start) else random_perceptions())
+
+
+def _flat(images: Vectors) -> Vectors:
+    return images.reshape(len(images), -1)
+
+
+def _pixels(zoo: "Zoo") -> Vectors:
+    return _flat(pictures(zoo.target, zoo.target))
+
+
+def _grown(zoo: "Zoo") -> Vectors:
+    return _flat(pictures(zoo.grown, zoo.target))
+
+
+def _centred(zoo: "Zoo") -> Vectors:
+    return _flat(centre_on(pictures(zoo.target, zoo.target), zoo.seed_row, zoo.seed_col))
+
+
+def _seed(zoo: "Zoo") -> Vectors:
+    return np.stack([zoo.seed_row, zoo.seed_col], axis=1).astype(np.float32)
+
+
+def _gradient(zoo: "Zoo") -> Vectors:
+    from nca_zoo.features.tangent import start_gradients
+    from nca_zoo.life.rollout import seed_of
+
+    start = shared_start(zoo, "gradient")
+    targets = zoo.target[..., compared(zoo.trained)]
+    return start_gradients(start, lambda row: seed_of(zoo, row), targets)
+
+
+FEATURES: dict[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature("weights", "weights", "all weights as they are", _raw),
+        Feature("delta", "weights", "weights minus the start that all NCAs share", _delta),
+        *(
+            Feature(name, "weights", f"the tensor {name} alone", partial(_tensor, name=name))
+            for name, _ in PARAM_SPEC
+        ),
+        Feature("aligned", "weights", "weights, as near to the start as they come", _aligned),
+        Feature("canonical", "weights", "weights in standard form", _canonical),
+        Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
+        Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
+        Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
+        Feature("pixels", "control", "the target picture", _pixels),
+        Feature("centred", "control", "the target, moved so that the seed is central", _centred),
+        Feature("grown", "control", "the picture that the NCA grew", _grown),
+        Feature("seed", "control", "row and column of the seed, nothing else", _seed),
+        Feature("gradient", "control", "one gradient at the shared start", _gradient),
+    )
+}
+PIXEL_CONTROLS = ("pixels", "centred", "grown")  # the controls that see the whole picture
+
+
+def find_feature(name: str) -> Feature:
+    """The feature of that name; a ``ZooError`` lists all names if there is none."""
+    if name not in FEATURES:
+        raise ZooError(f"there is no feature {name!r}; choose from {', '.join(FEATURES)}")
+    return FEATURES[name]
+
+
+def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
+    """The features of these names, and all controls that this zoo has: not all have a gradient."""
+    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
+    try:
+        shared_start(zoo, "gradient"), seed_hidden(zoo)
+    except ZooError:
+        controls.remove("gradient")
+    return [find_feature(name) for name in dict.fromkeys([*names, *controls])]
+
+
+def readable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":
+    """The NCAs whose features can be read: good fits unless all are asked for, none diverged."""
+    read = zoo.subset(zoo.good | all_fits)
+    sane = (np.abs(read.weights) < LARGEST_WEIGHT).all(axis=1)  # false for NaN, too
+    return read if sane.all() else read.subset(sane)

@@ -1,0 +1,104 @@
+"""Reduction: columns scaled, then few principal components, learned from training rows alone.
+
+Readers, clusters and maps all see features through this; every feature, weights and controls
+alike, has the same choices (docs/probe.md says why these).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.linalg import eigh
+
+from nca_zoo.features.measures import Floats, Vectors
+
+Scaling = Literal["soft", "standardise", "centre"]
+SCALINGS: tuple[Scaling, ...] = ("soft", "standardise", "centre")
+MAX_COMPONENTS = 200
+EXACT = 1200  # rows or columns up to which components are found exactly
+_EXTRA, _ROUNDS = 20, 4  # of the randomised search: more components than asked for, power steps
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What was learned: ``scores`` maps rows ``(m, D)`` to ``(m, k)``."""
+
+    mean: Vectors  # (D,)
+    spread: Vectors  # (D,), what columns are divided by
+    axes: Vectors  # (D, k), principal axes
+    length: float  # root mean square length of the training rows' scores
+
+    def scores(self, rows: Vectors) -> Floats:
+        """Scores ``(m, k)`` of rows ``(m, D)``."""
+        return (((rows - self.mean) / self.spread) @ self.axes).astype(np.float64) / self.length
+
+
+def find_basis(train: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS) -> Basis:
+    """Scales and leading principal components of training rows ``(n, D)``.
+
+    All scalings move the mean to 0. ``centre`` does nothing else; ``standardise`` brings every
+    column to variance 1; ``soft`` divides it by the root of its standard deviation, half-way
+    between. Scores are divided by one number, so that training rows have a mean squared length of
+    1: a penalty then means the same for 2 columns as for 8,336.
+
+    Exact, by the smaller of the Gram matrix ``(n, n)`` and the scatter matrix ``(D, D)``, unless
+    both are large: then by the randomised subspace iteration of Halko, Martinsson and Tropp
+    (*Finding structure with randomness*, 2011), from a fixed start.
+    """
+    mean = train.mean(axis=0, dtype=np.float64).astype(np.float32)
+    rows = train - mean
+    spread = np.ones(train.shape[1], np.float32)
+    if scaling != "centre":
+        deviation = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
+        power = 1.0 if scaling == "standardise" else 0.5
+        spread = (np.where(deviation > 0, deviation, 1.0) ** power).astype(np.float32)
+        rows /= spread
+    axes, squared = _principal(rows, components)
+    return Basis(mean, spread, axes, float(np.sqrt(squared / len(train))) or 1.0)
+
+
+def project(
+    train: Vectors, test: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS
+) -> tuple[Floats, Floats]:
+    """Scores of training rows ``(n, D)`` and of others ``(m, D)``: see ``find_basis``."""
+    basis = find_basis(train, scaling, components)
+    return basis.scores(train), basis.scores(test)
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Rows ``(m, k)`` brought to length 1, so that their direction alone counts; 0 stays 0."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1)
+
+
+def _principal(rows: Vectors, components: int) -> tuple[Vectors, float]:
+    """Principal axes ``(D, k)`` of centred rows ``(n, D)``, and the sum of their squared scores."""
+    n, columns = rows.shape
+    if min(n, columns) > max(EXACT, 2 * components):
+        return _randomised(rows, components)
+    by_rows = n <= columns
+    square = (rows @ rows.T if by_rows else rows.T @ rows).astype(np.float64)
+    values, vectors = _leading(square, components)
+    if not len(values):  # a feature that never changes has no components: one that is always 0
+        return np.zeros((columns, 1), np.float32), 0.0
+    axes = rows.T @ (vectors / np.sqrt(values)).astype(np.float32) if by_rows else vectors
+    return axes.astype(np.float32), float(values.sum())
+
+
+def _leading(square: Floats, components: int) -> tuple[Floats, Floats]:
+    """The largest eigenvalues of a symmetric matrix, largest first, and their eigenvectors."""
+    size = len(square)
+    values, vectors = eigh(square, subset_by_index=(max(0, size - components), size - 1))
+    # Rounding leaves eigenvalues near 0 where rows or columns depend on each other: drop them.
+    keep = np.flatnonzero(values > 1e-6 * max(values[-1], np.finfo(np.float32).tiny))[::-1]
+    return values[keep], vectors[:, keep]
+
+
+def _randomised(rows: Vectors, components: int) -> tuple[Vectors, float]:
+    draws = np.random.default_rng(0).standard_normal((len(rows), components + _EXTRA))
+    span = np.linalg.qr(rows.T @ draws.astype(np.float32))[0]  # (D, k + extra)
+    for _ in range(_ROUNDS):
+        span = np.linalg.qr(rows.T @ np.linalg.qr(rows @ span)[0])[0]
+    scores = (rows @ span).astype(np.float64)
+    values, vectors = _leading(scores.T @ scores, components)
+    return (span @ vectors.astype(np.float32)).astype(np.float32), float(values.sum())

@@ -1,0 +1,216 @@
+"""The dense engine: every cell of many NCAs in lockstep, by batched products, on any torch device.
+
+The K x B rollouts of a call are cut into chunks that fit the memory, sorted by their CA steps so
+that those of a chunk end together. The host queues work, and waits once, at the end of the call.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nca_zoo.automaton import rule
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import Floats, Gradients, Keys
+from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape, Task, buffer_bytes, peak_bytes
+from nca_zoo.life.engines.torch_step import step, step_back
+
+GPU_SHARE = 0.7  # of the memory that is free when the engine is made
+OTHER_BYTES = 2**30  # where torch does not say what is free
+GPU_CELLS = 2**17  # of a chunk: a guess at what keeps a GPU busy
+CPU_CELLS = 2**12  # small chunks, for what a step works on had better stay in the cache
+STEPS = 32  # memory is laid out for multiples of so many CA steps
+MASKS_AHEAD = 96  # CA steps of a rollout whose fire masks are drawn at a time
+
+Order = npt.NDArray[np.int64]
+
+
+class DenseEngine:
+    """Computes all cells of K NCAs on ``device``.
+
+    memory: bytes of the device that it may use; a share of what is free unless given.
+    chunk_cells: of a chunk, one rollout being the least; enough to keep the device busy unless
+    given. capture: see ``Lockstep``; CUDA graphs where there is CUDA, unless given. With one,
+    chunks are filled up to a few sizes, so that what is captured serves again as NCAs finish.
+    compiler: a backend of ``torch.compile`` for the steps, or "" for none; inductor where there is
+    CUDA with triton, unless given. None of these changes a result beyond rounding.
+
+    Raises ZooError if torch cannot use the device.
+    """
+
+    name = "dense"
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        memory: int | None = None,
+        chunk_cells: int | None = None,
+        capture: Callable[[Run], Run] | None = None,
+        compiler: str | None = None,
+    ) -> None:
+        try:
+            self.device = torch.device(device)
+            torch.empty(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ZooError(f"torch cannot use the device {device!r}: {reason}") from None
+        self.dtype = dtype
+        cuda, cpu = self.device.type == "cuda", self.device.type == "cpu"
+        self.memory = memory or (_free(self.device) if cuda else OTHER_BYTES)
+        self.chunk_cells = chunk_cells or (CPU_CELLS if cpu else GPU_CELLS)
+        self._capture = capture or (CudaGraphs(self.device) if cuda else None)
+        if compiler is None:
+            compiler = "inductor" if cuda and importlib.util.find_spec("triton") else ""
+        self._step: Callable[..., Any] = step
+        self._step_back: Callable[..., Any] = step_back
+        if compiler:
+            self._step = torch.compile(step, backend=compiler, fullgraph=True)
+            self._step_back = torch.compile(step_back, backend=compiler, fullgraph=True)
+        self._arena = torch.empty(0, dtype=torch.uint8, device=self.device)
+        self._ready: dict[tuple[Shape, Task], Lockstep] = {}
+
+    @torch.no_grad()
+    def gradients(
+        self,
+        weights: Floats,
+        states: Floats,
+        targets: Floats,
+        keys: Keys,
+        steps: npt.NDArray[np.int64],
+        every_step: bool = False,
+    ) -> Gradients:
+        """See ``Engine.gradients``."""
+        k, b, height, width, _ = states.shape
+        starts, masks, lengths = _flat(states), _flat(keys), np.repeat(steps, b)
+        order = np.argsort(-lengths, kind="stable")
+        results = self._results((k * b,), (k * b, rule.N_PARAMS), starts.shape)
+        task: Task = "every" if every_step else "last"
+        size = height, width, int(steps.max()), targets.shape[-1]
+        for place, these, lockstep in self._chunks(order, *size, task):
+            nca = these // b
+            lockstep.load(weights[nca], starts[these], masks[these], targets[nca], steps[nca])
+            self._fetch(lockstep.differentiate(int(lengths[these[0]])), results, place)
+        losses, gradients, finals = self._wait(results, order)
+        return Gradients(
+            losses.reshape(k, b).astype(np.float64),
+            gradients.reshape(k, b, -1).mean(axis=1),
+            finals.reshape(states.shape),
+        )
+
+    @torch.no_grad()
+    def rollout(
+        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
+    ) -> Floats:
+        """See ``Engine.rollout``."""
+        k, b, height, width, _ = states.shape
+        starts, masks, order = _flat(states), _flat(keys), np.arange(k * b)
+        results = self._results(starts.shape)
+        ahead = min(n_steps, MASKS_AHEAD)
+        for place, these, lockstep in self._chunks(
+            order, height, width, ahead, rule.VISIBLE, "rollout"
+        ):
+            lockstep.load(weights[these // b], starts[these], masks[these])
+            self._fetch([lockstep.walk(first_step, n_steps)], results, place)
+        return self._wait(results, order)[0].reshape(states.shape)
+
+    def chunk(
+        self, height: int, width: int, steps: int, task: Task, channels: int = rule.VISIBLE
+    ) -> int:
+        """How many rollouts of so many CA steps go together, were there that many."""
+        steps = _laid_out(steps)
+        shapes = (Shape(n, height, width, steps, channels) for n in (1, 2))
+        one, two = (peak_bytes(shape, task, self.dtype) for shape in shapes)
+        return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
+
+    def _chunks(
+        self, order: Order, height: int, width: int, steps: int, channels: int, task: Task
+    ) -> Iterator[tuple[slice, Order, Lockstep]]:
+        """Parts of ``order``, where they begin and end, and a place on the device for each."""
+        most = self.chunk(height, width, steps, task, channels)
+        steps = _laid_out(steps)
+        for start in range(0, len(order), most):
+            these = order[start : start + most]
+            shape = Shape(self._padded(len(these), most), height, width, steps, channels)
+            yield slice(start, start + len(these)), these, self._lockstep(shape, task)
+
+    def _padded(self, n: int, most: int) -> int:
+        """Rollouts that a chunk of n is laid out for: with captured steps, one of a few sizes."""
+        if self._capture is None:
+            return n
+        size = 1 << (n - 1).bit_length()  # a power of two, or three quarters of one
+        return min(most, size * 3 // 4 if size >= 4 and n <= size * 3 // 4 else size)
+
+    def _lockstep(self, shape: Shape, task: Task) -> Lockstep:
+        """Memory and steps for such a chunk, made once; all share what only one uses at a time."""
+        needed = buffer_bytes(shape, task, self.dtype)
+        if needed > len(self._arena):
+            self._ready.clear()
+            self._arena = self._arena.new_empty(0)  # old and new need not fit together
+            self._arena = self._arena.new_empty(needed)
+        if (shape, task) not in self._ready:
+            capture = self._capture or (lambda run: run)
+            self._ready[shape, task] = Lockstep(
+                self._arena, shape, task, self.dtype, capture, self._step, self._step_back
+            )
+        return self._ready[shape, task]
+
+    def _results(self, *shapes: tuple[int, ...]) -> list[Tensor]:
+        """Places on the host, to which a GPU can copy on its own."""
+        pinned = self.device.type == "cuda"
+        return [torch.empty(shape, dtype=self.dtype, pin_memory=pinned) for shape in shapes]
+
+    def _fetch(self, found: Sequence[Tensor], results: list[Tensor], place: slice) -> None:
+        """Queue copies of a chunk's results to the host."""
+        for tensor, result in zip(found, results, strict=True):
+            part = result[place]
+            part.copy_(tensor[: len(part)], non_blocking=True)
+
+    def _wait(self, results: list[Tensor], order: Order) -> list[Floats]:
+        """Wait for the device; then results as arrays, in the order of the call."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+        back = np.argsort(order)
+        return [result.numpy()[back] for result in results]
+
+
+class CudaGraphs:
+    """Captures functions as CUDA graphs, which share the memory that they need on the way."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, run: Run) -> Run:
+        """``run``, called a few times to warm up, as the replay of a graph."""
+        with torch.cuda.device(self._device):
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(3):
+                    run()
+            torch.cuda.current_stream().wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool, stream=aside):
+                run()
+        return graph.replay
+
+
+def _free(device: torch.device) -> int:
+    return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
+
+
+def _laid_out(steps: int) -> int:
+    """How many CA steps memory is laid out for, where so many are taken."""
+    return max(1, -(-steps // STEPS)) * STEPS
+
+
+def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``(K, B, ...)`` as ``(K * B, ...)``."""
+    return array.reshape(-1, *array.shape[2:])

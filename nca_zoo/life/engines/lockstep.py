@@ -1,0 +1,246 @@
+"""N rollouts in lockstep on one device: their memory, and steps that never wait for the device.
+
+Back-propagation needs the state before every CA step and computes all else again: a tape of
+states, a tenth of what autograd would keep. (Keeping fewer states, and computing some of them
+again too, would hardly save memory: one step's activations weigh as much as a dozen states.)
+
+The number of the step is a tensor on the device, and all memory is laid out beforehand. So one CA
+step forward, and one back, can be captured once, as a CUDA graph, and replayed for every rollout.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import halves
+from nca_zoo.life.engines.torch_step import Weights, fire_masks, step, step_back
+
+Task = Literal["rollout", "last", "every"]  # no loss; of the last state; averaged over all steps
+Run = Callable[[], object]
+Host = npt.NDArray[np.generic]
+
+ALIGNED = 512  # bytes, as torch's own allocations on a GPU
+FORWARD_FLOATS = 48 + 128 + 2 * 16  # a cell's share of what `step` has at its fullest moment
+BACK_FLOATS = 48 + 3 * 128 + 4 * 16  # and `step_back`
+MASK_BYTES = 6  # a cell's and step's share of what `fire_masks` has
+
+
+class Shape(NamedTuple):
+    """How much a lockstep can hold: rollouts, the grid, CA steps, and channels of a target."""
+
+    n: int
+    height: int
+    width: int
+    steps: int
+    channels: int = rule.VISIBLE  # that are trained, of the visible ones from the last
+
+    @property
+    def cells(self) -> int:
+        """Of all rollouts."""
+        return self.n * self.height * self.width
+
+
+def layout(
+    shape: Shape, task: Task, dtype: torch.dtype
+) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and type of every buffer that ``task`` needs."""
+    n, height, width, steps, channels = shape
+    grid = (n, height, width)
+    buffers: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+        "at": ((1,), torch.int64),  # the number of CA steps taken
+        "lengths": ((n,), torch.int64),
+        "upper": ((n,), torch.int64),
+        "lower": ((n,), torch.int64),
+        "weights": ((n, rule.N_PARAMS), dtype),
+        "fires": ((steps, *grid), torch.bool),
+        "tape": ((1 if task == "rollout" else steps + 1, *grid, rule.CHANNELS), dtype),
+    }
+    if task != "rollout":
+        buffers |= {name: ((n, *size), dtype) for name, size in rule.PARAM_SPEC}
+        buffers |= {
+            "keeps": ((steps, *grid), torch.bool),
+            "d_state": ((*grid, rule.CHANNELS), dtype),
+            "target": ((*grid, channels), dtype),
+            "loss": ((n,), dtype),
+        }
+    return buffers
+
+
+def buffer_bytes(shape: Shape, task: Task, dtype: torch.dtype) -> int:
+    """Bytes of all buffers of ``layout``."""
+    return sum(_room(*buffer) for buffer in layout(shape, task, dtype).values())
+
+
+def peak_bytes(shape: Shape, task: Task, dtype: torch.dtype) -> int:
+    """Bytes on the device at the fullest moment: buffers, and what a step has beside them.
+
+    That is either the draw of all fire masks, or one step: its perceptions, its hidden activations
+    and, going back, their derivatives and those by the weights.
+    """
+    floats = FORWARD_FLOATS if task == "rollout" else BACK_FLOATS
+    beside = max(floats * dtype.itemsize, MASK_BYTES * shape.steps) * shape.cells
+    if task != "rollout":
+        beside += shape.n * rule.N_PARAMS * dtype.itemsize
+    return buffer_bytes(shape, task, dtype) + beside
+
+
+def _room(size: tuple[int, ...], dtype: torch.dtype) -> int:
+    return -(-math.prod(size) * dtype.itemsize // ALIGNED) * ALIGNED
+
+
+class Lockstep:
+    """Memory for so many rollouts, and a step over it that ``capture`` may have recorded.
+
+    arena: bytes, at least ``buffer_bytes``, which several locksteps may share if they take turns.
+    capture: takes a function without arguments, which works on memory that stays where it is, and
+    returns one that does the same again.
+    """
+
+    def __init__(
+        self,
+        arena: Tensor,
+        shape: Shape,
+        task: Task,
+        dtype: torch.dtype,
+        capture: Callable[[Run], Run],
+        step: Callable[..., tuple[Tensor, Tensor]] = step,
+        step_back: Callable[..., tuple[Tensor, Weights]] = step_back,
+    ) -> None:
+        self.shape, self.task = shape, task
+        self._trained = rule.compared(shape.channels)
+        self._step, self._step_back = step, step_back
+        held, start = {}, 0
+        for name, (size, kind) in layout(shape, task, dtype).items():
+            bytes_ = math.prod(size) * kind.itemsize
+            held[name] = arena[start : start + bytes_].view(kind).view(size)
+            start += _room(size, kind)
+        self._held = held
+        self._at, self._lengths, self._tape = held["at"], held["lengths"], held["tape"]
+        self._weights = Weights.of(held["weights"])
+        for buffer in held.values():
+            buffer.zero_()
+        self._at.fill_(shape.steps // 2)  # a trial of either may go a few steps up or down
+        self._forward = capture(self._forward_step)
+        if task != "rollout":
+            self._gradient = Weights(*(held[name] for name, _ in rule.PARAM_SPEC))
+            self._backward = capture(self._backward_step)
+
+    def load(
+        self,
+        weights: Host,
+        states: Host,
+        keys: npt.NDArray[np.uint64],
+        targets: Host | None = None,
+        lengths: Host | None = None,
+    ) -> None:
+        """Take rollouts from the host, at most N; what is left over is zero and stands still.
+
+        weights (n, P), states (n, H, W, 16), keys (n,), targets (n, H, W, C), CA steps (n,):
+        without these all run for as long as they are told to.
+        """
+        endless = np.full(len(weights), np.iinfo(np.int64).max)
+        self._put("weights", weights)
+        self._put("upper", halves(keys)[0])
+        self._put("lower", halves(keys)[1])
+        self._put("lengths", endless if lengths is None else lengths)
+        _copy(self._tape[0], states)
+        if targets is not None:
+            self._put("target", targets)
+
+    def walk(self, first_step: int, n_steps: int) -> Tensor:
+        """The states (N, H, W, 16) after CA steps ``first_step`` to the ``n_steps`` next."""
+        for first in range(first_step, first_step + n_steps, self.shape.steps):
+            some = min(self.shape.steps, first_step + n_steps - first)
+            self._draw(first, some)
+            for _ in range(some):
+                self._forward()
+        return self._tape[0]
+
+    def differentiate(self, longest: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Losses (N,), their gradients (N, P) and the last states (N, H, W, 16).
+
+        longest: the greatest of ``lengths``.
+        """
+        loss, d_state = self._held["loss"].zero_(), self._held["d_state"].zero_()
+        for part in self._gradient:
+            part.zero_()
+        self._draw(0, longest)
+        for _ in range(longest):
+            self._forward()
+        final = self._tape[longest]
+        if self.task == "every":
+            loss /= self._lengths.clamp(min=1)
+        else:
+            off = self._off(final)
+            loss.copy_(off.square().mean(dim=(1, 2, 3)))
+            d_state[..., self._trained] = off * self._slope
+        for _ in range(longest):
+            self._backward()
+        return loss, torch.cat([part.flatten(1) for part in self._gradient], dim=1), final
+
+    def _draw(self, first_step: int, n_steps: int) -> None:
+        """Draw the fire masks of some CA steps, and begin with the first of them."""
+        steps = torch.arange(n_steps, device=self._at.device)
+        keys = self._held["upper"], self._held["lower"]
+        fires = fire_masks(keys, first_step + steps, self.shape.height, self.shape.width)
+        running = steps[:, None] < self._lengths
+        torch.logical_and(fires, running[..., None, None], out=self._held["fires"][:n_steps])
+        self._at.zero_()
+
+    def _forward_step(self) -> None:
+        state = self._tape[0] if self.task == "rollout" else self._now("tape")
+        running = self._at < self._lengths
+        state, keep = self._step(self._weights, state, self._now("fires"), running)
+        if self.task == "rollout":
+            self._tape[0].copy_(state)
+        else:
+            self._tape.index_copy_(0, self._at + 1, state[None])
+            self._held["keeps"].index_copy_(0, self._at, keep[None])
+        if self.task == "every":
+            mse = self._off(state).square().mean(dim=(1, 2, 3))
+            self._held["loss"].add_(mse * running)
+        self._at.add_(1)
+
+    def _backward_step(self) -> None:
+        d_state = self._held["d_state"]
+        if self.task == "every":
+            share = (self._at <= self._lengths) / self._lengths.clamp(min=1)
+            off = self._off(self._now("tape")) * share[:, None, None, None]
+            d_state[..., self._trained].add_(off, alpha=self._slope)
+        self._at.sub_(1)
+        now = (self._now(name) for name in ("tape", "fires", "keeps"))
+        d_before, d_weights = self._step_back(self._weights, *now, d_state)
+        d_state.copy_(d_before)
+        for total, part in zip(self._gradient, d_weights, strict=True):
+            total.add_(part)
+
+    def _now(self, name: str) -> Tensor:
+        """A buffer's part that belongs to the present CA step."""
+        return self._held[name].index_select(0, self._at)[0]
+
+    def _off(self, state: Tensor) -> Tensor:
+        return state[..., self._trained] - self._held["target"]
+
+    @property
+    def _slope(self) -> float:
+        """What makes a difference the derivative of the mean square over H, W and C."""
+        return 2 / (self.shape.height * self.shape.width * self.shape.channels)
+
+    def _put(self, name: str, values: Host) -> None:
+        _copy(self._held[name], values)
+
+
+def _copy(buffer: Tensor, values: Host) -> None:
+    """Queue a copy of n of N values from the host; the rest of the buffer becomes zero."""
+    n = len(values)
+    source = torch.from_numpy(np.ascontiguousarray(values))
+    if buffer.is_cuda:
+        source = source.pin_memory()
+    buffer[:n].copy_(source, non_blocking=True)
+    buffer[n:].zero_()

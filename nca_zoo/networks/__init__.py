@@ -1,0 +1,2 @@
+"""Networks that read weights and pictures: models and their training alone. How honest their
+answers are is for the room of probing."""

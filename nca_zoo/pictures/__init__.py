@@ -1,0 +1,2 @@
+"""What an NCA should grow: pictures from sets and from files, their classes and splits, and how a
+picture becomes a target with a seed cell."""

@@ -1,0 +1,2 @@
+"""What a vector is asked, and how honestly: quantities, folds and inner folds, readers, resampling,
+and the probe that puts them together with its controls and intervals."""

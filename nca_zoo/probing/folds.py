@@ -1,0 +1,154 @@
+"""Reading: every reader meets every feature on every side, in one process for each core."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from nca_zoo.automaton.rule import N_PARAMS
+from nca_zoo.features.catalogue import Feature, Vectors
+from nca_zoo.features.measures import Floats, pictures
+from nca_zoo.probing.readers import AnyReader, Fold
+from nca_zoo.probing.splits import Side, Splits
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+Progress = Callable[[int, int], None] | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the table: who reads what."""
+
+    feature: str
+    kind: str  # "weights" or "control"
+    reader: str
+    shuffled: bool = False
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the answers were worth, NCA by NCA.
+
+    The score of a cell is ``mean(worth)`` for classes, 1 if right, and ``1 - mean(worth) /
+    mean(base)`` for numbers: R2 from squared errors, of the reader and of the training mean.
+    """
+
+    cells: tuple[Cell, ...]
+    worth: Floats  # (repeats, N, cells)
+    base: Floats | None  # (repeats, N, cells); None for classes
+
+
+def applies(reader: AnyReader, feature: Feature, picture: Sequence[int], width: int) -> bool:
+    """Whether a reader can read a feature of ``width`` columns at all."""
+    if reader.sees == "units":
+        return feature.kind == "weights" and width == N_PARAMS
+    if reader.sees == "pictures":
+        return feature.kind == "control" and width == int(np.prod(picture))
+    return True
+
+
+def read_all(
+    zoo: "Zoo",
+    features: list[Feature],
+    readers: list[AnyReader],
+    splits: Splits,
+    jobs: int = -1,
+    progress: Progress = None,
+) -> Marks:
+    """Let every reader read every feature, and the first feature with its answers shuffled."""
+    picture = pictures(zoo.target[:1], zoo.target).shape[1:]
+    seen = [_Seen(feature, zoo) for feature in features]
+    widths = [one.width for one in seen]
+    able = [
+        [r for r in readers if applies(r, feature, picture, width)]
+        for feature, width in zip(features, widths, strict=True)
+    ]
+    cells = [
+        Cell(f.name, f.kind, r.name) for f, some in zip(features, able, strict=True) for r in some
+    ]
+    first = len(cells)
+    cells += [Cell(features[0].name, "control", r.name, shuffled=True) for r in able[0]]
+    starts = np.cumsum([0, *map(len, able)])
+    tasks = list(itertools.product(range(len(features)), range(len(splits.sides))))
+    calls = (
+        delayed(_read)(
+            seen[f].on(splits.sides[s]),
+            splits.sides[s],
+            tuple(picture),
+            able[f],
+            [splits.known, splits.shuffled[splits.sides[s].repeat]][: 2 if f == 0 else 1],
+        )
+        for f, s in tasks
+    )
+    worth = np.zeros((splits.repeats, len(splits.known), len(cells)))
+    numeric = np.issubdtype(splits.known.dtype, np.floating)
+    base = np.zeros_like(worth) if numeric else None
+    for done, ((f, s), answers) in enumerate(
+        zip(tasks, Parallel(n_jobs=jobs, return_as="generator")(calls), strict=True), start=1
+    ):
+        side = splits.sides[s]
+        for known, start, found in zip(
+            [splits.known, splits.shuffled[side.repeat]], (starts[f], first), answers, strict=False
+        ):
+            columns = slice(start, start + found.shape[1])
+            wanted = known[side.test][:, None]
+            if base is None:
+                worth[side.repeat, side.test, columns] = found == wanted
+            else:
+                worth[side.repeat, side.test, columns] = (found - wanted) ** 2
+                base[side.repeat, side.test, columns] = (wanted - known[side.train].mean()) ** 2
+        if progress is not None:
+            progress(done, len(tasks))
+    tested = splits.tested
+    return Marks(tuple(cells), worth[:, tested], None if base is None else base[:, tested])
+
+
+class _Seen:
+    """A feature of all NCAs as each side sees it: one array unless something is learned."""
+
+    def __init__(self, feature: Feature, zoo: "Zoo") -> None:
+        self._weights = zoo.weights
+        self._transformer: Any = feature.transformer(zoo) if feature.kind == "weights" else None
+        learns = self._transformer is not None and self._transformer.learns
+        self._fixed = None if learns else feature.vectors(zoo)
+        self._learned: dict[bytes, Vectors] = {}
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return (self._weights if self._fixed is None else self._fixed).shape[1]  # aligned: as many
+
+    def on(self, side: Side) -> Vectors:
+        """Vectors ``(N, D)``, with what was learned from the side's training rows alone."""
+        if self._fixed is not None:
+            return self._fixed
+        fitted = self._transformer.fit(self._weights[side.train])
+        reference = fitted.reference_.tobytes()  # many sides learn the same: transform once
+        if reference not in self._learned:
+            self._learned[reference] = fitted.transform(self._weights)
+        return self._learned[reference]
+
+
+def _read(
+    vectors: Vectors,
+    side: Side,
+    picture: tuple[int, ...],
+    readers: list[AnyReader],
+    answers: list[npt.NDArray[Any]],
+) -> list[npt.NDArray[Any]]:
+    """What readers answer for the test rows, ``(m, readers)``, for each of ``answers``."""
+    # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
+    with threadpool_limits(limits=1):
+        fold = Fold(vectors[side.train], vectors[side.test], picture)
+        found = []
+        for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):
+            given = known[side.train], inner[side.train]
+            found.append(np.stack([r.predict(fold, *given) for r in readers], axis=1))
+    return found

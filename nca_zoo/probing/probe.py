@@ -1,0 +1,266 @@
+"""The probe: how well can a quantity be read from each feature, and is it more than pictures say?
+
+Every reader meets every feature on the same splits of the same pictures, so that differences
+between features are paired, picture by picture. docs/probe.md explains the protocol, what the
+intervals cover and what they do not.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nca_zoo.automaton import noise
+from nca_zoo.errors import ZooError
+from nca_zoo.features.catalogue import PIXEL_CONTROLS, readable, with_controls
+from nca_zoo.features.measures import Floats, Ints
+from nca_zoo.probing.folds import Marks, Progress, read_all
+from nca_zoo.probing.quantities import CLASS, Quantity, quantity
+from nca_zoo.probing.readers import CEILING, SIMPLE, AnyReader, find_reader, simple_readers
+from nca_zoo.probing.resampling import COVERAGE, interval, resampled_means
+from nca_zoo.probing.splits import Splits, cross_validation, fixed_split
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+SHUFFLED = "shuffled"  # the control that reads the first feature with its answers shuffled
+FEW_PICTURES = 1000  # up to which folds are dealt three times over unless told otherwise
+_BOOTSTRAP = 4  # what a key is for, beside those of nca_zoo.probing.splits
+
+
+@dataclass(frozen=True)
+class Row:
+    """How well one reader reads one feature."""
+
+    feature: str
+    kind: str  # "weights" or "control"
+    reader: str
+    score: float  # accuracy in [0, 1], or R2, at most 1; mean over repeats
+    low: float  # 95 % interval
+    high: float
+    n: int  # pictures
+
+    @property
+    def accuracy(self) -> float:
+        """The score, where classes are read."""
+        return self.score
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Score of one feature and reader minus that of a control, paired picture by picture."""
+
+    feature: str
+    reader: str
+    control: str
+    control_reader: str
+    difference: float
+    low: float  # 95 % interval
+    high: float
+    n: int  # pictures
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of the table as it would be with fewer pictures to learn from."""
+
+    size: int  # pictures that readers learned from
+    row: Row
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Everything that a probe found, and how it was run.
+
+    ``differences`` compares each weight feature and reader with raw pixels read by the same
+    reader, with the best pixel control, whichever simple reader reads it, and with one gradient
+    at the shared start, read by the same reader.
+    """
+
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    best: Difference | None  # best simple reader of the first feature minus best of pixel controls
+    curve: tuple[Point, ...]  # scores by number of training pictures, where sizes were asked for
+    n: int  # pictures that are asked about
+    n_ncas: int  # more than pictures only if several NCAs drew the same one
+    n_train: int  # pictures that a reader learns from, on the side with most
+    left_out: int  # NCAs not read: failed fits, nothing known, or diverged weights
+    target: str  # what is read
+    measure: str  # "accuracy" or "R2"
+    units: str  # of a number that is read
+    classes: tuple[int | str, ...]  # none if a number is read
+    chance: float  # share of the largest class; 0 for R2
+    folds: int  # fewer than asked for if the smallest class has fewer pictures; 1: own split
+    repeats: int
+    seed: int
+    coverage: float = COVERAGE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def probe(
+    zoo: "Zoo",
+    features: Sequence[str] = ("weights",),
+    readers: Sequence[str] | None = None,
+    folds: int = 5,
+    repeats: int | None = None,
+    seed: int = 0,
+    *,
+    target: str = CLASS,
+    split: bool = False,
+    sizes: Sequence[int] = (),
+    ceiling: bool = False,
+    all_fits: bool = False,
+    jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProbeResult:
+    """Read a quantity from each feature by repeated stratified cross-validation.
+
+    features: names in ``FEATURES``; every control is added, as is the first feature with its
+    answers shuffled. readers: names in ``nca_zoo.probing.readers``, the simple ones unless given.
+    repeats: 3, or 1 for more than 1,000 pictures, unless given. target: a name of
+    ``quantities.names``. split: use the zoo's own split instead. sizes: numbers of training
+    pictures to repeat it all with. ceiling: also let a small convolutional network read the
+    pictures. all_fits: read NCAs whose fit failed, too. jobs: processes, -1 for one per core; the
+    result does not depend on it. progress: called with what is done and in all. Raises ``ZooError``
+    for unknown names and for pictures too few.
+    """
+    read = readable(zoo, all_fits)
+    asked = quantity(read, target)
+    names = simple_readers(asked.numeric) if readers is None else readers
+    reading = [find_reader(name, asked.numeric) for name in dict.fromkeys(names)]
+    if not reading:
+        raise ZooError(f"no reader was named; choose from {', '.join(SIMPLE)}")
+    if ceiling:
+        reading.append(CEILING)
+    if repeats is not None and repeats < 1:
+        raise ZooError(f"repeats is {repeats}; it must be at least 1")
+    chosen = with_controls(zoo, features)
+    read = read.subset(np.flatnonzero(asked.known))
+    asked = dataclasses.replace(asked, values=asked.values[asked.known])
+    groups = np.asarray(read.source_index, int)
+    if repeats is None:
+        repeats = 3 if len(np.unique(groups)) <= FEW_PICTURES else 1
+    splits = (
+        fixed_split(asked, groups, read.split, seed)
+        if split
+        else cross_validation(asked, groups, folds, repeats, seed)
+    )
+    thinner = [splits.thinned(size) for size in sizes]
+    step = _Stages(progress, 1 + len(sizes))
+    marks = read_all(read, chosen, reading, splits, jobs, step)
+    rows, resampled = _rows(marks, splits, seed)
+    differences, best = _differences(rows, resampled, features, reading)
+    curve: list[Point] = []
+    for size, thin in zip(sizes, thinner, strict=True):
+        fewer = _rows(read_all(read, chosen, reading, thin, jobs, step.next()), thin, seed)[0]
+        curve += [Point(size, row) for row in fewer]
+    n_train = max(len(np.unique(groups[side.train])) for side in splits.sides)
+    if curve:
+        curve += [Point(n_train, row) for row in rows]
+    return ProbeResult(
+        rows=rows,
+        differences=differences,
+        best=best,
+        curve=tuple(curve),
+        n=len(np.unique(groups[splits.tested])),
+        n_ncas=int(splits.tested.sum()),
+        n_train=n_train,
+        left_out=len(zoo.label) - len(groups),
+        target=asked.name,
+        measure="R2" if asked.numeric else "accuracy",
+        units=asked.units,
+        classes=_classes(asked),
+        chance=_chance(asked, splits),
+        folds=splits.folds,
+        repeats=splits.repeats,
+        seed=seed,
+    )
+
+
+class _Stages:
+    """Progress over several tables as if they were one."""
+
+    def __init__(self, progress: Progress, stages: int) -> None:
+        self._progress, self._stages, self._stage = progress, stages, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self._stage * total + done, self._stages * total)
+
+    def next(self) -> "_Stages":
+        self._stage += 1
+        return self
+
+
+def _classes(asked: Quantity) -> tuple[int | str, ...]:
+    return tuple(int(c) if asked.name == CLASS else c for c in asked.classes)
+
+
+def _chance(asked: Quantity, splits: Splits) -> float:
+    if asked.numeric:
+        return 0.0
+    counts = np.bincount(asked.values[splits.tested])
+    return float(counts.max() / counts.sum())
+
+
+def _rows(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
+    """Scores with their intervals, and the resampled scores ``(resamples, rows)``."""
+    groups: Ints = splits.groups[splits.tested]
+    key = noise.fold(seed, _BOOTSTRAP)
+    means, resampled = marks.worth.mean(axis=(0, 1)), resampled_means(marks.worth, groups, key)
+    if marks.base is not None:
+        means = 1 - means / marks.base.mean(axis=(0, 1))
+        resampled = 1 - resampled / resampled_means(marks.base, groups, key)
+    n = len(np.unique(groups))
+    rows = tuple(
+        Row(
+            SHUFFLED if cell.shuffled else cell.feature,
+            cell.kind,
+            cell.reader,
+            float(means[i]),
+            *interval(resampled[:, i]),
+            n,
+        )
+        for i, cell in enumerate(marks.cells)
+    )
+    return rows, resampled
+
+
+def _differences(
+    rows: tuple[Row, ...], resampled: Floats, features: Sequence[str], readers: list[AnyReader]
+) -> tuple[tuple[Difference, ...], Difference | None]:
+    def between(i: int, j: int) -> Difference:
+        return Difference(
+            *(rows[i].feature, rows[i].reader, rows[j].feature, rows[j].reader),
+            rows[i].score - rows[j].score,
+            *interval(resampled[:, i] - resampled[:, j]),
+            rows[i].n,
+        )
+
+    at = {(row.feature, row.reader): i for i, row in enumerate(rows)}
+    plain = [reader.name for reader in readers if reader.sees == "any"]
+    simple = [name for name in plain if name in SIMPLE] or plain
+    seen = [
+        i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS and row.reader in simple
+    ]
+    if not seen:  # networks alone were asked for
+        return (), None
+    best = max(seen, key=lambda i: rows[i].score)
+    differences = [
+        between(i, j)
+        for i, row in enumerate(rows)
+        if row.kind == "weights"
+        for j in dict.fromkeys(
+            (at.get(("pixels", row.reader)), best, at.get(("gradient", row.reader)))
+        )
+        if j is not None
+    ]
+    mine = [i for i, row in enumerate(rows) if row.kind == "weights" and row.reader in simple]
+    mine = [i for i in mine if rows[i].feature == rows[mine[0]].feature]
+    headline = between(max(mine, key=lambda i: rows[i].score), best) if mine else None
+    return tuple(differences), headline

@@ -1,0 +1,86 @@
+"""Quantities: what a probe may read of every NCA, by name: its class, a column, a measurement.
+
+Numbers are read by regression, names by classification. ``width``, ``slant`` and ``drift`` are
+measured here from what every zoo holds; a column of the file with that name goes before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.errors import ZooError
+from nca_zoo.features.measures import Floats, pictures, slant, stroke_width
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+CLASS = "class"
+_NAMES = ("label", "split", "init", "status")  # columns whose values are names, not amounts
+_NOTHING_TO_READ = ("id",)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One value for every NCA of a zoo."""
+
+    name: str
+    numeric: bool
+    units: str
+    values: npt.NDArray[Any]  # (N,): float64, NaN if not known; or codes of classes, -1 if none
+    classes: tuple[str, ...] = ()  # what the codes stand for
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Which NCAs have a value: bool ``(N,)``."""
+        return np.isfinite(self.values) if self.numeric else self.values >= 0
+
+
+def _ink(zoo: "Zoo") -> Floats:
+    return pictures(zoo.target, zoo.target).mean(axis=-1).astype(float)
+
+
+def _drift(zoo: "Zoo") -> Floats:
+    return np.asarray(zoo.psnr_96, float) - zoo.psnr_400
+
+
+# Name -> units, what it is, and how it is measured.
+MEASURED: dict[str, tuple[str, str, Callable[["Zoo"], Floats]]] = {
+    "width": ("pixels", "mean stroke width of the target", lambda zoo: stroke_width(_ink(zoo))),
+    "slant": ("degrees", "lean of the target to the right", lambda zoo: slant(_ink(zoo))),
+    "drift": ("dB", "PSNR lost between CA steps 96 and 400", _drift),
+}
+
+
+def names(zoo: "Zoo") -> tuple[str, ...]:
+    """Every quantity that can be read from a zoo."""
+    columns = [n for n in zoo.scalars if n not in (*_NOTHING_TO_READ, *MEASURED, "label")]
+    return (CLASS, *MEASURED, *columns)
+
+
+def quantity(zoo: "Zoo", name: str) -> Quantity:
+    """The quantity of that name; a ``ZooError`` lists all names if there is none."""
+    if name in (CLASS, "label"):
+        return _coded(CLASS, np.asarray(zoo.label), np.asarray(zoo.label) >= 0)
+    if name in MEASURED and name not in getattr(zoo, "scalars", ()):
+        units, _, measure = MEASURED[name]
+        return Quantity(name, True, units, measure(zoo))
+    if name not in names(zoo):
+        raise ZooError(f"there is nothing called {name!r} to read; choose from {_listed(zoo)}")
+    values = zoo.column(name)
+    if values.dtype.kind in "fiu" and name not in _NAMES:
+        return Quantity(name, True, "", values.astype(float))
+    return _coded(name, values, np.ones(len(values), bool))
+
+
+def _coded(name: str, values: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> Quantity:
+    classes, codes = np.unique(values[known], return_inverse=True)
+    found = np.full(len(values), -1)
+    found[known] = codes
+    return Quantity(name, False, "", found, tuple(map(str, classes)))
+
+
+def _listed(zoo: "Zoo") -> str:
+    return ", ".join(names(zoo))

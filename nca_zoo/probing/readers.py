@@ -1,0 +1,232 @@
+"""Readers: what guesses a class or a number from a vector, and what it may know when it does.
+
+A reader sees the training rows of one fold and answers for its test rows. Everything that adapts
+to data does so on training rows alone: scaling, principal components, and the choice among a
+reader's settings, which is made by inner folds. All features, weights and controls alike, meet the
+same readers with the same choices (docs/probe.md says why these).
+"""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from nca_zoo.errors import ZooError
+from nca_zoo.features.measures import Floats, Ints, Vectors
+from nca_zoo.features.reduction import MAX_COMPONENTS, SCALINGS, Scaling, project, unit_rows
+from nca_zoo.networks.readers import CEILING, SET_READER, NetworkReader
+from nca_zoo.probing.kernel import KernelSVC, KernelSVR
+
+FEW_ROWS = 1000  # training rows up to which settings are chosen by all inner folds, not by one
+Answers = Floats | Ints
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One feature's rows on either side of a fold; projections are made once, for all readers."""
+
+    train: Vectors  # (n, D)
+    test: Vectors  # (m, D)
+    picture: tuple[int, ...] = ()  # (H, W, C) if a row is a picture
+    _scores: dict[Scaling, tuple[Floats, Floats]] = field(default_factory=dict)
+
+    def scores(self, scaling: Scaling) -> tuple[Floats, Floats]:
+        """Scores of the training and of the test rows."""
+        if scaling not in self._scores:
+            self._scores[scaling] = project(self.train, self.test, scaling)
+        return self._scores[scaling]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One choice open to a reader: what it sees of the principal components, and the estimator."""
+
+    components: int
+    estimator: BaseEstimator  # never fitted itself: a fresh clone is
+    even: float = 0.0  # scores are divided by their spread to this power: 0 as they are, 1 whitened
+    unit: bool = True  # whether every row is then brought to length 1: its direction alone counts
+
+    def seen(self, scores: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """What the estimator sees of the scores of training and test rows."""
+        train, test = (some[:, : self.components] for some in scores)
+        if self.even:
+            spread = np.sqrt((train**2).mean(axis=0))
+            spread = np.where(spread > 0, spread, 1) ** self.even
+            train, test = train / spread, test / spread
+        if self.unit:
+            return unit_rows(train), unit_rows(test)
+        length = np.sqrt((train**2).sum(axis=1).mean()) or 1.0
+        return train / length, test / length
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An estimator with the settings and scalings that it may choose from, the usual ones first."""
+
+    name: str
+    description: str
+    settings: tuple[Setting, ...]
+    scalings: tuple[Scaling, ...] = SCALINGS
+    sees: Literal["any", "units", "pictures"] = "any"
+
+    def predict(self, fold: Fold, known: Answers, inner: Ints) -> Answers:
+        """What the reader answers for the fold's test rows, ``(m,)``.
+
+        known: ``(n,)``, answers of the training rows; inner: ``(n,)``, the inner fold of each.
+        """
+        if _numeric(known):  # penalties and learning rates mean the same in any units
+            mean, spread = known.mean(), known.std() or 1.0
+            return self._answers(fold, (known - mean) / spread, inner) * spread + mean
+        return self._answers(fold, known, inner)
+
+    def _answers(self, fold: Fold, known: Answers, inner: Ints) -> Answers:
+        scaling, setting = self.choose(fold, known, inner)
+        train, test = setting.seen(fold.scores(scaling))
+        return _fitted(setting.estimator, train, known).predict(test)
+
+    def choose(self, fold: Fold, known: Answers, inner: Ints) -> tuple[Scaling, Setting]:
+        """The scaling, then the setting, that answer best for held-out training rows.
+
+        The scaling is chosen with the first setting, the setting with that scaling; the first on
+        ties. By all inner folds in turn, or, with more than 1,000 training rows, by one alone.
+        """
+        parts = np.unique(inner)[: 1 if len(known) > FEW_ROWS else None]
+
+        def goodness(scaling: Scaling, setting: Setting) -> float:
+            rows, total = setting.seen(fold.scores(scaling))[0], 0.0
+            for held_out in (inner == k for k in parts):
+                model = _fitted(setting.estimator, rows[~held_out], known[~held_out])
+                total += _goodness(model.predict(rows[held_out]), known[held_out])
+            return total
+
+        scaling, first = self.scalings[0], self.settings[0]
+        best = -np.inf
+        if len(self.scalings) > 1 or len(self.settings) > 1:
+            found = [goodness(scaling, first) for scaling in self.scalings]
+            scaling, best = self.scalings[int(np.argmax(found))], max(found)
+        others = [goodness(scaling, setting) for setting in self.settings[1:]]
+        return scaling, self.settings[int(np.argmax([best, *others]))]
+
+
+def _numeric(known: Answers) -> bool:
+    return np.issubdtype(known.dtype, np.floating)
+
+
+def _goodness(answers: Answers, known: Answers) -> float:
+    """How many classes are right; or minus the squared errors of numbers."""
+    if _numeric(known):
+        return -float(((answers - known) ** 2).sum())
+    return float((answers == known).sum())
+
+
+def _fitted(estimator: BaseEstimator, rows: Floats, known: Answers) -> BaseEstimator:
+    model = clone(estimator)
+    if getattr(model, "n_neighbors", 0) > len(rows):
+        model.set_params(n_neighbors=len(rows))
+    with warnings.catch_warnings():
+        if isinstance(estimator, MLPClassifier | MLPRegressor):  # it trains for a fixed time
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(rows, known)
+
+
+AnyReader = Reader | NetworkReader
+SIMPLE = ("logistic", "ridge", "knn", "svm")
+_EPOCHS = 200
+
+
+def _logistic(c: float) -> LogisticRegression:
+    return LogisticRegression(C=c, tol=1e-3, max_iter=10_000)
+
+
+def _mlp(kind: type[MLPClassifier] | type[MLPRegressor]) -> Setting:
+    model = kind(hidden_layer_sizes=(128,), alpha=1e-3, max_iter=_EPOCHS, random_state=0)
+    return Setting(MAX_COMPONENTS, model, even=0.5)
+
+
+def _neighbours(kind: type[KNeighborsClassifier] | type[KNeighborsRegressor]) -> list[Setting]:
+    five, three = (kind(k, weights="distance", algorithm="brute") for k in (5, 3))
+    return [
+        Setting(60, five),
+        Setting(60, five, even=0.5),
+        Setting(60, three, even=0.5),
+        Setting(30, five),
+        Setting(30, five, unit=False),
+    ]
+
+
+READERS: dict[str, AnyReader] = {
+    reader.name: reader
+    for reader in (
+        Reader(
+            "logistic",
+            "multinomial logistic regression with an L2 penalty",
+            (
+                Setting(MAX_COMPONENTS, _logistic(30.0)),
+                Setting(MAX_COMPONENTS, _logistic(3.0)),
+                Setting(MAX_COMPONENTS, _logistic(30.0), unit=False),
+            ),
+        ),
+        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsClassifier))),
+        Reader(
+            "svm",
+            "support vectors with a radial kernel",
+            (
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0)),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3)),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0), even=0.5),
+                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3), unit=False),
+            ),
+        ),
+        Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPClassifier),)),
+        SET_READER,
+        CEILING,
+    )
+}
+REGRESSORS: dict[str, AnyReader] = {
+    reader.name: reader
+    for reader in (
+        Reader(
+            "ridge",
+            "linear regression with an L2 penalty",
+            tuple(
+                Setting(MAX_COMPONENTS, Ridge(alpha), unit=unit)
+                for unit in (False, True)
+                for alpha in (1.0, 10.0, 0.1, 0.01)
+            ),
+        ),
+        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsRegressor))),
+        Reader(
+            "svm",
+            "support vectors with a radial kernel",
+            tuple(
+                Setting(MAX_COMPONENTS, KernelSVR(C=c, gamma=0.3), even, unit)
+                for unit in (False, True)
+                for even in (0.0, 0.5)
+                for c in (10.0, 1.0)
+            ),
+        ),
+        Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPRegressor),)),
+        SET_READER,
+        CEILING,
+    )
+}
+
+
+def simple_readers(numeric: bool = False) -> tuple[str, ...]:
+    """The readers that are asked unless others are named."""
+    return tuple(name for name in (REGRESSORS if numeric else READERS) if name in SIMPLE)
+
+
+def find_reader(name: str, numeric: bool = False) -> AnyReader:
+    """The reader of that name, of classes or numbers; a ``ZooError`` lists all if there is none."""
+    known = REGRESSORS if numeric else READERS
+    if name not in known:
+        what = "numbers" if numeric else "classes"
+        raise ZooError(f"no reader of {what} is called {name!r}; choose from {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,180 @@
+"""Splits: which NCAs a reader learns from and which it is asked about.
+
+Pictures are never on both sides. The same splits serve every feature and every reader, so that
+their answers can be compared picture by picture.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton import noise
+from nca_zoo.errors import ZooError
+from nca_zoo.probing.quantities import Quantity
+from nca_zoo.probing.resampling import Ints, deal_folds, shuffle_within
+
+Bools = npt.NDArray[np.bool_]
+
+INNER_FOLDS = 3
+MIN_PICTURES = 20
+MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
+BINS = 10  # of a number's values, over which folds are stratified
+_FOLDS, _INNER, _SHUFFLE, _THIN = 1, 2, 3, 6  # what a key is for; 4: bootstrap, 5: scrambling
+
+
+@dataclass(frozen=True)
+class Side:
+    """One time that readers learn and are asked; all ``(N,)``."""
+
+    repeat: int
+    train: Bools
+    test: Bools
+    inner: Ints  # inner fold of each NCA; of meaning for training rows alone
+    inner_shuffled: Ints  # the same for shuffled answers
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All sides of a probe, and the answers that readers are to give."""
+
+    known: npt.NDArray[np.generic]  # (N,) codes of classes, or float64
+    groups: Ints  # (N,) pictures
+    shuffled: tuple[npt.NDArray[np.generic], ...]  # of each repeat: answers shuffled within folds
+    sides: tuple[Side, ...]
+    repeats: int
+    folds: int  # 1: the zoo's own split
+    key: int
+
+    @property
+    def tested(self) -> Bools:
+        """Which NCAs are asked about, ``(N,)``: all of them in a cross-validation."""
+        return np.any([side.test for side in self.sides], axis=0)
+
+    def thinned(self, size: int) -> "Splits":
+        """The same, with ``size`` of each side's training pictures: nested, stratified draws."""
+        strata = strata_of(self.known)
+
+        def thin(side: Side) -> Side:
+            pictures = np.unique(self.groups[side.train]).size
+            if size > pictures:
+                raise ZooError(
+                    f"size {size} is more than the {pictures} pictures that a reader learns from; "
+                    "name smaller sizes"
+                )
+            order = _picture_order(strata, self.groups, side.train, noise.fold(self.key, _THIN))
+            return replace(side, train=side.train & (order < size))
+
+        return replace(self, sides=tuple(map(thin, self.sides)))
+
+
+def cross_validation(
+    quantity: Quantity, groups: Ints, folds: int, repeats: int, seed: int
+) -> Splits:
+    """Repeated stratified folds; fewer than asked for if the smallest class has fewer pictures."""
+    strata = strata_of(quantity.values)
+    folds = _possible_folds(quantity, strata, groups, folds)
+    sides, shuffled = [], []
+    for repeat in range(repeats):
+        fold = deal_folds(strata, groups, folds, noise.fold(seed, _FOLDS, repeat))
+        shuffled.append(shuffle_within(quantity.values, fold, noise.fold(seed, _SHUFFLE, repeat)))
+        for k in range(folds):
+            key = noise.fold(noise.fold(seed, _INNER, repeat), k)
+            train = fold != k
+            inner = [
+                _inner(strata_of(v), groups, train, key) for v in (quantity.values, shuffled[-1])
+            ]
+            sides.append(Side(repeat, train, ~train, *inner))
+    return Splits(quantity.values, groups, tuple(shuffled), tuple(sides), repeats, folds, seed)
+
+
+def fixed_split(quantity: Quantity, groups: Ints, split: npt.NDArray[np.str_], seed: int) -> Splits:
+    """The zoo's own split: readers learn from ``train`` and are asked about ``test``."""
+    train, test = split == "train", split == "test"
+    _possible_folds(quantity, strata_of(quantity.values), groups, 2)
+    for name, side in (("train", train), ("test", test)):
+        if np.unique(groups[side]).size < MIN_PER_CLASS:
+            raise ZooError(
+                f"the zoo's own split has {np.unique(groups[side]).size} pictures in {name}, "
+                f"{MIN_PER_CLASS} are needed; build more, or cross-validate without --split"
+            )
+    both = np.intersect1d(groups[train], groups[test])
+    if both.size:
+        raise ZooError(
+            f"picture {both[0]} is on both sides of the zoo's own split; leave out --split"
+        )
+    if not quantity.numeric and np.unique(quantity.values[train]).size < 2:
+        raise ZooError("all NCAs in train are of one class; cross-validate without --split")
+    shuffled = shuffle_within(quantity.values, test + 2 * train, noise.fold(seed, _SHUFFLE))
+    inner = [
+        _inner(strata_of(v), groups, train, noise.fold(seed, _INNER))
+        for v in (quantity.values, shuffled)
+    ]
+    side = Side(0, train, test, *inner)
+    return Splits(quantity.values, groups, (shuffled,), (side,), 1, 1, seed)
+
+
+def strata_of(values: npt.NDArray[np.generic]) -> Ints:
+    """What folds are stratified over ``(N,)``: classes, or tenths of a number's values."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.asarray(values, int)
+    edges = np.quantile(values.astype(float), np.linspace(0, 1, BINS + 1)[1:-1])
+    return np.searchsorted(edges, values.astype(float))
+
+
+def _inner(strata: Ints, groups: Ints, train: Bools, key: int) -> Ints:
+    inner = np.zeros(len(strata), int)
+    inner[train] = deal_folds(strata[train], groups[train], INNER_FOLDS, key)
+    return inner
+
+
+def _picture_order(strata: Ints, groups: Ints, train: Bools, key: int) -> Ints:
+    """The place of each training NCA's picture in a random order, ``(N,)``.
+
+    Every beginning of it is stratified: pictures are shuffled, then dealt from every stratum in
+    turn by how much of the stratum has been dealt.
+    """
+    pictures, first = np.unique(groups, return_index=True)
+    place = noise.uniform(key, len(pictures))
+    rank = np.empty(len(pictures))
+    kept = np.zeros(len(pictures), bool)
+    kept[np.searchsorted(pictures, groups[train])] = True
+    of = strata[first]
+    for stratum in np.unique(of):
+        mine = np.flatnonzero((of == stratum) & kept)
+        mine = mine[np.argsort(place[mine], kind="stable")]
+        rank[mine] = (np.arange(len(mine)) + place[mine]) / max(len(mine), 1)
+    order = np.full(len(pictures), len(pictures))
+    chosen = np.flatnonzero(kept)
+    order[chosen[np.argsort(rank[chosen], kind="stable")]] = np.arange(len(chosen))
+    return order[np.searchsorted(pictures, groups)]
+
+
+def _possible_folds(quantity: Quantity, strata: Ints, groups: Ints, folds: int) -> int:
+    """As many folds as asked for, or as the smallest class has pictures if that is fewer."""
+    if folds < 2:
+        raise ZooError(f"folds is {folds}; it must be at least 2")
+    pictures = np.unique(groups, return_index=True)[1]
+    if len(pictures) < MIN_PICTURES:
+        raise ZooError(
+            f"the zoo has {len(pictures)} pictures with an NCA to read and the probe needs "
+            f"{MIN_PICTURES}; build more, or read failed fits too with --all-fits"
+        )
+    if quantity.numeric:
+        if np.ptp(quantity.values.astype(float)) == 0:
+            raise ZooError(f"{quantity.name} is {quantity.values[0]:g} for all NCAs to read")
+        return folds
+    classes, counts = np.unique(strata[pictures], return_counts=True)
+    if len(classes) < 2:
+        raise ZooError(
+            f"all NCAs to read are of class {quantity.classes[classes[0]]} and the probe tells "
+            "classes apart; build a zoo of two or more classes"
+        )
+    smallest = int(np.argmin(counts))
+    if counts[smallest] < MIN_PER_CLASS:
+        raise ZooError(
+            f"class {quantity.classes[classes[smallest]]} has {counts[smallest]} pictures with an "
+            f"NCA to read and the probe needs {MIN_PER_CLASS} of each class; build more, or try "
+            "--all-fits"
+        )
+    return min(folds, int(counts[smallest]))

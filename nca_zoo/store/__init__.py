@@ -1,0 +1,2 @@
+"""The zoo file: its schema, reading and writing it so that nothing finished is lost, merging,
+checking. Rows go in and come out as arrays; what they mean is for others to know."""

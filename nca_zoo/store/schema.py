@@ -1,0 +1,330 @@
+"""The zoo file's schema 1 as data: its columns, its attributes, and the values they may hold.
+
+How this lies in HDF5 is in ``hdf5.py``; docs/zoo-file.md explains the format to people.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
+from nca_zoo.errors import ZooError
+
+SCHEMA = 1
+LOSS_POINTS = 100
+STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no target is known
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and every other text in a column
+MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
+MAX_LEVELS = 20  # of nesting in JSON
+LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
+_CHECK_BYTES = 1 << 23  # columns are checked in pieces, since one may hold gigabytes
+_FINITE = float(np.finfo(np.float32).max)
+
+Sizes = Mapping[str, int]  # grid height "H", grid width "W", points of the loss curve "L"
+Text = npt.NDArray[np.bytes_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One dataset of the file: a value for each of the N NCAs.
+
+    A size in ``shape`` is a number or the name of one of ``Sizes``. ``low`` and ``high`` bound the
+    values, both included; of floating-point columns only in rows whose status is ok. ``inside``
+    names a size that the values stay below. With ``or_unknown`` NaN is allowed in every row: what
+    nobody recorded of an NCA that was trained elsewhere. A text that is ``optional`` may be missing
+    from a file, or empty: zoos that were written before it was thought of have none.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...] = ()
+    units: str = ""
+    description: str = ""
+    low: float = -np.inf
+    high: float = np.inf
+    inside: str = ""
+    or_unknown: bool = False
+    optional: bool = False
+
+    def row_shape(self, sizes: Sizes) -> tuple[int, ...]:
+        """Shape of one row in a zoo of these sizes."""
+        return tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
+
+    def row_bytes(self, sizes: Sizes) -> int:
+        """Bytes of one row in a zoo of these sizes."""
+        return math.prod(self.row_shape(sizes)) * np.dtype(self.dtype).itemsize
+
+    @property
+    def is_text(self) -> bool:
+        return np.dtype(self.dtype).kind == "S"
+
+    @property
+    def is_float(self) -> bool:
+        return np.dtype(self.dtype).kind == "f"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("id", "S64", description="name: 7-012 is the 13th picture of class 7 in its source"),
+    Column(
+        "weights",
+        "<f4",
+        (N_PARAMS,),
+        description="all weights of the NCA, flat, in the order of the attribute param_spec",
+        low=-_FINITE,
+        high=_FINITE,
+    ),
+    Column("label", "<i2", description="class of the picture, -1 if it has none", low=-1),
+    Column("source_index", "<i4", description="which picture of the source, from 0", low=0),
+    Column("split", "S16", description="train or test, the same in every zoo of the source"),
+    Column("seed_row", "<i2", (), "cells", "row of the seed cell", low=0, inside="H"),
+    Column("seed_col", "<i2", (), "cells", "column of the seed cell", low=0, inside="W"),
+    Column("rng_seed", "<u8", description="key of all random draws of this fit"),
+    Column("init", "S64", description="what the weights started from"),
+    Column(
+        "target",
+        "|u1",
+        ("H", "W", 4),
+        "1/255",
+        "what it should grow: RGBA, red, green and blue premultiplied by alpha",
+    ),
+    Column(
+        "grown",
+        "|u1",
+        ("H", "W", 4),
+        "1/255",
+        "what it grew by CA step 96 from rollout seed 0: RGBA, premultiplied by alpha",
+    ),
+    Column("psnr_96", "<f4", (), "dB", "PSNR against the target at CA step 96", low=0),
+    Column("psnr_400", "<f4", (), "dB", "PSNR against the target at CA step 400", low=0),
+    Column("alive_400", "<f4", (), "", "share of cells alive at CA step 400", low=0, high=1),
+    Column(
+        "loss",
+        "<f4",
+        ("L",),
+        "",
+        "training loss, mean squared error, resampled to L points over all training steps",
+        low=0,
+        high=_FINITE,
+        or_unknown=True,
+    ),
+    Column("train_steps", "<i4", (), "training steps", "training steps it took", low=0),
+    Column("attempts", "<i2", description="fresh attempts it took", low=1),
+    Column(
+        "status",
+        "S16",
+        description="ok, or why it failed: below_gate, dead, diverged; unjudged without a target",
+    ),
+    Column(
+        "wall_s", "<f4", (), "s", "computing time of the fit", low=0, high=_FINITE, or_unknown=True
+    ),
+    Column(
+        "weights_sha256",
+        "S64",
+        description="SHA-256 of the weights as little-endian float32, in hexadecimal",
+        optional=True,
+    ),
+)
+BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One root attribute of the file."""
+
+    name: str
+    kind: Literal["number", "text", "json", "weights"]
+    description: str
+
+
+ATTRIBUTES: tuple[Attribute, ...] = (
+    Attribute("schema", "number", "version of this format"),
+    Attribute("param_spec", "json", "names and shapes of the tensors in a row of weights"),
+    Attribute("settings", "json", "what every fit of the file shares: regime, target, start, seed"),
+    Attribute("init_weights", "weights", "the start that all share; empty if each has its own"),
+    Attribute("source", "text", "where the pictures come from"),
+    Attribute("licence", "text", "licence of the pictures"),
+    Attribute("engine", "text", "the engine that trained"),
+    Attribute("versions", "json", "versions of the code and its libraries"),
+    Attribute("created", "text", "when the file was begun, UTC"),
+)
+
+
+def _plain(value: Any, level: int = 0) -> Any:
+    """``value`` as strict JSON has it: JSON knows no infinity and no NaN, so they become text."""
+    if level > MAX_LEVELS:
+        raise ZooError(f"settings and versions: nested deeper than {MAX_LEVELS} levels")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, level + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, level + 1) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a zoo file says about all its NCAs: the root attributes that a build chooses.
+
+    settings: what every fit shares, as plain JSON values; a build resumes only with equal ones.
+    init_weights: float32 ``(P,)``, or ``(0,)`` if every NCA starts from weights of its own.
+    """
+
+    settings: dict[str, Any]
+    source: str
+    licence: str
+    engine: str
+    versions: dict[str, str]
+    init_weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    created: str = field(default_factory=_now)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", _plain(self.settings))
+        object.__setattr__(self, "versions", _plain(self.versions))
+        for name in ("settings", "versions"):
+            if not isinstance(getattr(self, name), dict):
+                raise ZooError(f"attribute {name}: expected a JSON object")
+        if not isinstance(self.settings.get("regime", {}), dict):
+            raise ZooError("attribute settings: regime: expected a JSON object")
+        for name in ("settings", "source", "licence", "engine", "versions", "created"):
+            for text in _texts(getattr(self, name)):
+                if not text.isprintable():
+                    raise ZooError(f"attribute {name}: {text[:40]!a} holds control characters")
+        init = self.init_weights
+        if init.dtype != np.float32 or init.shape not in ((0,), (N_PARAMS,)):
+            found = f"{init.dtype} {init.shape}"
+            raise ZooError(f"attribute init_weights: expected float32 ({N_PARAMS},), found {found}")
+        if not np.isfinite(init).all():
+            raise ZooError("attribute init_weights: holds numbers that are not finite")
+
+    def stored(self) -> dict[str, Any]:
+        """Every root attribute as it lies in the file: an int, text, or an array of weights."""
+        values = {"schema": SCHEMA, "param_spec": PARAM_SPEC} | self.__dict__
+        return {
+            attribute.name: json.dumps(values[attribute.name], sort_keys=True, allow_nan=False)
+            if attribute.kind == "json"
+            else values[attribute.name]
+            for attribute in ATTRIBUTES
+        }
+
+    def attrs(self) -> dict[str, Any]:
+        """Every root attribute as a Python value; ``regime`` is that of the settings."""
+        regime = self.settings.get("regime")
+        return {"schema": SCHEMA, "param_spec": PARAM_SPEC, "regime": regime} | self.__dict__
+
+    def differences(self, other: "Header") -> list[str]:
+        """What keeps fits of ``other`` out of this zoo: ``["regime.batch 2 -> 4", ...]``."""
+        mine, theirs = (LEFT_OUT | dotted(header.settings) for header in (self, other))
+        differ = [
+            f"{name} {mine.get(name, 'unset')} -> {theirs.get(name, 'unset')}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name, ...) != theirs.get(name, ...)
+        ]
+        if self.init_weights.tobytes() != other.init_weights.tobytes():
+            differ.append("the shared start (init_weights) is another")
+        return differ
+
+
+def dotted(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level: ``{"regime.batch": 2, ...}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            flat |= dotted(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def visible(settings: dict[str, Any]) -> str:
+    """What is seen of the NCAs of a zoo with these settings: ``grey``, or else ``rgba``."""
+    return "grey" if (LEFT_OUT | dotted(settings))["target.visible"] == "grey" else "rgba"
+
+
+def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArray[np.float32]:
+    """A training curve ``(steps,)`` at ``points`` places evenly spread from first to last step.
+
+    Linear between steps; a curve of ``points`` steps stays as it is.
+    """
+    curve = np.asarray(losses, np.float32)
+    if curve.ndim != 1 or not len(curve):
+        raise ValueError(f"expected a curve of at least one step, found shape {curve.shape}")
+    places = np.linspace(0, len(curve) - 1, points)
+    return np.interp(places, np.arange(len(curve)), curve).astype(np.float32)
+
+
+def digests(weights: npt.NDArray[np.float32]) -> Text:
+    """The column ``weights_sha256`` ``(n,)`` of weights ``(n, P)``."""
+    rows = np.ascontiguousarray(weights, "<f4")
+    return np.array([hashlib.sha256(row.data).hexdigest() for row in rows], "S64")
+
+
+def column_problem(
+    column: Column, values: npt.NDArray[Any], ids: npt.NDArray[Any], ok: npt.NDArray[np.bool_],
+    sizes: Sizes,
+) -> str | None:  # fmt: skip
+    """The first value of a column that it may not hold, in words; None if all are in order.
+
+    values: ``(N, ...)`` in the column's own type; ids: ``(N,)`` to name the row by; ok: ``(N,)``,
+    whether a row's status is ok.
+    """
+    if column.is_text:
+        return _text_problem(column, values)
+    rows = max(1, _CHECK_BYTES // max(1, column.row_bytes(sizes)))
+    high = column.high if not column.inside else min(column.high, sizes[column.inside] - 1)
+    if column.low == -np.inf and high == np.inf:
+        return None
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows]
+        bad = ~((block >= column.low) & (block <= high))
+        if column.is_float:
+            bad &= ok[start : start + rows].reshape(-1, *[1] * (block.ndim - 1))
+        if column.or_unknown:
+            bad &= ~np.isnan(block)
+        if bad.any():
+            place = np.unravel_index(np.argmax(bad), bad.shape)
+            limits = f"{column.low:.3g} to {high:.3g}"
+            allowed = "a finite number" if column.low == -_FINITE else limits
+            row = str(np.asarray(ids[start + place[0]]).astype(str))
+            return f"{column.name} of {row} is {block[place]}; expected {allowed}"
+    return None
+
+
+def _text_problem(column: Column, values: Text) -> str | None:
+    for value in np.unique(values):
+        if column.optional and not value:
+            continue
+        text = value.decode("utf-8", "backslashreplace")
+        if not NAME.fullmatch(text):
+            rule = "1 to 64 letters, digits, dots, dashes or underscores"
+            return f"{column.name} is {text!a}; expected {rule}"
+        if column.name == "status" and text not in STATUSES:
+            return f"status is {text}; expected one of {', '.join(STATUSES)}"
+    return None

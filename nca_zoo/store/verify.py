@@ -1,0 +1,131 @@
+"""Checking a zoo from end to end: form, checksums of every chunk, every value, every id."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.errors import ZooError
+from nca_zoo.store.layout import DAMAGE, Layout, inspect, opened, reason
+from nca_zoo.store.parts import BLOCK_BYTES, Rows, find_shards, gather, zoo_path
+from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests
+from nca_zoo.store.zoofile import Zoo, open_zoo
+
+Regrow = Callable[[Zoo], Iterable[str]]  # problems of a zoo's NCAs, found by growing them again
+Progress = Callable[[str, int, int], None]  # what is counted, how many are done, of how many
+REGROW_ROWS = 16  # NCAs that are grown again at a time
+
+
+def verify(
+    path: str | Path,
+    regrow: Regrow | None = None,
+    sample: int | None = None,
+    guarded: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> list[str]:
+    """All that is wrong with a zoo, one line each; empty if nothing is.
+
+    Reads every byte of every column, a few blocks at a time. If the file is in order, ``regrow``
+    is asked about ``sample`` good NCAs spread evenly over it, or about all with None. ``guarded``
+    reads in another process first: a file can be made such that HDF5 itself crashes on it.
+    """
+    path = zoo_path(path)
+    problems = _problems_seen_by_a_child(path) if guarded else _problems(path, progress)
+    if problems:
+        return problems
+    try:
+        zoo = open_zoo(path)
+        if regrow is None:
+            return []
+        chosen = np.flatnonzero(zoo.good)
+        if sample is not None and sample < len(chosen):
+            chosen = chosen[np.linspace(0, len(chosen) - 1, sample).astype(int)]
+        for start in range(0, len(chosen), REGROW_ROWS):
+            block = chosen[start : start + REGROW_ROWS]
+            problems += regrow(zoo.subset(block))
+            progress("NCAs", start + len(block), len(chosen))
+        return problems
+    except ZooError as error:
+        return [str(error)]
+
+
+def _problems_seen_by_a_child(path: Path) -> list[str]:
+    command = [sys.executable, "-m", "nca_zoo.store.verify", str(path)]
+    child = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if child.returncode:
+        return [f"{path}: HDF5 itself fails on it (status {child.returncode}); do not open it"]
+    return list(json.loads(child.stdout))
+
+
+def _problems(path: Path, progress: Progress) -> list[str]:
+    shards = find_shards(path)
+    files = [path, *shards] if os.path.exists(path) or not shards else shards
+    problems: list[str] = []
+    for done, file in enumerate(files):
+        found = list(_file_problems(file))
+        progress("files", done + 1, len(files))
+        if file == path or os.path.exists(file):  # else a build has merged it meanwhile
+            problems += found
+    return problems
+
+
+def _file_problems(path: Path) -> Iterator[str]:
+    try:
+        with opened(path) as file:
+            layout, problems = inspect(file)
+            if layout is None:
+                yield from (f"{path}: {problem}" for problem in problems)
+                return
+            ids, status, sums = (
+                _column(file, BY_NAME[name], layout) for name in ("id", "status", "weights_sha256")
+            )
+            if len(np.unique(ids)) < len(ids):
+                yield f"{path}: ids occur more than once"
+            for column in layout.columns:
+                about = file[column.name].attrs
+                if column.name in BY_NAME and not {"description", "units"} <= set(about):
+                    yield f"{path}: {column.name}: no description or no units"
+                if problem := _column_problem(file, column, layout, ids, status == b"ok", sums):
+                    yield f"{path}: {problem}"
+    except ZooError as error:
+        yield str(error)
+    except DAMAGE as error:
+        yield f"{path}: damaged ({reason(error)})"
+
+
+def _column(file: h5py.File, column: Column, layout: Layout) -> npt.NDArray[Any]:
+    return gather({0: file}, column, layout.sizes, _rows(0, layout.rows))
+
+
+def _rows(start: int, stop: int) -> Rows:
+    return Rows(np.zeros(stop - start, np.int64), np.arange(start, stop))
+
+
+def _column_problem(
+    file: h5py.File, column: Column, layout: Layout, ids: npt.NDArray[Any], ok: npt.NDArray[Any],
+    sums: npt.NDArray[Any],
+) -> str | None:  # fmt: skip
+    """The first problem of a column, read block by block."""
+    step = max(1, BLOCK_BYTES // max(1, column.row_bytes(layout.sizes)))
+    for start in range(0, layout.rows, step):
+        block = slice(start, min(start + step, layout.rows))
+        values = gather({0: file}, column, layout.sizes, _rows(block.start, block.stop))
+        if problem := column_problem(column, values, ids[block], ok[block], layout.sizes):
+            return problem
+        if column.name == "weights":
+            wrong = (sums[block] != b"") & (sums[block] != digests(values))
+            if wrong.any():
+                name = ids[block][np.argmax(wrong)].decode()
+                return f"weights of {name}: not those that were stored (SHA-256 differs)"
+    return None
+
+
+if __name__ == "__main__":  # the child of a guarded ``verify``
+    print(json.dumps(_problems(Path(sys.argv[1]), lambda what, done, total: None)))

@@ -1,0 +1,208 @@
+"""Writing a zoo so that a kill, a crash or a full disk at any moment loses nothing finished.
+
+Finished NCAs become *shards*: small zoo files, written under another name, synced to the disk and
+renamed. Shards are merged into the main file in the same way and then deleted. What is cut short
+is either not there yet or there twice, and readers take a row once (``parts.py``).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.errors import ZooError
+from nca_zoo.store.assemble import disk, merge, sync_folder, write_rows
+from nca_zoo.store.filelock import FileLock
+from nca_zoo.store.layout import Layout
+from nca_zoo.store.parts import find_parts, find_shards, read_part, shards_folder, zoo_path
+from nca_zoo.store.schema import COLUMNS, Column, Header, Sizes, column_problem, digests
+
+FAN_BITS = 4  # 16 shards of about one size become one
+
+
+class ZooWriter:
+    """Adds finished NCAs to the zoo at ``path``: a new one, or one with the same settings.
+
+    A context manager. Raises ZooError, one line, if another process writes this zoo, if it was
+    built with other settings (naming them), or if the disk refuses.
+    """
+
+    def __init__(self, path: str | Path, header: Header) -> None:
+        self.path = zoo_path(path)
+        self.header = header
+        self._folder = shards_folder(self.path)
+        self._sizes: Sizes = {}  # set by the first rows
+        self._ids: set[str] = set()
+        self._main_rows = 0
+        self._shards: dict[Path, int] = {}  # and their rows
+        with disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(
+                self.path.with_name(self.path.name + ".lock"),
+                f"{self.path} is being written already; wait, or use another --out. The writer is",
+            )
+        try:
+            self._resume()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            with suppress(ZooError):  # the rows are safe, and what came first is what matters
+                self.close()
+
+    def finished_ids(self) -> set[str]:
+        """Ids of all NCAs that are safe on disk."""
+        return set(self._ids)
+
+    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Store NCAs, each a value for every column but the checksum, which is made here.
+
+        Once this returns they are safe on disk.
+
+        Raises ZooError, naming NCA and column, for a value that the schema does not allow, and
+        for an id that is there already.
+        """
+        if not records:
+            return
+        sizes = self._sizes or _sizes_of(records[0])
+        values = {
+            column.name: _stack(column, records, sizes)
+            for column in COLUMNS
+            if column.name != "weights_sha256"
+        }
+        values["weights_sha256"] = digests(values["weights"])
+        ok = values["status"] == b"ok"
+        for column in COLUMNS:
+            if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
+                raise ZooError(problem)
+        ids = values["id"].astype(str).tolist()
+        new: set[str] = set()
+        for nca_id in ids:
+            if nca_id in self._ids or nca_id in new:
+                raise ZooError(f"{nca_id} is in {self.path} already")
+            new.add(nca_id)
+        shard = self._next_shard()
+        with disk(self.path):
+            self._folder.mkdir(exist_ok=True)
+        write_rows(shard, Layout(len(ids), sizes, COLUMNS, self.header), values)
+        self._sizes = sizes
+        self._ids |= new
+        self._shards[shard] = len(ids)
+        self._tidy()
+
+    def consolidate(self) -> None:
+        """Merge the main file and all shards into one main file."""
+        if shards := find_shards(self.path):
+            self._main_rows = merge(find_parts(self.path), self.path)
+            self._delete(shards)
+
+    def measure(self, measured: Mapping[Column, npt.NDArray[Any]]) -> None:
+        """Store further columns, ``(N,)`` float in the order in which the zoo is read.
+
+        Replaces columns of the same name. The file is written anew, whole or not at all.
+        """
+        self.consolidate()
+        parts = find_parts(self.path)
+        for column, values in measured.items():
+            if values.shape != (parts[0].layout.rows,):
+                expected = (parts[0].layout.rows,)
+                raise ZooError(f"{column.name}: expected shape {expected}, found {values.shape}")
+        merge(parts, self.path, measured=measured)
+
+    def close(self) -> None:
+        """Consolidate, and let the next writer in."""
+        try:
+            self.consolidate()
+            with suppress(OSError):
+                self._folder.rmdir()
+        finally:
+            self._lock.release()
+
+    def _resume(self) -> None:
+        with disk(self.path):
+            self.path.with_name(self.path.name + ".tmp").unlink(missing_ok=True)
+            for unfinished in self._folder.glob("*.tmp"):
+                unfinished.unlink()
+        if not self.path.exists() and not find_shards(self.path):
+            return
+        parts = find_parts(self.path)
+        first = parts[0].layout
+        if differ := first.header.differences(self.header):
+            raise ZooError(
+                f"{self.path} was built with other settings: {', '.join(differ)}; "
+                "use the same settings, or another --out"
+            )
+        self.header, self._sizes = first.header, first.sizes
+        for part in parts:
+            self._ids.update(part.ids.tolist())
+            if part.path == self.path:
+                self._main_rows = part.layout.rows
+            else:
+                self._shards[part.path] = part.layout.rows
+
+    def _tidy(self) -> None:
+        """Keep files few, while each row is rewritten only about log N times."""
+        if sum(self._shards.values()) >= self._main_rows:
+            self.consolidate()
+            return
+        tiers = defaultdict(list)
+        for shard, rows in self._shards.items():
+            tiers[(rows.bit_length() - 1) // FAN_BITS].append(shard)
+        for shards in tiers.values():
+            if len(shards) >= 1 << FAN_BITS:
+                merged = self._next_shard()
+                self._shards[merged] = merge([read_part(shard) for shard in shards], merged)
+                self._delete(shards)
+
+    def _next_shard(self) -> Path:
+        numbers = (int(shard.stem) for shard in find_shards(self.path) if shard.stem.isdecimal())
+        return self._folder / f"{max(numbers, default=0) + 1:08d}.h5"
+
+    def _delete(self, shards: Sequence[Path]) -> None:
+        with disk(self.path):
+            for shard in shards:
+                shard.unlink()
+                self._shards.pop(shard, None)
+            sync_folder(self._folder)
+
+
+def _sizes_of(record: Mapping[str, Any]) -> dict[str, int]:
+    """The sizes of a zoo whose first row this is."""
+    height, width = np.shape(record["target"])[:2]
+    return {"H": height, "W": width, "L": np.size(record["loss"])}
+
+
+def _stack(column: Column, records: Sequence[Mapping[str, Any]], sizes: Sizes) -> npt.NDArray[Any]:
+    """One column of all records, in its own type; raises ZooError if a value does not fit it."""
+    dtype, shape = np.dtype(column.dtype), column.row_shape(sizes)
+    stacked = np.empty((len(records), *shape), dtype)
+    for row, record in enumerate(records):
+        value = record[column.name]
+        given = np.asarray(value.encode() if isinstance(value, str) else value)
+        fits = given.shape == shape and given.dtype.kind in _TAKES[dtype.kind]
+        if fits:
+            with np.errstate(over="ignore"):
+                stacked[row] = given.astype(dtype)
+            fits = column.is_float or np.array_equal(stacked[row], given)
+        if not fits:
+            expected = f"text of {dtype.itemsize} bytes" if column.is_text else f"{dtype} {shape}"
+            found = f"{given.dtype} {given.shape}" if given.shape else repr(value)
+            raise ZooError(f"{record['id']}: {column.name}: expected {expected}, found {found}")
+    return stacked
+
+
+_TAKES = {"f": "fiu", "i": "iu", "u": "iu", "S": "S"}  # kinds of numpy types, by the column's

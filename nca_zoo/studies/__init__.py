@@ -1,0 +1,2 @@
+"""Findings about whole zoos: clusters, maps, neighbours, mixtures, orbits of symmetry, dynamics and
+their forecast. Each gives its numbers as data; drawing them is for the viewer."""

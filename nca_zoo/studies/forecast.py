@@ -1,0 +1,170 @@
+"""Forecast: the dynamics of an NCA predicted from its weights, without letting it live.
+
+A picture does not know how its automaton moves; do the weights? By the probe's protocol, readers
+and controls (nca_zoo/probing/probe.py), one quantity after the other, and against the cost of
+simulating.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
+
+from nca_zoo.errors import ZooError
+from nca_zoo.features.catalogue import find_feature, readable
+from nca_zoo.features.transformers import Reduced
+from nca_zoo.life.dynamics import COST, columns
+from nca_zoo.probing.probe import probe
+from nca_zoo.probing.resampling import COVERAGE
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+QUANTITIES = tuple(column.name for column in columns() if column.name != COST)
+TIMED_ROWS = 200  # NCAs that are read for the clock
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How well a quantity is predicted from one feature, by the reader that does it best."""
+
+    quantity: str
+    feature: str
+    kind: str  # "weights" or "control"
+    reader: str
+    r2: float  # share of the variance explained on held-out NCAs: 1 at most, below 0 is worse
+    low: float  # 95 % interval
+    high: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """R2 of the first feature minus that of the best picture control, paired by picture."""
+
+    quantity: str
+    feature: str
+    reader: str
+    control: str
+    control_reader: str
+    difference: float
+    low: float  # 95 % interval
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What was found, how, and what reading costs."""
+
+    rows: tuple[Prediction, ...]
+    gains: tuple[Gain, ...]
+    readers: tuple[str, ...]
+    n: int  # pictures
+    folds: int
+    repeats: int
+    seed: int
+    train_cpu_s: float  # to train a ridge on all NCAs and the first feature, settings given
+    read_cpu_s: float  # to predict one quantity of one NCA from its weights, once trained
+    simulate_cpu_s: float | None  # to measure one NCA, median; None if nobody noted it
+    coverage: float = COVERAGE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def forecast(
+    zoo: "Zoo",
+    features: Sequence[str] = ("weights",),
+    quantities: Sequence[str] | None = None,
+    readers: Sequence[str] = ("ridge",),
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    *,
+    all_fits: bool = False,
+    jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Forecast:
+    """R2 of every quantity, a column of the zoo, from each feature and from the controls.
+
+    quantities: all of ``QUANTITIES`` that differ between NCAs, unless given. Other arguments as
+    for ``probe``. Raises ``ZooError`` as ``probe`` does, and if nothing is left to predict.
+    """
+    names = [n for n in quantities or QUANTITIES if quantities or _differs(zoo, n, all_fits)]
+    if not names:
+        raise ZooError(
+            f"{zoo.path}: nothing was measured that differs between its NCAs; "
+            "run `nca-zoo dynamics` first"
+        )
+    rows, gains, n, used = [], [], 0, 0
+    for number, name in enumerate(names):
+
+        def advance(done: int, total: int, number: int = number) -> None:
+            if progress is not None:
+                progress(number * total + done, len(names) * total)
+
+        found = probe(
+            zoo, features, readers, folds, repeats, seed,
+            target=name, all_fits=all_fits, jobs=jobs, progress=advance,
+        )  # fmt: skip
+        n, used = found.n, found.folds
+        for feature in dict.fromkeys(row.feature for row in found.rows):
+            best = max((r for r in found.rows if r.feature == feature), key=lambda r: r.score)
+            rows.append(
+                Prediction(name, feature, best.kind, best.reader, best.score, best.low, best.high)
+            )
+        if (d := found.best) is not None:
+            gains.append(
+                Gain(
+                    *(name, d.feature, d.reader, d.control, d.control_reader),
+                    *(d.difference, d.low, d.high),
+                )
+            )
+    train, read = _cost(readable(zoo, all_fits), features[0], names[0])
+    return Forecast(
+        rows=tuple(rows),
+        gains=tuple(gains),
+        readers=tuple(readers),
+        n=n,
+        folds=used,
+        repeats=repeats,
+        seed=seed,
+        train_cpu_s=train,
+        read_cpu_s=read,
+        simulate_cpu_s=_simulating(zoo),
+    )
+
+
+def _differs(zoo: "Zoo", name: str, all_fits: bool) -> bool:
+    if name not in zoo.columns:
+        return False
+    values = readable(zoo, all_fits).column(name)
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and float(values.std()) > 0
+
+
+def _simulating(zoo: "Zoo") -> float | None:
+    if COST not in zoo.columns or np.isnan(zoo.column(COST)).all():
+        return None
+    return float(np.nanmedian(zoo.column(COST)))
+
+
+def _cost(zoo: "Zoo", feature: str, quantity: str) -> tuple[float, float]:
+    """CPU seconds to train a ridge on a feature, and to predict one NCA from its weights."""
+    values = zoo.column(quantity).astype(float)
+    known = np.flatnonzero(np.isfinite(values))
+    transformer = find_feature(feature).transformer(zoo)
+    model = make_pipeline(transformer, Reduced(), Ridge(1.0))
+    with threadpool_limits(limits=1):
+        began = time.process_time()
+        model.fit(zoo.weights[known], values[known])
+        trained = time.process_time()
+        some = known[:TIMED_ROWS]
+        model.predict(zoo.weights[some])
+    return trained - began, (time.process_time() - trained) / len(some)

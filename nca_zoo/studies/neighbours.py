@@ -1,0 +1,121 @@
+"""Neighbours: which NCAs are closest to one, by what they are and by what they do.
+
+Three distances that need not agree: between weights, between weights once the other NCA is aligned
+to the one asked about (nca_zoo/symmetry/alignment.py), and between rollouts: see
+docs/neighbours.md.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from nca_zoo.automaton.rule import seen
+from nca_zoo.errors import ZooError
+from nca_zoo.features.measures import Floats
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.quality import rollout_keys
+from nca_zoo.life.rollout import seed_of
+from nca_zoo.symmetry.alignment import align
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+AT_ONCE = 60  # NCAs that one process aligns at a time
+LOOKS = (16, 32, 64, 96)  # CA steps at which rollouts are compared
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One of the nearest NCAs by one distance."""
+
+    id: str
+    label: int  # -1: no class
+    distance: float
+
+
+@dataclass(frozen=True)
+class NeighboursResult:
+    """The nearest NCAs by each distance, nearest first."""
+
+    id: str
+    label: int
+    nearest: dict[str, tuple[Neighbour, ...]]  # by name of the distance
+    n: int  # NCAs to choose from
+    seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def neighbours(
+    zoo: "Zoo", nca_id: str, count: int = 8, seed: int = 0, *, all_fits: bool = False
+) -> NeighboursResult:
+    """The ``count`` nearest NCAs by every distance in ``DISTANCES``.
+
+    seed: of the fire masks, the same for all rollouts. all_fits: count NCAs whose fit failed, too;
+    the one asked about may be a failure in any case. Raises ``ZooError`` for an unknown id, and if
+    there is no other NCA.
+    """
+    if count < 1:
+        raise ZooError(f"count is {count}; it must be at least 1")
+    asked = zoo.index(nca_id)
+    kept = zoo.good | all_fits
+    kept[asked] = False
+    others = np.flatnonzero(kept)
+    if not len(others):
+        raise ZooError(
+            f"{zoo.path}: no good NCA but {nca_id} itself; build more, or try --all-fits"
+        )
+    chosen = zoo.subset([asked, *others])  # the one asked about comes first
+    nearest = {}
+    for name, distances in DISTANCES.items():
+        far = np.nan_to_num(distances(chosen, seed), nan=np.finfo(float).max)  # diverged: last
+        order = np.argsort(far, kind="stable")[:count]
+        nearest[name] = tuple(
+            Neighbour(str(chosen.id[1 + i]), int(chosen.label[1 + i]), float(far[i])) for i in order
+        )
+    return NeighboursResult(nca_id, int(zoo.label[asked]), nearest, len(others), seed)
+
+
+def _of_weights(zoo: "Zoo", seed: int) -> Floats:
+    return np.linalg.norm(zoo.weights[1:].astype(float) - zoo.weights[0], axis=1)
+
+
+def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
+    try:
+        hidden = bool(zoo.attrs["settings"]["regime"]["seed_hidden"])
+    except (KeyError, TypeError):
+        raise ZooError(
+            f"{zoo.path}: its settings lack regime.seed_hidden, so its symmetries are not known; "
+            "build it again"
+        ) from None
+    some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
+    jobs = -1 if len(some) > 2 else 1  # starting processes takes longer than aligning a few
+    calls = (delayed(align)(weights, zoo.weights[0], hidden) for weights in some)
+    aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
+    return np.linalg.norm(aligned.astype(float) - zoo.weights[0], axis=1)
+
+
+def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
+    engine, keys = SparseEngine(os.cpu_count() or 1), rollout_keys(seed, len(zoo))
+    states = np.stack([seed_of(zoo, row) for row in range(len(zoo))])[:, None]  # (N, 1, H, W, 16)
+    total, now = np.zeros(len(zoo) - 1), 0
+    for look in LOOKS:
+        states, now = engine.rollout(zoo.weights, states, keys, now, look - now), look
+        pictures = np.clip(seen(states[:, 0], zoo.trained).astype(float), 0, 1)
+        total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
+    return total / len(LOOKS)
+
+
+# Name -> distances (N - 1,) from the first NCA of a zoo to all others, given a rollout seed.
+DISTANCES: dict[str, Callable[["Zoo", int], Floats]] = {
+    "weights": _of_weights,
+    "aligned": _of_aligned,
+    "behaviour": _of_behaviour,
+}

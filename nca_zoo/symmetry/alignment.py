@@ -1,0 +1,243 @@
+"""Undoing the symmetry: bring an NCA close to another, to a standard form, or to what is invariant.
+
+``canonicaliser`` needs no reference, ``aligner`` does; both answer with an element of the group
+(nca_zoo/symmetry/group.py), so that the aligned NCA grows what it always grew. ``invariants`` are
+numbers that no element changes. docs/symmetry.md says what each of them recovers and what it does
+not.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.linalg import null_space, solve_sylvester
+from scipy.optimize import linear_sum_assignment
+from threadpoolctl import threadpool_limits
+
+from nca_zoo.automaton.rule import CHANNELS, HIDDEN, VISIBLE, Array, unflatten
+from nca_zoo.symmetry.group import Element, act, compose, identity, seed_vector
+
+ROUNDS = 8  # of alternating between units and basis, at most
+LEAST_GAIN = 1e-4  # of the distance, or the alternation ends
+NEWTON_STEPS = 6
+CYCLES = 4  # traces of words of up to so many letters
+
+H, V = slice(VISIBLE, CHANNELS), slice(0, VISIBLE)
+
+
+def canonicaliser(weights: Array, seed_hidden: bool = True) -> Element:
+    """The element that takes weights ``(P,)`` to the standard form of their orbit.
+
+    In that form every unit is balanced (its visible outgoing weights are as long as what it makes
+    of b1, the seed and b2), hidden channels are orthonormal under W1, sorted along the principal
+    axes of W2, red, green and blue orthogonal to them, and units are sorted by length. Unique
+    unless two axes or two units tie.
+    """
+    balance = replace(identity(), scales=_unit_scales(weights, seed_hidden))
+    balanced = act(balance, np.asarray(weights, np.float64))
+    basis = replace(identity(), basis=_standard_basis(balanced, seed_hidden))
+    w = unflatten(act(basis, balanced))
+    length = (w["W1"] ** 2).sum(1) + w["b1"] ** 2 + (w["W2"] ** 2).sum(0)
+    order = replace(identity(), permutation=np.argsort(-length))
+    return compose(order, compose(basis, balance))
+
+
+def aligner(weights: Array, reference: Array, seed_hidden: bool = True) -> Element:
+    """An element that takes weights ``(P,)`` close to ``reference`` ``(P,)``.
+
+    Exact for copies of the reference. It depends on the orbit alone: every element's image of
+    ``weights`` is taken to the same place, up to rounding. For other NCAs it is a local optimum:
+    units are matched by assignment on their basis-free descriptors, then basis and units in turn,
+    while the distance falls.
+    """
+    wanted = np.asarray(reference, np.float64)
+    found = canonicaliser(weights, seed_hidden)
+    moved = act(found, np.asarray(weights, np.float64))
+    here, there = (_basis_free(w, seed_hidden) for w in (moved, wanted))
+    first = _match(here, there)
+    found, moved = compose(first, found), act(first, moved)
+    first = _nearest_basis(moved, wanted, seed_hidden, far=True)
+    found, moved = compose(first, found), act(first, moved)
+    distance = np.linalg.norm(moved - wanted)
+    for _ in range(ROUNDS):
+        units = _match(_descriptors(moved), _descriptors(wanted))
+        units = compose(_nearest_scales(act(units, moved), wanted), units)
+        basis = _nearest_basis(act(units, moved), wanted, seed_hidden)
+        steps = [units, compose(basis, units)]
+        images = [act(step, moved) for step in steps]
+        distances = [np.linalg.norm(image - wanted) for image in images]
+        best = int(np.argmin(distances))
+        if distances[best] >= distance * (1 - LEAST_GAIN):
+            break
+        distance, moved = distances[best], images[best]
+        found = compose(steps[best], found)
+    return found
+
+
+def canonicalise(weights: Array, seed_hidden: bool = True) -> Array:
+    """Weights ``(N, P)`` in standard form: see ``canonicaliser``. Same dtype."""
+    with threadpool_limits(limits=1):  # matrices this small are slower on many threads
+        moved = [act(canonicaliser(w, seed_hidden), w) for w in weights]
+    return np.array(moved, weights.dtype).reshape(weights.shape)
+
+
+def align(weights: Array, reference: Array, seed_hidden: bool = True) -> Array:
+    """Weights ``(N, P)``, each close to ``reference`` ``(P,)``: see ``aligner``. Same dtype."""
+    with threadpool_limits(limits=1):
+        moved = [act(aligner(w, reference, seed_hidden), w) for w in weights]
+    return np.array(moved, weights.dtype).reshape(weights.shape)
+
+
+def invariants(weights: Array, seed_hidden: bool = True) -> Array:
+    """Numbers ``(N, D)`` that no element of the group changes.
+
+    With ``J_f = W2 W1_f`` for f in identity, Sobel x, Sobel y: traces of words of up to 4 letters
+    J, one of each cyclic class; and the visible channels of words of up to 2 letters applied to
+    the seed, b2 and W2 b1. A word of k letters is brought to one degree: ``sign(x) |x|^(1/k)``.
+    Incomplete: nothing here knows which units a ReLU shuts together.
+    """
+    w = unflatten(np.asarray(weights, np.float64).reshape(-1, weights.shape[-1]))
+    n = len(w["b2"])
+    jacobians = [w["W2"] @ block for block in np.split(w["W1"], 3, axis=-1)]  # 3 of (N, 16, 16)
+    seed = np.broadcast_to(seed_vector(seed_hidden), (n, CHANNELS))
+    vectors = np.stack([seed, w["b2"], np.einsum("ncj,nj->nc", w["W2"], w["b1"])], axis=-1)
+    values = [vectors[:, V, 1:].reshape(n, -1)]  # the seed's own visible channels never change
+    words: dict[tuple[int, ...], Array] = {(): np.broadcast_to(np.eye(CHANNELS), (n, 16, 16))}
+    for letters in range(1, CYCLES + 1):
+        words = {(*word, f): words[word] @ jacobians[f] for word in words for f in range(3)}
+        values += [
+            _root(np.trace(matrix, axis1=1, axis2=2)[:, None], letters)
+            for word, matrix in words.items()
+            if word == min(word[i:] + word[:i] for i in range(letters))
+        ]
+        if letters <= 2:
+            values += [
+                _root((matrix @ vectors)[:, V].reshape(n, -1), letters) for matrix in words.values()
+            ]
+    return np.concatenate(values, axis=1)
+
+
+def _root(values: Array, degree: int) -> Array:
+    return np.sign(values) * np.abs(values) ** (1 / degree)
+
+
+Sides = tuple[Array, Array]  # incoming (128, a) and outgoing (128, b) of every unit
+
+
+def _descriptors(weights: Array) -> Sides:
+    """All that a unit is, in the basis at hand."""
+    w = unflatten(weights)
+    return np.column_stack([w["W1"], w["b1"]]), w["W2"].T
+
+
+def _basis_free(weights: Array, seed_hidden: bool) -> Sides:
+    """What a unit makes of the seed and b2, and of what these become by one or two linear steps,
+    and what visible channels make of it: the same in any basis of the state."""
+    w = unflatten(weights)
+    blocks = np.split(w["W1"], 3, axis=1)
+    carried = np.column_stack([seed_vector(seed_hidden), w["b2"], w["W2"] @ w["b1"]])
+    incoming, outgoing = [w["b1"][:, None]], [w["W2"][V]]
+    for block in blocks:
+        incoming += [block @ carried]
+        incoming += [block @ (w["W2"] @ (other @ carried)) for other in blocks]
+        outgoing += [(w["W2"][V] @ block) @ w["W2"]]
+    return np.hstack(incoming), np.vstack(outgoing).T
+
+
+def _unit_scales(weights: Array, seed_hidden: bool) -> Array:
+    """Scales ``(128,)`` that make each unit's two sides equally long in any basis of the state."""
+    w = unflatten(np.asarray(weights, np.float64))
+    carried = np.column_stack([seed_vector(seed_hidden), w["b2"]])
+    seen = [block @ carried for block in np.split(w["W1"], 3, axis=1)]
+    incoming = np.linalg.norm(np.column_stack([w["b1"], *seen]), axis=1)
+    outgoing = np.linalg.norm(w["W2"][V], axis=0)
+    return np.sqrt(_ratio(outgoing, incoming))
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """``above / below``, and 1 where either is 0: a unit without one side has no scale."""
+    either = (above == 0) | (below == 0)
+    return np.where(either, 1.0, above / np.where(below == 0, 1.0, below))
+
+
+def _match(here: Sides, there: Sides) -> Element:
+    """Units matched by assignment on the cosines of both sides, then scaled to equal lengths."""
+    similarity, lengths = np.zeros((HIDDEN, HIDDEN)), []
+    for ours, theirs in zip(here, there, strict=True):
+        column = np.linalg.norm(theirs, axis=0)
+        column[column == 0] = 1.0
+        left, right = theirs / column, ours / column
+        lengths.append((np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)))
+        unit_left, unit_right = (
+            side / np.where(length > 0, length, 1)[:, None]
+            for side, length in zip((left, right), lengths[-1], strict=True)
+        )
+        similarity += unit_left @ unit_right.T
+    rows, permutation = linear_sum_assignment(-similarity)
+    squared_scale = np.ones(HIDDEN)
+    for sign, (wanted, found) in zip((-1, 1), lengths, strict=True):
+        squared_scale *= _ratio(found[permutation], wanted[rows]) ** sign
+    return Element(permutation, np.sqrt(squared_scale), np.eye(CHANNELS))
+
+
+def _nearest_scales(weights: Array, reference: Array) -> Element:
+    """The unit scales that bring weights closest to ``reference``: Newton steps in their logarithm.
+
+    Minimises ``|c a - a'|^2 + |b / c - b'|^2`` for every unit with sides a, b and wanted a', b'.
+    """
+    (ours_in, ours_out), (in_, out) = _descriptors(weights), _descriptors(reference)
+    aa, bb = (ours_in**2).sum(1), (ours_out**2).sum(1)
+    ab_in, ab_out = (ours_in * in_).sum(1), (ours_out * out).sum(1)
+    log_scale = np.zeros(HIDDEN)
+    for _ in range(NEWTON_STEPS):
+        c = np.exp(log_scale)
+        slope = c * c * aa - c * ab_in - bb / c**2 + ab_out / c
+        curvature = 2 * c * c * aa - c * ab_in + 2 * bb / c**2 - ab_out / c
+        steady = np.where(curvature > 0, curvature, np.abs(slope) + 1)
+        log_scale -= np.clip(slope / steady, -1, 1)
+    return replace(identity(), scales=np.exp(log_scale))
+
+
+def _standard_basis(weights: Array, seed_hidden: bool) -> Array:
+    """The basis T in which W1 and W2 look alike for a whole orbit; units must be balanced."""
+    w, seed = unflatten(weights), seed_vector(seed_hidden)
+    stacked = np.vstack(np.split(w["W1"], 3, axis=1))
+    metric = stacked.T @ stacked  # of state vectors: how far they move the units
+    lift = -np.linalg.lstsq(metric[H, H], metric[H, V], rcond=None)[0]  # e_v + lift_v is normal
+    values, vectors = np.linalg.eigh(metric[H, H])
+    if values[-1] <= 0:  # no unit looks at hidden channels: any basis is as good
+        return np.eye(CHANNELS)
+    whiten = vectors * np.sqrt(np.maximum(values, 1e-12 * values[-1])) @ vectors.T
+    written = np.column_stack([w["W2"], w["b2"]])
+    axes = np.linalg.svd(whiten @ (written[H] - lift @ written[V]))[0]
+    mix = axes.T @ whiten
+    mix *= np.where(mix @ (seed[H] - lift @ seed[V]) < 0, -1, 1)[:, None]
+    basis = np.eye(CHANNELS)
+    basis[H, H], basis[H, V] = mix, -mix @ lift
+    basis[H, VISIBLE - 1] = seed[H] - mix @ seed[H]  # the seed decides the column of alpha
+    return basis
+
+
+def _nearest_basis(
+    weights: Array, reference: Array, seed_hidden: bool, far: bool = False
+) -> Element:
+    """The change of basis that brings weights closest to ``reference``, to first order.
+
+    Minimises ``|T W2 - W2'|^2 + |T b2 - b2'|^2 + |W1' T - W1|^2`` if ``far``, which is exact for a
+    copy, else with ``W1 (2 - T) - W1'`` for ``W1 T^-1 - W1'``: a Gauss-Newton step from T = I. Both
+    are a Sylvester equation for the hidden rows of T, within the space that keeps the seed.
+    """
+    w, r = unflatten(weights), unflatten(reference)
+    ours, theirs = (np.vstack(np.split(v["W1"], 3, axis=1)) for v in (w, r))
+    written, wanted = (np.column_stack([v["W2"], v["b2"]]) for v in (w, r))
+    seen, change = (theirs, ours - theirs) if far else (ours, ours - theirs)
+    free = null_space(seed_vector(seed_hidden)[None]).T  # (15, 16): rows that ignore the seed
+    rows = solve_sylvester(
+        seen[:, H].T @ seen[:, H] + 1e-9 * np.eye(CHANNELS - VISIBLE),
+        free @ written @ written.T @ free.T,
+        seen[:, H].T @ change @ free.T + (wanted - written)[H] @ written.T @ free.T,
+    )
+    basis = np.eye(CHANNELS)
+    basis[H] += rows @ free
+    if np.linalg.cond(basis) > 1e6:  # no basis at all: a start without W2 says nothing about it
+        return identity()
+    return replace(identity(), basis=basis)

@@ -1,0 +1,3 @@
+"""How an NCA learns its target: regimes, starts, a training step of many NCAs at once, the gate
+that says when one is done, and the meta-learning of a shared start. No file is written here but
+start files."""

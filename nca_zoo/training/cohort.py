@@ -1,0 +1,176 @@
+"""A cohort: K NCAs that go through training steps together, over arrays with a leading K.
+
+What a training step is (start states, pool, damage, optimiser) is written here, once, for every
+regime and engine. NCAs share no numbers: what becomes of one never depends on the others.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.life.engines import Engine, Floats
+from nca_zoo.pictures.targets import Target
+from nca_zoo.training.init import Init
+from nca_zoo.training.regime import CA_STEPS, Regime
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One NCA to train."""
+
+    id: str
+    target: Target
+    init: Init
+    rng_seed: int
+
+    def seed_state(self, regime: Regime) -> Floats:
+        """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""
+        height, width = self.target.rgba.shape[:2]
+        row, col = self.target.seed_row, self.target.seed_col
+        return rule.seed_state(height, width, row, col, regime.seed_hidden)
+
+
+@dataclass
+class Member:
+    """One NCA's attempt in a cohort."""
+
+    job: Job
+    attempt: int = 0
+    losses: list[float] = field(default_factory=list)  # of its training steps so far
+    wall_s: float = 0.0  # its share of the cohort's time
+
+    @property
+    def step(self) -> int:
+        """How many training steps it has taken."""
+        return len(self.losses)
+
+
+class Cohort:
+    """K NCAs in training: weights, optimiser and pool as arrays with a leading K."""
+
+    def __init__(
+        self, regime: Regime, engine: Engine, height: int, width: int, channels: int = rule.VISIBLE
+    ) -> None:
+        self.regime, self.engine = regime, engine
+        state = (height, width, rule.CHANNELS)
+        self.members: list[Member] = []
+        self.weights = np.zeros((0, rule.N_PARAMS), np.float32)
+        self.mean = np.zeros_like(self.weights)  # Adam's first moment
+        self.square = np.zeros_like(self.weights)  # Adam's second moment
+        self.seeds = np.zeros((0, *state), np.float32)
+        self.targets = np.zeros((0, height, width, channels), np.float32)
+        self.pools = np.zeros((0, regime.pool, *state), np.float32)
+
+    _ARRAYS = ("weights", "mean", "square", "seeds", "targets", "pools")
+
+    def add(self, member: Member) -> None:
+        """Let an NCA begin an attempt."""
+        job, regime = member.job, self.regime
+        seed = job.seed_state(regime)
+        weights = job.init.weights(job.rng_seed, member.attempt)
+        fresh = (
+            weights,
+            np.zeros_like(weights),
+            np.zeros_like(weights),
+            seed,
+            job.target.trained,
+            np.broadcast_to(seed, (regime.pool, *seed.shape)),
+        )
+        for name, value in zip(self._ARRAYS, fresh, strict=True):
+            setattr(self, name, np.concatenate([getattr(self, name), value[None]]))
+        self.members.append(member)
+
+    def keep(self, staying: npt.NDArray[np.bool_]) -> None:
+        """Let all but ``staying`` ``(K,)`` leave."""
+        for name in self._ARRAYS:
+            setattr(self, name, getattr(self, name)[staying])
+        self.members = [m for m, stays in zip(self.members, staying, strict=True) if stays]
+
+    def step(self) -> None:
+        """One training step of every member: draw, roll out, back-propagate, update."""
+        began = time.perf_counter()
+        regime, k = self.regime, len(self.members)
+        drawn = self._keys(Stream.TRAIN_DRAWS)
+        shortest, longest = CA_STEPS
+        draws = uniform(drawn, 1 + 3 * regime.damaged)
+        ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
+        states, picks = self._starts(drawn)
+        if regime.damaged:
+            _damage(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
+        masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
+        # A diverging NCA overflows on its way to the gate, which is what finds it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses, gradients, finals = self.engine.gradients(
+                self.weights, states, self.targets, masks, ca_steps, regime.loss == "every_step"
+            )
+            if regime.pool:
+                self.pools[np.arange(k)[:, None], picks] = finals
+            self._descend(gradients)
+        share = (time.perf_counter() - began) / k
+        for member, loss in zip(self.members, losses.mean(axis=1), strict=True):
+            member.losses.append(float(loss))
+            member.wall_s += share
+
+    def _keys(self, stream: Stream) -> npt.NDArray[np.uint64]:
+        """Every member's key ``(K,)`` for this stream, its attempt and training step."""
+        seeds = np.array([m.job.rng_seed for m in self.members], np.uint64)
+        attempts = np.array([m.attempt for m in self.members])
+        steps = np.array([m.step for m in self.members])
+        return fold(fold(seeds, stream), attempts, steps)
+
+    def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """States ``(K, B, H, W, 16)`` to train from, worst first, and their places in the pool.
+
+        Without a pool, all are seeds. With one, B entries are drawn and the worst is replaced by
+        the seed.
+        """
+        regime, k = self.regime, len(self.members)
+        if not regime.pool:
+            states = np.repeat(self.seeds[:, None], regime.batch, axis=1)
+            return states, np.zeros((k, 0), np.int64)
+        order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
+        picks = order[:, : regime.batch]
+        rows = np.arange(k)[:, None]
+        visible = self.pools[rows, picks][..., rule.compared(self.targets.shape[-1])]
+        with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
+            losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
+        worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
+        picks = np.take_along_axis(picks, worst_first, axis=1)
+        states = self.pools[rows, picks]
+        states[:, 0] = self.seeds
+        return states, picks
+
+    def _descend(self, gradients: Floats) -> None:
+        """Adam on normalised gradients ``(K, P)``, in place."""
+        if self.regime.normalise_gradient:
+            for part in rule.param_slices().values():
+                for gradient in gradients[:, part]:  # per NCA: one must not scale another
+                    gradient /= np.linalg.norm(gradient) + 1e-8
+        taken = np.array([m.step + 1 for m in self.members])[:, None]
+        rates = np.array([self.regime.learning_rate(m.step) for m in self.members])
+        rates = rates.reshape(len(rates), -1)  # one for all weights, or one each
+        self.mean += np.float32(1 - BETA_1) * (gradients - self.mean)
+        self.square += np.float32(1 - BETA_2) * (gradients**2 - self.square)
+        scale = (rates * np.sqrt(1 - BETA_2**taken) / (1 - BETA_1**taken)).astype(np.float32)
+        floor = (EPSILON * np.sqrt(1 - BETA_2**taken)).astype(np.float32)
+        self.weights -= scale * self.mean / (np.sqrt(self.square) + floor)
+
+
+def _damage(states: Floats, draws: npt.NDArray[np.float64]) -> None:
+    """Erase one circle in each state ``(K, D, H, W, 16)``, in place; draws ``(K, D, 3)``.
+
+    Distill's experiment 3: centre U(-0.5, 0.5), radius U(0.1, 0.4), in [-1, 1] coordinates.
+    """
+    height, width = states.shape[2:4]
+    y = np.linspace(-1, 1, height)[:, None]
+    x = np.linspace(-1, 1, width)
+    centre = draws[..., :2, None, None] - 0.5
+    radius = 0.1 + 0.3 * draws[..., 2, None, None]
+    erased = (y - centre[:, :, 0]) ** 2 + (x - centre[:, :, 1]) ** 2 < radius**2
+    states[erased] = 0

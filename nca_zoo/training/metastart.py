@@ -1,0 +1,78 @@
+"""Meta-learning the shared start: weights from which any picture of a kind is a few steps away.
+
+Reptile (Nichol, Achiam and Schulman, *On First-Order Meta-Learning Algorithms*, 2018): train NCAs
+of a few random pictures for a few steps from the start, move the start towards their mean, repeat.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import Engine, Floats
+from nca_zoo.pictures.targets import Target
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.init import Init, glorot
+from nca_zoo.training.regime import Regime
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of meta-learning."""
+
+    rounds: int = 1000
+    tasks: int = 6  # pictures a round
+    first_steps: int = 20  # training steps per picture in the first round ...
+    last_steps: int = 60  # ... rising to this in the last
+    first_rate: float = 1.0  # how far the start moves towards the mean in the first round ...
+    last_rate: float = 0.1  # ... falling to this in the last
+    lr: float = 2e-3  # Adam's step size within a round
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            if name != "seed" and getattr(self, name) <= 0:
+                raise ZooError(f"{name} is {getattr(self, name)}; it must be more than 0")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round left: the start so far, and how well its pictures were learnt."""
+
+    number: int  # from 1
+    weights: Floats  # (P,)
+    loss: float  # mean over the pictures of the last inner step's loss
+
+
+def meta_learn(
+    targets: Sequence[Target],
+    regime: Regime,
+    engine: Engine,
+    recipe: Recipe,
+    weights: Floats | None = None,
+) -> Iterator[Round]:
+    """Learn a start for ``regime`` from ``targets``, yielding it after every round.
+
+    ``weights`` ``(P,)`` is where the first round begins; a random draw unless given.
+    """
+    key, regime = fold(recipe.seed, Stream.META), replace(regime, lr=recipe.lr)
+    if weights is None:
+        weights = glorot(fold(key, Stream.INIT))
+    for number in range(recipe.rounds):
+        round_key = fold(key, number)
+        order = np.argsort(uniform(round_key, len(targets)), kind="stable")
+        cohort = Cohort(regime, engine, *targets[0].trained.shape)
+        for place in order[: recipe.tasks]:
+            rng_seed = fold(round_key, Stream.FIT, int(place))
+            cohort.add(Member(Job(str(place), targets[place], Init("meta", weights), rng_seed)))
+        done = number / max(recipe.rounds - 1, 1)
+        for _ in range(round(recipe.first_steps + done * (recipe.last_steps - recipe.first_steps))):
+            cohort.step()
+        rate = recipe.first_rate + done * (recipe.last_rate - recipe.first_rate)
+        finite = np.isfinite(cohort.weights).all(axis=1)
+        if finite.any():  # a diverged picture has nothing to teach
+            towards = cohort.weights[finite].mean(axis=0)
+            weights = weights + np.float32(rate) * (towards - weights)
+        yield Round(number + 1, weights, float(np.mean([m.losses[-1] for m in cohort.members])))

@@ -1,0 +1,185 @@
+"""The batched trainer: pictures to grow in, finished NCAs out as they finish. No I/O.
+
+A cohort trains; the gate decides who is done, who gets more steps and who starts again.
+"""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.life.engines import Engine, Floats
+from nca_zoo.life.quality import Quality, Status, measure, rollout_keys, verdict
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.regime import Regime
+
+# Looks at a cohort after each training step and changes nothing; True ends the training there.
+Watcher = Callable[[Cohort], bool]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished NCA."""
+
+    job: Job
+    weights: Floats  # (P,)
+    status: Status
+    psnr_96: float
+    psnr_400: float
+    alive_400: float
+    grown: Floats  # (H, W, 4) at step 96 of rollout seed 0
+    losses: list[float]  # of every training step of the attempt that is kept
+    train_steps: int  # of all attempts
+    attempts: int
+    wall_s: float  # its share of the time that its cohort took
+    score: float  # dB, what the gate weighs
+
+
+def train(
+    jobs: Iterable[Job],
+    regime: Regime,
+    engine: Engine,
+    cohort_size: int = 8,
+    watch: Watcher | None = None,
+) -> Iterator[Fit]:
+    """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
+
+    All targets must have one height, width and number of trained channels. A fit that never passes
+    the gate is yielded too, with the status that says so and the best of its attempts. If ``watch``
+    ends the training, the NCAs in work are judged as they are, and jobs that have not begun are
+    not.
+    """
+    queue = iter(jobs)
+    first = next(queue, None)
+    if first is None:
+        return
+    waiting = itertools.chain([first], queue)
+    cohort = Cohort(regime, engine, *first.target.trained.shape)
+    failed: dict[str, Fit] = {}  # the best failed attempt of NCAs that are trying again
+    while True:
+        while len(cohort.members) < cohort_size and (job := next(waiting, None)) is not None:
+            cohort.add(Member(job))
+        if not cohort.members:
+            return
+        cohort.step()
+        stop = watch is not None and watch(cohort)
+        yield from _judge(cohort, failed, stop)
+        if stop:
+            return
+
+
+def next_move(
+    status: Status, step: int, attempt: int, regime: Regime
+) -> Literal["finish", "go on", "retry"]:
+    """What a judged NCA does next: after ``step`` training steps of its ``attempt``, from 0."""
+    if status == "ok":
+        return "finish"
+    if status == "below_gate" and step < regime.steps + regime.extra_steps:
+        return "go on"
+    return "retry" if attempt + 1 < regime.attempts else "finish"
+
+
+def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
+    """After a training step: yield the NCAs that are done, and restart those that failed.
+
+    With ``stop`` all of them are done.
+    """
+    regime = cohort.regime
+    chosen = np.arange(len(cohort.members)) if stop else _due(cohort)
+    if not len(chosen):
+        return
+    began = time.perf_counter()
+    members = [cohort.members[k] for k in chosen]
+    weights = cohort.weights[chosen]
+    quality = measure(
+        cohort.engine,
+        weights,
+        cohort.seeds[chosen],
+        cohort.targets[chosen],
+        rollout_keys(0, len(chosen)),
+    )
+    statuses = verdict(quality, weights, regime.gate)
+    share = (time.perf_counter() - began) / len(chosen)
+    staying = np.ones(len(cohort.members), bool)
+    again = []
+    for i, (k, member, status) in enumerate(zip(chosen, members, statuses, strict=True)):
+        member.wall_s += share
+        move = "finish" if stop else next_move(status, member.step, member.attempt, regime)
+        if move == "go on":
+            continue
+        staying[k] = False
+        fit = _better(
+            _fit(member, weights[i], status, quality, i, regime), failed.pop(member.job.id, None)
+        )
+        if move == "finish":
+            yield fit
+        else:
+            failed[member.job.id] = fit
+            again.append(Member(member.job, attempt=member.attempt + 1))
+    cohort.keep(staying)
+    for member in again:
+        cohort.add(member)
+
+
+def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
+    """Which members to judge now: budget spent, diverged, or a check says that they are done."""
+    regime, gate = cohort.regime, cohort.regime.gate
+    ends = (regime.steps, regime.steps + regime.extra_steps)
+    steps = np.array([member.step for member in cohort.members])
+    broken = ~np.isfinite([member.losses[-1] for member in cohort.members])
+    due = broken | np.isin(steps, ends)
+    checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
+    if len(checked) and np.isfinite(gate.stop_96):
+        seeds = [cohort.members[k].job.rng_seed for k in checked]
+        keys = fold(np.array(seeds, np.uint64), Stream.CHECK, steps[checked])[:, None]
+        quality = measure(
+            cohort.engine,
+            cohort.weights[checked],
+            cohort.seeds[checked],
+            cohort.targets[checked],
+            keys,
+            enough_at_96=gate.stop_96,
+            to_400=gate.stop_400 is not None,
+        )
+        due[checked] = quality.reaches(gate.stop_96, gate.stop_400) | (quality.alive_96 == 0)
+    return np.flatnonzero(due)
+
+
+def _fit(
+    member: Member, weights: Floats, status: Status, quality: Quality, i: int, regime: Regime
+) -> Fit:
+    """Attempt ``member`` as a fit; ``i`` is its row in ``quality``."""
+    return Fit(
+        job=member.job,
+        weights=weights,
+        status=status,
+        psnr_96=float(quality.psnr_96[i]),
+        psnr_400=float(quality.psnr_400[i]),
+        alive_400=float(quality.alive_400[i]),
+        grown=quality.grown[i],
+        losses=member.losses,
+        train_steps=member.step,
+        attempts=1,
+        wall_s=member.wall_s,
+        score=float(quality.score(regime.gate)[i]),
+    )
+
+
+def _better(fit: Fit, earlier: Fit | None) -> Fit:
+    """The better of two attempts at one NCA, with the work of both."""
+    if earlier is None:
+        return fit
+    rank = ("diverged", "dead", "below_gate", "ok")
+    best = max(fit, earlier, key=lambda f: (rank.index(f.status), f.score))
+    return dataclasses.replace(
+        best,
+        train_steps=fit.train_steps + earlier.train_steps,
+        attempts=fit.attempts + earlier.attempts,
+        wall_s=fit.wall_s + earlier.wall_s,
+    )

@@ -1,0 +1,224 @@
+"""Both engines against the plain NCA: losses, all four gradients and final states."""
+
+import numpy as np
+import plain
+import pytest
+import torch
+
+from nca_zoo.automaton import noise, rule
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import make_engine
+from nca_zoo.life.engines.dense import DenseEngine
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.pictures.targets import make_target
+
+
+@pytest.fixture(params=["sparse", "dense"])
+def engine(request):
+    return SparseEngine() if request.param == "sparse" else DenseEngine()
+
+
+def keys_for(k, b):
+    return noise.fold(np.arange(1, k * b + 1, dtype=np.uint64).reshape(k, b), 5)
+
+
+def masks(key, steps, shape):
+    return [noise.fire_mask(key, t, *shape) for t in range(steps)]
+
+
+def relative(found, expected):
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+def check(engine, weights, states, targets, steps, every_step=False, tolerance=1e-5):
+    """Compare one call of an engine with the plain NCA, example by example."""
+    k, b, *shape = states.shape[:4]
+    keys = keys_for(k, b)
+    found = engine.gradients(weights, states, targets, keys, steps, every_step)
+    for nca in range(k):
+        total = np.zeros(rule.N_PARAMS)
+        for example in range(b):
+            fires = masks(keys[nca, example], steps[nca], shape)
+            loss, gradients, final = plain.rollout(
+                weights[nca], states[nca, example], fires, targets[nca], every_step
+            )
+            assert found.losses[nca, example] == pytest.approx(loss, rel=tolerance)
+            np.testing.assert_allclose(
+                found.states[nca, example], final, rtol=0, atol=1e-4 * max(1, np.abs(final).max())
+            )
+            total += np.concatenate([g.ravel() for g in gradients]) / b
+        for name, part in rule.param_slices().items():
+            assert relative(found.gradients[nca, part], total[part]) < tolerance, name
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Targets of a 0, a 1 and an 8."""
+    _, pictures = load_pictures("digits", [0, 1, 8], 1, tmp_path_factory.mktemp("data"))
+    return [make_target(picture.pixels) for picture in pictures]
+
+
+def seeds_of(targets, batch):
+    states = [rule.seed_state(*t.rgba.shape[:2], t.seed_row, t.seed_col) for t in targets]
+    return np.repeat(np.stack(states)[:, None], batch, axis=1)
+
+
+def test_digits_from_their_seeds(engine, digits, lively_weights):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2, 3)])
+    targets = np.stack([target.rgba for target in digits])
+    check(engine, weights, seeds_of(digits, 1), targets, np.array([64, 80, 96]))
+
+
+@pytest.mark.parametrize("start", ["grown", "damaged", "noise"])
+def test_other_start_states(engine, digits, lively_weights, start):
+    weights = np.stack([lively_weights(seed) for seed in (4, 5)])
+    targets = np.stack([target.rgba for target in digits[:2]])
+    states = engine.rollout(weights, seeds_of(digits[:2], 2), keys_for(2, 2), 0, 40)
+    if start == "damaged":
+        states[:, :, 8:15, 10:20] = 0
+    if start == "noise":  # everything at once: dead cells that hold something, and alpha above 1
+        draws = noise.uniform(6, states.size).reshape(states.shape)
+        states = (0.6 * draws - 0.4).astype(np.float32)
+        states[:, 1] *= 4
+    check(engine, weights, states, targets, np.array([30, 41]))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 17), (16, 9), (33, 31)])
+def test_other_grids(engine, lively_weights, shape):
+    height, width = shape
+    weights = lively_weights(7)[None]
+    states = rule.seed_state(height, width, height // 2, 0)[None, None]
+    targets = noise.uniform(8, height * width * 4).reshape(1, height, width, 4).astype(np.float32)
+    check(engine, weights, states, targets, np.array([33]))
+
+
+def test_loss_over_every_step(engine, digits, lively_weights):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    targets = np.stack([target.rgba for target in digits[1:]])
+    check(engine, weights, seeds_of(digits[1:], 2), targets, np.array([20, 33]), every_step=True)
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_alpha_alone(engine, digits, lively_weights, every_step):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    targets = np.stack([target.rgba[..., 3:] for target in digits[1:]])
+    steps = np.array([20, 33])
+    check(engine, weights, seeds_of(digits[1:], 2), targets, steps, every_step)
+
+
+def test_a_target_of_two_channels_is_refused(digits, lively_weights):
+    targets = np.stack([target.rgba[..., 2:] for target in digits[:1]])
+    states, weights = seeds_of(digits[:1], 1), lively_weights(1)[None]
+    with pytest.raises(ValueError, match="targets: expected"):
+        SparseEngine().gradients(weights, states, targets, keys_for(1, 1), np.array([3]))
+
+
+def flaring_weights():
+    """Weights (P,) under which alpha falls in and beside living cells, and rises elsewhere."""
+    w = rule.unflatten(np.zeros((1, rule.N_PARAMS), np.float32))
+    for unit, (filter_, sign) in enumerate([(0, 1), (1, 1), (1, -1), (2, 1), (2, -1)]):
+        w["W1"][0, unit, filter_ * 16 + rule.ALPHA] = sign
+        w["W2"][0, rule.ALPHA, unit] = -10
+    w["b2"][0, rule.ALPHA] = 0.5
+    return rule.flatten(w)[0]
+
+
+def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours(engine):
+    """The second alive mask sees the updates of dead cells, which a sparse engine never lists."""
+    weights = flaring_weights()
+    states = np.repeat(rule.seed_state(9, 9, 4, 4)[None], 20, axis=0)[None]
+    states[..., 4:] += 0.5  # something to lose
+    keys = keys_for(1, 20)
+    found = engine.rollout(weights[None], states, keys, 0, 2)
+    saved = 0
+    for example in range(20):
+        state = states[0, example].astype(np.float64)
+        for t in range(2):
+            fire = noise.fire_mask(keys[0, example], t, 9, 9)
+            living_only = rule.step(weights, state, fire & rule.alive(state))
+            state = rule.step(weights, state, fire)
+            saved += np.count_nonzero((state != living_only).any(axis=-1))
+        np.testing.assert_allclose(found[0, example], state, rtol=0, atol=1e-5)
+    assert saved > 20  # otherwise this test shows nothing
+
+
+def test_rollout_continues_where_it_stopped(engine, lively_weights):
+    weights, keys = lively_weights(9)[None], keys_for(1, 2)
+    states = np.repeat(rule.seed_state(12, 12, 6, 6)[None, None], 2, axis=1)
+    whole = engine.rollout(weights, states, keys, 0, 50)
+    half = engine.rollout(weights, states, keys, 0, 20)
+    assert np.array_equal(engine.rollout(weights, half, keys, 20, 30), whole)
+
+
+def test_a_dead_grid_stays_dead_and_has_no_gradient(engine, lively_weights):
+    weights = lively_weights(9)[None]
+    found = engine.gradients(
+        weights,
+        np.zeros((1, 1, 8, 8, 16), np.float32),
+        np.ones((1, 8, 8, 4), np.float32),
+        keys_for(1, 1),
+        np.array([10]),
+    )
+    assert found.losses[0, 0] == 1
+    assert not found.states.any()
+    assert not found.gradients.any()
+
+
+def test_nan_in_one_nca_touches_no_other(engine, digits, lively_weights):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    targets = np.stack([target.rgba for target in digits[:2]])
+    states, keys, steps = seeds_of(digits[:2], 2), keys_for(2, 2), np.array([20, 20])
+    healthy = engine.gradients(weights, states, targets, keys, steps)
+    weights[0, 6144 + 128 :] = np.nan  # W2 and b2
+    sick = engine.gradients(weights, states, targets, keys, steps)
+    assert np.array_equal(sick.gradients[1], healthy.gradients[1])
+    assert np.array_equal(sick.losses[1], healthy.losses[1])
+
+
+def test_sparse_results_do_not_depend_on_threads_or_company(digits, lively_weights):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2, 3)])
+    targets = np.stack([target.rgba for target in digits])
+    arguments = (weights, seeds_of(digits, 3), targets, keys_for(3, 3), np.array([64, 70, 96]))
+    one, two = SparseEngine().gradients(*arguments), SparseEngine(threads=2).gradients(*arguments)
+    alone = SparseEngine().gradients(*(argument[1:2] for argument in arguments))
+    assert np.array_equal(one.gradients, two.gradients)
+    assert np.array_equal(one.states, two.states)
+    assert np.array_equal(one.gradients[1:2], alone.gradients)
+
+
+def test_dense_in_float64_is_exact(digits, lively_weights):
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    targets = np.stack([target.rgba for target in digits[:2]])
+    exact = DenseEngine(dtype=torch.float64)
+    check(exact, weights, seeds_of(digits[:2], 2), targets, np.array([64, 96]), tolerance=1e-11)
+
+
+def test_the_start_states_are_left_alone(engine, digits, lively_weights):
+    states = seeds_of(digits[:1], 1)
+    before = states.copy()
+    engine.rollout(lively_weights(1)[None], states, keys_for(1, 1), 0, 5)
+    target = digits[0].rgba[None]
+    engine.gradients(lively_weights(1)[None], states, target, keys_for(1, 1), np.array([5]))
+    assert np.array_equal(states, before)
+
+
+def test_engines_by_name():
+    assert make_engine().name == "sparse"
+    assert make_engine("dense").name == "dense"
+    with pytest.raises(ZooError, match="no engine is called 'fast'"):
+        make_engine("fast")
+    with pytest.raises(ZooError, match="CPU only"):
+        make_engine("sparse", device="cuda")
+    with pytest.raises(ZooError, match="cannot use the device"):
+        make_engine("dense", device="cuda:99")
+
+
+def test_wrong_shapes_never_reach_compiled_code(lively_weights):
+    states = rule.seed_state(8, 8, 4, 4)[None, None]
+    with pytest.raises(
+        ValueError, match=r"weights: expected .*\(1, 8336\), found float32 \(8335,\)"
+    ):
+        SparseEngine().rollout(lively_weights(1)[:-1], states, keys_for(1, 1), 0, 5)
+    with pytest.raises(ValueError, match="keys"):
+        SparseEngine().rollout(lively_weights(1)[None], states, np.array([[1]]), 0, 5)

@@ -1,0 +1,105 @@
+"""The house rules: data flows one way, one idea a file, help is fast."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nca_zoo_cli.main import group
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "nca_zoo"
+MOST_FILES, MOST_LINES = 15, 400  # of a room, of a file
+
+
+def test_a_room_imports_only_from_those_below_it():
+    """The contracts in pyproject.toml, as import-linter sees them."""
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_rooms_have_few_files_and_say_what_they_are_for():
+    rooms = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    assert len(rooms) > 10
+    for room in rooms:
+        assert len(list(room.glob("*.py"))) <= MOST_FILES, room
+        text = ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+        assert text is not None, room
+        assert len(text.split()) > 15, room
+
+
+def test_tests_stand_in_rooms_of_the_same_names():
+    rooms = {path.parent.name for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    assert rooms - {"cli", "repository"} <= {path.name for path in PACKAGE.iterdir()}
+
+
+def test_one_idea_a_file():
+    files = [p for name in ("nca_zoo", "cli", "tests") for p in (REPOSITORY / name).rglob("*.py")]
+    known = {"test_probe.py", "test_zoo_damage.py"}
+    long = {path.name for path in files if len(path.read_text().splitlines()) > MOST_LINES}
+    assert long <= known
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "info --help",
+        "show --help",
+        "probe --help",
+        "fit --help",
+        "draw --help",
+        "dynamics --help",
+        "mix survey --help",
+    ],
+)
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys; from nca_zoo_cli.main import group\n"
+        f"try: group({command.split()!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numba', 'sklearn', 'h5py', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("module", ["zoofile", "probe", "rollout", "viewer.video", "verify"])
+def test_reading_a_zoo_never_imports_torch(module):
+    code = f"import sys, nca_zoo.{module}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_wrong_usage_exits_with_2():
+    assert CliRunner().invoke(group, ["nonsense"]).exit_code == 2
+    assert CliRunner().invoke(group, ["show"]).exit_code == 2
+
+
+def test_the_package_opens_zoos_without_importing_anything_else():
+    code = "import sys, nca_zoo; assert 'h5py' not in sys.modules; nca_zoo.open"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_without_torch_what_needs_it_says_so(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from nca_zoo_cli.main import group; "
+        f"group(['build', '--engine', 'dense', '--out', {str(tmp_path / 'zoo.h5')!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("Error: this needs torch, which")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_what_makes_and_shows_a_zoo_never_imports_torch():
+    code = (
+        "import sys; from nca_zoo_cli import build, explore; "
+        "import nca_zoo.building.build, nca_zoo.training.trainer, nca_zoo.life.engines.sparse; "
+        "import nca_zoo.building.workers; "
+        "import nca_zoo.explorer.server; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

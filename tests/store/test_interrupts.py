@@ -1,0 +1,51 @@
+import signal
+import threading
+
+import pytest
+
+from nca_zoo.store.interrupts import finishing
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_the_block(number):
+    done, heard = [], []
+    before = signal.signal(number, lambda *_: heard.append(len(done)))
+    try:
+        with finishing():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            done.append("written")
+            assert heard == []
+        assert heard == [1]
+        signal.raise_signal(number)
+        assert heard == [1, 1]
+    finally:
+        signal.signal(number, before)
+
+
+def test_ctrl_c_is_still_ctrl_c():
+    done = []
+    with pytest.raises(KeyboardInterrupt), finishing():
+        signal.raise_signal(signal.SIGINT)
+        done.append("written")
+    assert done
+
+
+def test_an_error_goes_first_and_handlers_come_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ZeroDivisionError), finishing():
+        1 / 0  # noqa: B018
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_on_another_thread_it_does_nothing():
+    done = []
+
+    def work() -> None:
+        with finishing():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done

@@ -1,0 +1,223 @@
+"""Dynamics: measured against plain rollouts, stored as columns, resumed after an interruption."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rows import header, record
+
+import nca_zoo
+from nca_zoo.automaton.rule import N_PARAMS, seed_state
+from nca_zoo.errors import ZooError
+from nca_zoo.life import dynamics
+from nca_zoo.life.dynamics import COST, Case, columns, measure
+from nca_zoo.life.quality import psnr
+from nca_zoo.life.rollout import Damage, rollout, seed_of
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.studies import measuring
+from nca_zoo.studies.forecast import forecast
+from nca_zoo.studies.measuring import measure_zoo, unmeasured
+from nca_zoo_cli.main import group
+
+GRID, N = (9, 8), 6
+PLACE = {"seed_row": 4, "seed_col": 4}
+NAMES = {column.name for column in columns()}
+
+
+@pytest.fixture
+def path(tmp_path, lively_weights):
+    """Six lively NCAs, the last of them diverged."""
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        for i in range(N):
+            weights = lively_weights(i) if i < N - 1 else np.full(N_PARAMS, np.nan, np.float32)
+            status = "ok" if i < N - 1 else "diverged"
+            writer.add([record(i, GRID, weights=weights, status=status, **PLACE)])
+    return tmp_path / "zoo.h5"
+
+
+def seen(state):
+    return np.clip(state[..., :4].astype(float), 0, 1)
+
+
+def far(one, other):
+    return ((seen(one) - seen(other)) ** 2).mean()
+
+
+def test_measures_what_rollouts_one_by_one_show(path):
+    zoo = open_zoo(path)
+    row, seeds = 1, 3
+    found = measure(dynamics.case_of(zoo, row), seeds)
+    weights, start, target = zoo.weights[row], seed_of(zoo, row), zoo.target[row] / np.float32(255)
+    expected = {name: [] for name in NAMES - {COST, "spread_96"}}
+    grown = []
+    for seed in range(seeds):
+        states = dict(rollout(weights, start, 1000, seed))
+        wounded = dict(rollout(weights, start, 192, seed, damage=[Damage(96)]))
+        grown.append(seen(states[96]))
+        at_96 = psnr(states[96][..., :4], target)
+        first = next(t for t in range(1, 97) if psnr(states[t][..., :4], target) >= at_96 - 3)
+        lost, missing = far(wounded[96], states[96]), far(wounded[192], states[192])
+        one = {
+            "steps_to_grow": first,
+            "drift_400": far(states[400], states[96]) ** 0.5,
+            "drift_1000": far(states[1000], states[96]) ** 0.5,
+            "psnr_1000": psnr(states[1000][..., :4], target),
+            "alive_1000": nca_zoo.automaton.rule.alive(states[1000]).mean(),
+            "psnr_wounded": psnr(wounded[96][..., :4], target),
+            "psnr_healed": psnr(wounded[192][..., :4], target),
+            "recovery": max(-1, 1 - missing / lost),
+        }
+        for name, value in one.items():
+            expected[name].append(value)
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(np.mean(values), rel=1e-4, abs=1e-5), name
+    spread = np.sqrt(np.stack(grown).var(axis=0).mean())
+    assert found["spread_96"] == pytest.approx(spread, rel=1e-4)
+    assert found[COST] > 0
+    assert found["drift_400"] > 1e-3  # it moves at all
+
+
+def test_an_nca_that_stands_still():
+    """With no update the seed stays as it is: nothing drifts, and a wound never heals."""
+    seed = seed_state(9, 9, 4, 4, True)
+    still = measure(Case(np.zeros(N_PARAMS, np.float32), seed, seed[..., :4].copy()), seeds=2)
+    assert still["steps_to_grow"] == 1
+    assert still["drift_400"] == still["drift_1000"] == still["spread_96"] == 0
+    assert still["psnr_1000"] == 100
+    assert still["recovery"] == 0
+    one_value_lost = 10 * np.log10(9 * 9 * 4)  # of the seed, only alpha can be seen
+    assert still["psnr_healed"] == still["psnr_wounded"] == pytest.approx(one_value_lost)
+
+
+def test_without_a_target_only_what_needs_none_is_measured(lively_weights):
+    seed = seed_state(9, 9, 4, 4, True)
+    blind = measure(Case(lively_weights(0), seed, seed[..., :4].copy(), judged=False), seeds=1)
+    unknown = {name for name, value in blind.items() if np.isnan(value)}
+    assert unknown == {"steps_to_grow", "psnr_wounded", "psnr_healed", "psnr_1000"}
+
+
+def test_results_become_columns_that_everyone_sees(path):
+    before = {name: open_zoo(path).column(name) for name in open_zoo(path).columns}
+    assert measure_zoo(path, seeds=2, jobs=2) == N - 1
+    zoo = open_zoo(path)
+    assert set(zoo.frame().columns) >= NAMES
+    for name, values in before.items():
+        np.testing.assert_array_equal(zoo.column(name), values)
+    for row in range(N - 1):
+        again = measure(dynamics.case_of(zoo, row), 2)
+        for name in NAMES - {COST}:
+            assert zoo.column(name)[row] == np.float32(again[name]), name
+    assert np.isnan(zoo.drift_400[N - 1])  # diverged
+    assert measure_zoo(path, seeds=2) == 0  # nothing is left to do
+    assert [entry.name for entry in path.parent.iterdir()] == ["zoo.h5"]
+
+
+def test_goes_on_after_an_interruption(path, monkeypatch):
+    whole = dict(measuring.measure_all(open_zoo(path), list(range(N - 1)), 1, 1))
+
+    def cut_short(zoo, rows, seeds, jobs):
+        for row in rows[:2]:
+            yield row, whole[row]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(measuring, "measure_all", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            measure_zoo(path, seeds=1)
+    assert unmeasured(open_zoo(path), 1) == [2, 3, 4]
+    asked = []
+    assert measure_zoo(path, seeds=1, progress=lambda *counts: asked.append(counts)) == 3
+    assert asked[-1] == (3, 3)
+    for row, values in whole.items():
+        assert open_zoo(path).drift_1000[row] == np.float32(values["drift_1000"])
+
+
+def test_a_zoo_that_grew_is_measured_on(path, lively_weights):
+    measure_zoo(path, seeds=1)
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(11, GRID, weights=lively_weights(11), **PLACE)])
+    zoo = open_zoo(path)
+    assert unmeasured(zoo, 1) == [zoo.index("2-003")]
+    assert measure_zoo(path, seeds=1) == 1
+
+
+def test_other_settings_are_refused_unless_all_is_measured_again(path):
+    measure_zoo(path, seeds=1)
+    with pytest.raises(ZooError, match=r"was measured otherwise .*--again"):
+        measure_zoo(path, seeds=2)
+    assert measure_zoo(path, seeds=2, again=True) == N - 1
+
+
+def test_a_zoo_that_is_being_written_is_left_alone(path):
+    with ZooWriter(path, header()), pytest.raises(ZooError, match="being written already"):
+        measure_zoo(path, seeds=1)
+
+
+# A forecast reads numbers that are known to be, or not to be, in the weights.
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """Sixty NCAs; ``drift_400`` is written in a direction of the weights, ``recovery`` nowhere."""
+    path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
+    rng = np.random.default_rng(1)
+    amount, luck = rng.normal(size=(2, 60)).astype(np.float32)
+    direction = rng.normal(size=N_PARAMS).astype(np.float32)
+    own_starts = replace(header(), init_weights=np.zeros(0, np.float32))
+    with ZooWriter(path, own_starts) as writer:
+        rows = [record(i) for i in range(60)]
+        for row, x in zip(rows, amount, strict=True):
+            row["weights"] = 0.1 * row["weights"] + x * direction
+        writer.add(rows)
+    order = {nca_id: i for i, nca_id in enumerate(row["id"] for row in rows)}
+    zoo = open_zoo(path)
+    where = [order[nca_id] for nca_id in zoo.id]
+    with ZooWriter(path, own_starts) as writer:
+        column = {c.name: c for c in columns()}
+        values = {"drift_400": amount, "recovery": luck, COST: np.full(60, 0.5, np.float32)}
+        writer.measure({column[name]: v[where] for name, v in values.items()})
+    return path
+
+
+def test_predicts_what_the_weights_hold_and_nothing_else(known):
+    found = forecast(open_zoo(known), folds=3, jobs=1)
+    r2 = {(row.quantity, row.feature): row.r2 for row in found.rows}
+    assert {row.quantity for row in found.rows} == {"drift_400", "recovery"}  # COST is no question
+    assert r2["drift_400", "weights"] > 0.9
+    assert r2["drift_400", "pixels"] < 0.3
+    assert r2["drift_400", "shuffled"] < 0.3
+    assert r2["recovery", "weights"] < 0.3
+    gains = {gain.quantity: gain for gain in found.gains}
+    assert gains["drift_400"].low > 0.5
+    assert gains["recovery"].low < 0.1
+    assert found.simulate_cpu_s == 0.5
+    assert 0 < found.read_cpu_s < found.train_cpu_s
+
+
+def test_nothing_measured_is_one_line(path):
+    with pytest.raises(ZooError, match="nothing was measured that differs"):
+        forecast(open_zoo(path))
+
+
+def test_the_command_measures_and_says_so(path):
+    call = ["dynamics", "--zoo", str(path), "--seeds", "1", "--measure-only"]
+    text = CliRunner().invoke(group, call).output
+    assert f"{N - 1} NCAs measured now" in text
+    assert "drift_1000" in text
+    found = json.loads(CliRunner().invoke(group, [*call, "--json"]).stdout)
+    assert found["measured_now"] == 0
+    drift = found["columns"]["drift_400"]
+    assert drift["median"] == pytest.approx(np.median(open_zoo(path).drift_400[: N - 1]))
+
+
+def test_the_command_predicts(known, monkeypatch):
+    monkeypatch.setattr(measuring, "measure_zoo", lambda *settings: 0)
+    call = ["dynamics", "--zoo", str(known), "--predict", "drift_400", "--folds", "2"]
+    monkeypatch.setattr("nca_zoo_cli.dynamics.summary", lambda zoo: {})
+    result = CliRunner().invoke(group, call)
+    assert result.exit_code == 0, result.output
+    assert "drift_400       weights" in result.output
+    assert "Simulating takes 0.50 s" in result.output

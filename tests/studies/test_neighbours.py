@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rows import header, record
+
+from nca_zoo.errors import ZooError
+from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.store.zoofile import Zoo, open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.studies.neighbours import LOOKS, neighbours
+from nca_zoo.symmetry import group as symmetry
+from nca_zoo_cli.main import group
+
+PLACE = {"seed_row": 4, "seed_col": 4}
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, lively_weights) -> Zoo:
+    """0-000; 1-000, the same scrambled by a symmetry; 2-000, the same nudged; and strangers."""
+    first = lively_weights(0)
+    scrambled = symmetry.act(symmetry.random_element(5), first.astype(float)).astype(np.float32)
+    nudged = first + np.float32(1e-3)
+    weights = [first, scrambled, nudged, *(lively_weights(s) for s in (1, 2, 3))]
+    rows = [record(i, (9, 9), weights=w, **PLACE) for i, w in enumerate(weights)]
+    rows[5]["status"] = "below_gate"
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add(rows)
+    return open_zoo(tmp_path / "zoo.h5")
+
+
+def test_a_scrambled_copy_is_near_when_aligned_and_in_what_it_does_alone(zoo: Zoo) -> None:
+    nearest = neighbours(zoo, "0-000", count=9).nearest
+    assert nearest["weights"][0].id == "2-000"
+    assert nearest["weights"][-1].id == "1-000"
+    assert nearest["behaviour"][0].id == "1-000"
+    assert nearest["behaviour"][0].distance < 1e-6
+    aligned = {near.id: near.distance for near in nearest["aligned"]}
+    assert aligned["1-000"] < 0.05 * {n.id: n.distance for n in nearest["weights"]}["1-000"]
+
+
+def test_behaviour_is_what_rollouts_one_by_one_show(zoo: Zoo) -> None:
+    found = {n.id: n.distance for n in neighbours(zoo, "0-000", 9, seed=7).nearest["behaviour"]}
+    seen = {}
+    for nca_id in ("0-000", "0-001"):
+        row = zoo.index(nca_id)
+        states = dict(rollout(zoo.weights[row], seed_of(zoo, row), LOOKS[-1], 7))
+        seen[nca_id] = np.stack([np.clip(states[look][..., :4], 0, 1) for look in LOOKS])
+    assert found["0-001"] == pytest.approx(((seen["0-000"] - seen["0-001"]) ** 2).mean(), rel=1e-5)
+
+
+def test_failed_fits_and_the_one_itself_stay_out(zoo: Zoo) -> None:
+    found = neighbours(zoo, "0-000", 9)
+    assert found.n == 4
+    assert {n.id for n in found.nearest["weights"]} == set(zoo.id) - {"0-000", "2-001"}
+    assert neighbours(zoo, "0-000", 9, all_fits=True).n == 5
+
+
+def test_an_unknown_id_names_the_nearest(zoo: Zoo) -> None:
+    with pytest.raises(ZooError, match="no NCA '0-00'; the nearest are"):
+        neighbours(zoo, "0-00")
+
+
+def test_the_command_prints_a_table_and_the_same_as_json(zoo: Zoo) -> None:
+    call = ["neighbours", "0-000", "--zoo", str(zoo.path), "--count", "2"]
+    printed = CliRunner().invoke(group, call)
+    assert printed.exit_code == 0, printed.output
+    assert "Nearest to 0-000 (class 0) of 4 NCAs" in printed.output
+    found = json.loads(CliRunner().invoke(group, [*call, "--json"]).stdout)
+    assert list(found["nearest"]) == ["weights", "aligned", "behaviour"]
+    assert all(near["id"] in printed.output for near in found["nearest"]["aligned"])

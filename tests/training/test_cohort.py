@@ -1,0 +1,167 @@
+"""Training steps against a recipe written out in torch, and the pool and damage by hand."""
+
+import dataclasses
+
+import numpy as np
+import plain
+import pytest
+import torch
+
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import fire_mask, uniform
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.targets import Target
+from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.init import Init
+from nca_zoo.training.regime import REGIMES
+
+SIDE = 9
+
+
+def job(name: str, lively_weights, seed: int = 1, channels: int = 4) -> Job:
+    picture = np.zeros((SIDE, SIDE, 4), np.float32)
+    picture[2:7, 3:6] = uniform(seed, 60).reshape(5, 3, 4).round(1)
+    target = Target(picture, 4, 4, channels)
+    return Job(name, target, Init("shared", lively_weights(seed)), rng_seed=seed)
+
+
+class Spy(SparseEngine):
+    """The sparse engine, remembering its calls and answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.answers = [], []
+
+    def gradients(self, weights, states, targets, keys, steps, every_step=False):
+        answer = super().gradients(weights, states, targets, keys, steps, every_step)
+        self.calls.append((weights.copy(), states.copy(), keys, steps))
+        self.answers.append(answer)
+        return answer
+
+
+def cohort_of(regime, jobs):
+    cohort = Cohort(regime, Spy(), *jobs[0].target.trained.shape)
+    for one in jobs:
+        cohort.add(Member(one))
+    return cohort
+
+
+@pytest.mark.parametrize("channels", [4, 1])
+@pytest.mark.parametrize("name", ["growing", "writeup"])
+def test_training_is_the_recipe_written_out_in_torch(lively_weights, name, channels):
+    """Gradient by autograd, normalised per tensor or not, torch's Adam and schedules."""
+    regime = dataclasses.replace(REGIMES[name], batch=2, decay_at=2)
+    cohort = cohort_of(regime, [job("a", lively_weights, channels=channels)])
+    for _ in range(4):
+        cohort.step()
+
+    target = cohort.members[0].job.target.rgba[..., 4 - channels :]
+    params = plain.tensors(lively_weights(1))
+    adam = torch.optim.Adam(params, lr=regime.lr)
+    if name == "growing":
+        schedule = torch.optim.lr_scheduler.StepLR(adam, 2, 0.1)
+    else:
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 2)
+    for step in range(4):
+        if name == "writeup" and step == 2:
+            break  # torch's cosine climbs again after its half period; ours stays at 0
+        _, states, keys, steps = cohort.engine.calls[step]
+        flat = np.concatenate([p.detach().numpy().ravel() for p in params])
+        gradients = [torch.zeros_like(p) for p in params]
+        for example in range(2):
+            fires = [fire_mask(keys[0, example], t, SIDE, SIDE) for t in range(steps[0])]
+            _, found, _ = plain.rollout(
+                flat, states[0, example], fires, target, every_step=name == "writeup"
+            )
+            for total, one in zip(gradients, found, strict=True):
+                total += torch.tensor(one) / 2
+        for p, gradient in zip(params, gradients, strict=True):
+            p.grad = gradient / (gradient.norm() + 1e-8) if name == "growing" else gradient
+        adam.step()
+        schedule.step()
+    expected = np.concatenate([p.detach().numpy().ravel() for p in params])
+    np.testing.assert_allclose(cohort.weights[0], expected, rtol=0, atol=2e-4)
+    moved = np.abs(expected - lively_weights(1)).max()
+    assert moved > 2e-3
+
+
+def test_ca_steps_are_drawn_evenly_from_64_to_96(lively_weights):
+    regime = dataclasses.replace(REGIMES["growing"], batch=1)
+    cohort = cohort_of(regime, [job(str(i), lively_weights, i + 1) for i in range(5)])
+    keys = np.arange(40_000, dtype=np.uint64)
+    drawn = 64 + (uniform(keys, 1)[:, 0] * 33).astype(int)
+    assert set(drawn) == set(range(64, 97))
+    for _ in range(3):
+        cohort.step()
+    steps = np.concatenate([call[3] for call in cohort.engine.calls])
+    assert steps.min() >= 64
+    assert steps.max() <= 96
+    assert len(set(steps)) > 5
+
+
+def test_growing_starts_every_example_from_the_seed(lively_weights):
+    cohort = cohort_of(REGIMES["growing"], [job("a", lively_weights)])
+    cohort.step()
+    cohort.step()
+    seed = rule.seed_state(SIDE, SIDE, 4, 4)
+    for _, states, _, _ in cohort.engine.calls:
+        assert (states == seed).all()
+
+
+@pytest.mark.parametrize("channels", [4, 1])
+def test_persistent_replaces_the_worst_by_the_seed_and_writes_back(lively_weights, channels):
+    regime = dataclasses.replace(REGIMES["persistent"], batch=3, pool=5, lr=2e-4)  # none dies
+    jobs = [job(name, lively_weights, seed, channels) for name, seed in (("a", 1), ("b", 2))]
+    cohort = cohort_of(regime, jobs)
+    for step in range(4):
+        if channels == 1:  # what nobody sees must not decide which is the worst
+            cohort.pools[..., :3] = uniform(step, 10).reshape(2, 5, 1, 1, 1)
+        before = cohort.pools.copy()
+        cohort.step()
+        _, states, _, _ = cohort.engine.calls[-1]
+        finals = cohort.engine.answers[-1].states
+        for k in range(2):
+            np.testing.assert_array_equal(states[k, 0], cohort.seeds[k])
+            changed = [i for i in range(5) if not np.array_equal(before[k, i], cohort.pools[k, i])]
+            assert len(changed) == 3
+            drawn = before[k, changed]
+            seen, wanted = (a[..., 4 - channels : 4] for a in (drawn, jobs[k].target.rgba))
+            errors = ((seen - wanted) ** 2).mean(axis=(1, 2, 3))
+            others = np.delete(drawn, np.argmax(errors), axis=0)
+            for state in states[k, 1:]:  # what was drawn, without its worst
+                assert any(np.array_equal(state, other) for other in others)
+            for final in finals[k]:
+                assert any(np.array_equal(final, entry) for entry in cohort.pools[k])
+
+
+def test_regenerating_damages_the_best_with_a_circle(lively_weights):
+    regime = dataclasses.replace(REGIMES["regenerating"], batch=4, pool=4, damaged=1)
+    cohort = cohort_of(regime, [job("a", lively_weights)])
+    erased = 0
+    for _ in range(6):
+        before = cohort.pools[0].copy()
+        cohort.step()
+        states = cohort.engine.calls[-1][1][0]
+        errors = ((before[..., :4] - cohort.targets[0]) ** 2).mean(axis=(1, 2, 3))
+        best = before[np.argsort(-errors, kind="stable")[-1]]
+        lost = (states[-1] != best).any(axis=-1)
+        assert not states[-1][lost].any()
+        erased += lost.sum()
+        for state in states[1:-1]:
+            assert any(np.array_equal(state, entry) for entry in before)
+    assert erased > 0
+
+
+def test_company_changes_nothing(lively_weights):
+    jobs = [job(str(i), lively_weights, i + 1) for i in range(3)]
+    together = cohort_of(REGIMES["persistent"], jobs)
+    alone = cohort_of(REGIMES["persistent"], jobs[1:2])
+    for _ in range(5):
+        together.step()
+        alone.step()
+    assert np.array_equal(together.weights[1], alone.weights[0])
+    together.keep(np.array([False, True, False]))
+    together.step()
+    alone.step()
+    assert np.array_equal(together.weights[0], alone.weights[0])
+    assert [member.job.id for member in together.members] == ["1"]

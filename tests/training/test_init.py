@@ -1,0 +1,172 @@
+"""Where weights start, and the files that hold a start."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.sources import load_pictures, meta_pictures
+from nca_zoo.pictures.targets import TargetSettings, make_target
+from nca_zoo.training import init
+from nca_zoo.training.init import INITS, META_STARTS, glorot, make_init, read_start, write_start
+from nca_zoo.training.metastart import Recipe, meta_learn
+from nca_zoo.training.regime import REGIMES
+from nca_zoo_cli.metastart import EARLY_ROUNDS
+
+STARTS = Path(init.__file__).parent / "starts"
+PACKAGED = sorted(set(META_STARTS.values()))
+
+
+def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
+    tensors = rule.unflatten(glorot(3))
+    limit = np.sqrt(6 / (48 + 128))
+    assert np.abs(tensors["W1"]).max() <= limit
+    assert tensors["W1"].std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
+    for name in ("b1", "W2", "b2"):
+        assert not tensors[name].any()
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_a_start_depends_on_what_it_should(name):
+    first = make_init(name, "persistent", build_seed=1)
+    same_for_all = np.array_equal(first.weights(5, 0), first.weights(6, 0))
+    assert same_for_all == (name != "independent")
+    assert np.array_equal(first.weights(5, 0), first.weights(5, 0))
+    assert np.array_equal(first.weights(5, 0), first.weights(5, 1)) == same_for_all
+    again = make_init(name, "persistent", build_seed=2)
+    differs = not np.array_equal(first.weights(5, 0), again.weights(5, 0))
+    assert differs == (name == "shared")
+
+
+def test_changing_the_weights_of_a_fit_leaves_the_shared_start_alone():
+    start = make_init("shared", "growing")
+    start.weights(0, 0)[:] = 7
+    assert start.weights(0, 0).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lucky", "growing"), "no start is called 'lucky'"),
+        (("meta", "writeup"), "no meta-learned start ships for the regime 'writeup'; use --init"),
+        (
+            ("meta", "growing", 0, None, "grey"),
+            "ships for the regime 'growing' and --visible grey; use .* `nca-zoo metastart "
+            "--regime growing --visible grey`",
+        ),
+    ],
+)
+def test_a_start_that_does_not_exist(arguments, message):
+    with pytest.raises(ZooError, match=message):
+        make_init(*arguments)
+
+
+def test_a_start_file_round_trips_and_is_checked(tmp_path):
+    path = tmp_path / "mine.npz"
+    write_start(path, glorot(4), {"rounds": 3}, glorot(5))
+    weights, recipe = read_start(path)
+    assert np.array_equal(weights, glorot(4))
+    assert recipe == {"rounds": 3}
+    assert make_init("meta", "writeup", start=path).shared is not None
+    with pytest.raises(ZooError, match="goes with the start 'meta'"):
+        make_init("shared", "growing", start=path)
+    with pytest.raises(ZooError, match="no such start file"):
+        read_start(tmp_path / "other.npz")
+
+    good = path.read_bytes()
+    for broken in (b"", b"PK", good[: len(good) // 2], b"x" * 500):
+        path.write_bytes(broken)
+        with pytest.raises(ZooError, match="not a start file"):
+            read_start(path)
+    np.savez(path, weights=np.zeros(7, np.float32), recipe=np.array("{}"))
+    with pytest.raises(ZooError, match=r"weights are float32 \(7,\)"):
+        read_start(path)
+    np.savez(path, weights=glorot(4), recipe=np.array("[]"))
+    with pytest.raises(ZooError, match="its recipe is no JSON object"):
+        read_start(path)
+    np.savez(path, weights=np.array([{}], object), recipe=np.array("{}"))
+    with pytest.raises(ZooError, match="not a start file"):
+        read_start(path)
+
+
+def test_a_start_goes_by_regime_and_what_is_visible():
+    with (
+        np.load(STARTS / "persistent-grey.npz") as grey,
+        np.load(STARTS / "persistent.npz") as rgba,
+    ):
+        for regime in ("persistent", "regenerating"):
+            alone = make_init("meta", regime, visible="grey")
+            np.testing.assert_array_equal(alone.shared, grey["weights"])
+            np.testing.assert_array_equal(make_init("meta", regime).shared, rgba["weights"])
+    for name in ("shared", "independent"):
+        one, other = (make_init(name, "growing", visible=visible) for visible in ("rgba", "grey"))
+        np.testing.assert_array_equal(one.weights(3, 0), other.weights(3, 0))
+
+
+def test_every_packaged_start_is_used_and_is_there():
+    assert {path.stem for path in STARTS.glob("*")} == set(META_STARTS.values())
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_packaged_starts_say_how_they_were_made(name):
+    regime, _, visible = name.partition("-")
+    _, recipe = read_start(STARTS / f"{name}.npz")
+    assert recipe.get("visible", "") == visible
+    Recipe(**recipe["recipe"])
+    assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
+    assert recipe["pictures"] == 800
+    lr = Recipe(**recipe["recipe"]).lr
+    assert recipe["regime"] == dataclasses.replace(REGIMES[regime], lr=lr).step_settings()
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_packaged_starts_are_what_their_recipe_makes(tmp_path, name):
+    """The first rounds again, and where they lead; only rounding may differ."""
+    with np.load(STARTS / f"{name}.npz") as archive:
+        early, recipe = archive["early"], json.loads(str(archive["recipe"]))
+    settings = TargetSettings(visible=recipe.get("visible", "rgba"))
+    targets = [make_target(picture.pixels, settings) for picture in meta_pictures(tmp_path)]
+    engine, regime = SparseEngine(threads=2), REGIMES[recipe["regime"]["name"]]
+    rounds = meta_learn(targets, regime, engine, Recipe(**recipe["recipe"]))
+    redone = [next(rounds).weights for _ in range(EARLY_ROUNDS)][-1]
+    moved = np.linalg.norm(early - glorot_of(recipe))
+    assert np.linalg.norm(redone - early) < 0.05 * moved
+
+
+def glorot_of(recipe):
+    """Where the recipe began."""
+    return glorot(fold(fold(recipe["recipe"]["seed"], Stream.META), Stream.INIT))
+
+
+def test_meta_pictures_are_in_no_test_split(tmp_path):
+    """Nor in any zoo of up to 400 pictures a class."""
+    learnt = {picture.id for picture in meta_pictures(tmp_path)}
+    _, every = load_pictures("digits", data_dir=tmp_path)
+    assert not learnt & {picture.id for picture in every if picture.split == "test"}
+    _, zoo = load_pictures("digits", per_class=400, data_dir=tmp_path)
+    assert not learnt & {picture.id for picture in zoo}
+    assert len(learnt) == 800
+
+
+def test_a_short_recipe_rebuilds_bit_for_bit_and_helps(tmp_path):
+    """Meta-learning repeats itself exactly, and its start beats the one it began with."""
+    targets = [make_target(picture.pixels[4:24, 4:24]) for picture in meta_pictures(tmp_path)[:40]]
+    recipe = Recipe(rounds=12, tasks=3, first_steps=6, last_steps=8)
+    regime = REGIMES["growing"]
+    first = [done.weights for done in meta_learn(targets, regime, SparseEngine(), recipe)]
+    threaded = [done.weights for done in meta_learn(targets, regime, SparseEngine(2), recipe)]
+    assert np.array_equal(first[-1], threaded[-1])
+    losses = [
+        done.loss
+        for weights in (glorot(1), first[-1])
+        for done in meta_learn(
+            targets[30:], regime, SparseEngine(), Recipe(rounds=1, tasks=5, first_steps=6), weights
+        )
+    ]
+    assert losses[1] < 0.8 * losses[0]
