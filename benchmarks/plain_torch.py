@@ -55,7 +55,7 @@ class PlainTorch:
         steps: npt.NDArray[np.int64],
         every_step: bool = False,
     ) -> Gradients:
-        """See ``Engine.gradients``; the loss is that of the last state only."""
+        """``Engine.gradients``, of plain arrays; the loss is that of the last state only."""
         if every_step:
             raise ValueError("the plain NCA takes the loss of the last state only")
         losses, gradients, finals = [], [], []
@@ -75,7 +75,7 @@ class PlainTorch:
     def rollout(
         self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
     ) -> Floats:
-        """See ``Engine.rollout``."""
+        """``Engine.rollout``, of plain arrays."""
         finals = []
         for k in range(len(weights)):
             state = torch.as_tensor(states[k]).permute(0, 3, 1, 2)

@@ -16,6 +16,7 @@ from report import Report, cores, out_option, spread, tell
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fit_seed, fold
+from nca_zoo.automaton.record import Automata
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.rollout import rollout, seed_of
 from nca_zoo.pictures.sources import load_pictures
@@ -71,11 +72,11 @@ def main(
     if not len(weights):
         raise SystemExit("none of the NCAs passes its gate: nothing to roll out")
     turns = np.arange(many) % len(weights)
-    batch = np.ascontiguousarray(weights[turns]), seeds[turns][:, None].copy()
     keys = fold(fold(0, Stream.ROLLOUT), np.arange(many))[:, None]
+    batch = Automata(np.ascontiguousarray(weights[turns]), seeds[turns], keys)
     ones = range(min(len(weights), 10))
     few = slice(0, len(ones))
-    ends = SparseEngine().rollout(batch[0][few], batch[1][few], keys[few], 0, steps)
+    ends = SparseEngine().rollout(batch[few], batch[few].starts(), 0, steps)
     living = rule.alive(ends).mean()
 
     def one(every: int) -> list[float]:
@@ -92,7 +93,7 @@ def main(
     ]
     for threads in sorted({1, 2, cores()}):
         engine = SparseEngine(threads)
-        taken = seconds(lambda e=engine: e.rollout(*batch, keys, 0, steps), repeats)
+        taken = seconds(lambda e=engine: e.rollout(batch, batch.starts(), 0, steps), repeats)
         rows.append([f"{many} at once", str(threads), *_cells([steps / s for s in taken], many)])
     source = f"the first good of {zoo.name}" if zoo else "digits fitted for this"
     report.say(

@@ -31,6 +31,7 @@ from training_step import recorded
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import fire_mask
 from nca_zoo.life.engines import kernels
+from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.life.engines.tile import ROWS
 from nca_zoo.life.engines.workspace import workspace
 
@@ -118,11 +119,13 @@ def _timed(run: Any) -> float:
 def _examples(call: list[Any], kernel: Any, space: Any) -> float:
     """Seconds that ``kernel`` takes for the examples of a recorded call, one after the other."""
     weights, states, targets, keys, steps = call
+    goals = at_the_end(targets, steps, 1)
+    goal = goals.frames[0], goals.when[0, 0]
     gradient = np.empty(rule.N_PARAMS, np.float32)
     starts = states[0].copy()
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
-        kernel(weights[0], state, targets[0], key, int(steps[0]), False, gradient, space)
+        kernel(weights[0], state, *goal, key, int(steps[0]), gradient, space)
     return time.perf_counter() - began
 
 
@@ -155,7 +158,7 @@ def main(
 ) -> None:
     """Count, time and profile training steps on one thread."""
     report = Report("Roofline", out)
-    space, once = workspace(28, 28, ca_steps), workspace(28, 28, 1)
+    space, once = workspace(28, 28, ca_steps, 1), workspace(28, 28, 1)
     profiler = Profiler(kernels.forward_backward) if profile else None
     total = Counts(0, 0, 0, 0)
     seconds: dict[str, float] = defaultdict(float)

@@ -33,12 +33,13 @@ from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import GROWN_STEP, psnr
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import make_init
-from nca_zoo.training.regime import REGIMES, Gate, Regime
+from nca_zoo.training.regime import REGIMES, Regime
 from nca_zoo.training.trainer import Fit, train
 
 CHECK_EVERY = 10
-DISTILL = Regime("distill", batch=8, lr=2e-3, decay_at=2000, gate=Gate(pass_400=None))
+DISTILL = Regime("distill", batch=8, lr=2e-3, decay_at=2000, gate=gate(stable=False))
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def until(job: Job, regime: Regime, engine: Engine, goal: float, cap: int, limit
         over = seconds > limit or step == cap
         if step % CHECK_EVERY == 0:
             keys = np.full((1, 1), fold(fold(job.rng_seed, Stream.CHECK), step), np.uint64)
-            grown = judge.rollout(cohort.weights, cohort.seeds[:, None], keys, 0, GROWN_STEP)
+            nca = cohort.ncas(keys)
+            grown = judge.rollout(nca, nca.starts(), 0, GROWN_STEP)
             reached = float(psnr(grown[0, 0, ..., :VISIBLE], job.target.rgba))
         if reached >= goal or over:
             break

@@ -28,8 +28,9 @@ import torch
 from plain_torch import PlainTorch
 from report import Report, out_option, tell
 
-from nca_zoo.life.engines import Gradients
+from nca_zoo.life.engines import Automata, Gradients
 from nca_zoo.life.engines.dense import DenseEngine
+from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target
@@ -41,7 +42,14 @@ PAUSE = 0.2  # seconds before each timing
 REPEATS = 3  # a step takes 10 ms: one interruption by the machine would show in the mean
 
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2  # relative; float32 adds up in many orders
-Call = list[Any]  # the arguments of Engine.gradients
+Call = list[Any]  # weights, states, targets, keys and CA steps of one training step
+
+
+def asked(call: Call) -> tuple[Any, ...]:
+    """A call as ``Engine.gradients`` takes it."""
+    weights, states, targets, keys, steps = call
+    goals = at_the_end(targets, steps, states.shape[1])
+    return Automata(weights, states[:, 0], keys), states, goals, steps
 
 
 class Recorder(SparseEngine):
@@ -52,10 +60,11 @@ class Recorder(SparseEngine):
         self.ca_steps = ca_steps
         self.last: Call = []
 
-    def gradients(self, weights, states, targets, keys, steps, every_step=False) -> Gradients:
+    def gradients(self, ncas, states, goals, steps) -> Gradients:
         steps = np.full_like(steps, self.ca_steps)
-        self.last = [np.copy(a) for a in (weights, states, targets, keys, steps)]
-        return super().gradients(weights, states, targets, keys, steps, every_step)
+        targets = goals.frames[:, 0]
+        self.last = [np.copy(a) for a in (ncas.weights, states, targets, ncas.keys, steps)]
+        return super().gradients(ncas, states, at_the_end(targets, steps, states.shape[1]), steps)
 
 
 def recorded(
@@ -86,12 +95,12 @@ def contenders(device: str | None) -> dict[str, tuple[int, Callable[[Call], Grad
     there = {}
     if device is not None:
         away = DenseEngine(device)
-        there = {f"our dense engine on {device}": (1, lambda call: away.gradients(*call))}
+        there = {f"our dense engine on {device}": (1, lambda call: away.gradients(*asked(call)))}
     return {
-        "sparse, 1 thread": (1, lambda call: one.gradients(*call)),
-        "sparse, 2 threads": (1, lambda call: two.gradients(*call)),
-        "our dense engine, 1 thread": (1, lambda call: dense.gradients(*call)),
-        "our dense engine, 2 threads": (2, lambda call: dense.gradients(*call)),
+        "sparse, 1 thread": (1, lambda call: one.gradients(*asked(call))),
+        "sparse, 2 threads": (1, lambda call: two.gradients(*asked(call))),
+        "our dense engine, 1 thread": (1, lambda call: dense.gradients(*asked(call))),
+        "our dense engine, 2 threads": (2, lambda call: dense.gradients(*asked(call))),
         "plain torch, 1 thread": (1, lambda call: plain.gradients(*call)),
         "plain torch, 2 threads": (2, lambda call: plain.gradients(*call)),
     } | there
@@ -112,13 +121,13 @@ def timed(run: Callable[[Call], Gradients], call: Call) -> tuple[Gradients, floa
 def many(device: str, call: Call, at_once: int, repeats: int = 3) -> tuple[float, int]:
     """Seconds per NCA of a step of so many NCAs, copies of a call's, and its chunk's rollouts."""
     engine = DenseEngine(device)
-    call = [np.repeat(a, at_once, axis=0) for a in call]
-    engine.gradients(*call)  # warms up: captures, compiles
+    ncas, states, goals, steps = asked([np.repeat(a, at_once, axis=0) for a in call])
+    engine.gradients(ncas, states, goals, steps)  # warms up: captures, compiles
     began = time.perf_counter()
     for _ in range(repeats):
-        engine.gradients(*call)
+        engine.gradients(ncas, states, goals, steps)
     seconds = (time.perf_counter() - began) / repeats / at_once
-    return seconds, engine.chunk(*call[1].shape[2:4], int(call[4].max()), "last")
+    return seconds, engine.chunk(*ncas.grid, int(steps.max()), (1, goals.channels))
 
 
 def distance(found: Gradients, expected: Gradients) -> tuple[float, float]:
@@ -233,7 +242,7 @@ def main(
     trained: set[str] = set()
     for picture, step, call in recorded(init, digits, steps, every, ca_steps):
         trained.add(picture)
-        expected = SparseEngine().gradients(*call)
+        expected = SparseEngine().gradients(*asked(call))
         for name, (threads, run) in rivals.items():
             torch.set_num_threads(threads)
             found, seconds = timed(run, call)

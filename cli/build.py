@@ -11,14 +11,15 @@ import numpy as np
 from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
-from nca_zoo.building.build import header, workers_for
+from nca_zoo.building.build import header
 from nca_zoo.building.share import parse_share
 from nca_zoo.building.workers import cluster
 from nca_zoo.errors import ZooError
-from nca_zoo.life.quality import Status
+from nca_zoo.life.engines import workers_for
 from nca_zoo.pictures.sources import SOURCES, load_pictures, parse_classes
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.gate import Status
 
 from .options import data_folder, default_zoo
 from .training_options import build_settings, training_options

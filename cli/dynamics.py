@@ -114,7 +114,7 @@ def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
     """Quantiles of every column over the NCAs that passed the gate."""
     import numpy as np
 
-    from nca_zoo.life.dynamics import columns
+    from nca_zoo.studies.measuring import columns
 
     good = zoo.subset(zoo.good)
     found = {}

@@ -1,16 +1,14 @@
 """``nca-zoo explore``: one page in which the whole zoo grows."""
 
-import os
-import sys
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from nca_zoo.errors import ZooError
+from nca_zoo.ground.files import published
 
-from .options import listed, sample_option, sampled, zoo_option
+from .options import listed, progress, sample_option, sampled, zoo_option
 
 
 @click.command()
@@ -45,8 +43,6 @@ def explore(
     nca-zoo explore --features weights,pixels,W2 --no-browser --port 8000
     nca-zoo explore --html zoo.html --sample 200
     """
-    from tqdm import tqdm
-
     from nca_zoo.explorer.exhibit import make_exhibit
     from nca_zoo.explorer.page import MOST_IN_A_FILE
     from nca_zoo.store.zoofile import open_zoo
@@ -62,16 +58,13 @@ def explore(
         most = MOST_IN_A_FILE
     opened = sampled(opened, most)
     names = listed(features)
-    exhibit = make_exhibit(
-        opened,
-        names,
-        total,
-        lambda todo: tqdm(todo, "lay out", file=sys.stderr, delay=2, leave=False, unit=" maps"),
-    )
+    with progress("lay out", " maps") as advance:
+        exhibit = make_exhibit(opened, names, total, advance)
     if html:
         from nca_zoo.explorer.page import standalone_page
 
-        _write(html, standalone_page(exhibit))
+        with published(html, "; name another --html file") as part:
+            part.write_text(standalone_page(exhibit), encoding="utf-8")
         click.echo(html)
         return
 
@@ -83,15 +76,3 @@ def explore(
             webbrowser.open(server.url)
         with suppress(KeyboardInterrupt):  # how a person ends it
             server.serve_forever()
-
-
-def _write(path: Path, text: str) -> None:
-    """The file appears whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise ZooError(f"cannot write {path}: {error.strerror}; name another --html file") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from nca_zoo.life.engines import ENGINES, make_engine
+from nca_zoo.choices import ENGINES
+from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, target_of
 from nca_zoo.training.init import write_start

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.progress import Progress, counted, silent
 
-from .options import seed_option, zoo_option
+from .options import progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.life.rollout import Damage, State
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     Walk = Callable[[int], States]  # the states to show of the NCA in a row
 
 KINDS = (".mp4", ".gif", ".png")
-BACKGROUNDS = ("dark", "light", "checker")  # as in the viewer, which `--help` should not wait for
 FRAMES = 400  # at most in a film, unless --every is given
 # Pictures at most, in a film and in a file that stands still, so that memory holds them. A grid
 # counts those of all its NCAs.
@@ -157,7 +158,8 @@ def show(
     if grid:
         picture, said = _side_by_side(ncas, walk, columns or 0, background)
     else:
-        states = walk(0, channels=channels, watch=_bar("roll out", " states"))
+        with progress("roll out", " states") as advance:
+            states = walk(0, channels=channels, advance=advance)
         said = _score(ncas, states)
         look = _look(ncas, background)
         if terminal:
@@ -255,12 +257,6 @@ def _default_file(zoo: Path, name: str) -> Path:
     return folder / f"{name}.mp4"
 
 
-def _bar(what: str, unit: str) -> Callable[..., Any]:
-    from tqdm import tqdm
-
-    return partial(tqdm, desc=what, unit=unit, file=sys.stderr, delay=2, leave=False)
-
-
 def _walk(
     ncas: "Zoo",
     row: int,
@@ -269,7 +265,7 @@ def _walk(
     wounds: tuple["Damage", ...],
     shown: set[int],
     channels: bool = False,
-    watch: Callable[..., Any] = lambda path, total: path,
+    advance: Progress = silent,
 ) -> "States":
     """The states to show of an NCA: all channels, or what is seen of them alone."""
     from nca_zoo.automaton.rule import seen
@@ -279,7 +275,7 @@ def _walk(
     path = rollout(ncas.weights[row], seed_of(ncas, row), steps, seed, stride, wounds)
     return [
         (step, state if channels else seen(state, ncas.trained).copy())
-        for step, state in watch(path, total=1 + steps // stride)
+        for step, state in counted(path, 1 + steps // stride, advance)
         if step in shown
     ]
 
@@ -314,15 +310,16 @@ def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> t
     from nca_zoo.viewer.frames import ContactFilm, Panel, composite
 
     panels, scores = [], []
-    for row in _bar("roll out", " NCAs")(range(len(ncas))):
-        states = walk(row)
-        reached = float(psnr(states[-1][1], ncas.target[row] / 255))
-        judged = ncas.status[row] != "unjudged"
-        cells = composite(np.stack([state for _, state in states]), background)
-        # Of a film it would be the score of another frame.
-        right = f"{reached:.1f} dB" if judged and len(states) == 1 else ""
-        panels.append(Panel(cells, ncas.id[row], right))
-        scores += [reached] * judged
+    with progress("roll out", " NCAs") as advance:
+        for row in counted(range(len(ncas)), len(ncas), advance):
+            states = walk(row)
+            reached = float(psnr(states[-1][1], ncas.target[row] / 255))
+            judged = ncas.status[row] != "unjudged"
+            cells = composite(np.stack([state for _, state in states]), background)
+            # Of a film it would be the score of another frame.
+            right = f"{reached:.1f} dB" if judged and len(states) == 1 else ""
+            panels.append(Panel(cells, ncas.id[row], right))
+            scores += [reached] * judged
     steps = [step for step, _ in states]
     film = ContactFilm(steps, panels, ncas.path.name, columns, background)
     if not scores:
@@ -375,4 +372,5 @@ def _write(out: Path, picture: "Reel | Pixels", fps: int) -> None:
         write_png(out, picture[-1])
     else:
         write = write_gif if out.suffix.lower() == ".gif" else write_mp4
-        write(out, picture, fps, _bar(out.name, " frames"))
+        with progress(out.name, " frames") as advance:
+            write(out, picture, fps, advance)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.automaton.rule import TRAINED
-from nca_zoo.life.engines import ENGINES
+from nca_zoo.choices import ENGINES
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.init import INITS, make_init
 from nca_zoo.training.regime import REGIMES

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from nca_zoo.ground.progress import Progress
+
 from .options import json_option, zoo_option
 
 
@@ -44,9 +46,14 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
         regrow = regrow_problems
     with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:
 
-        def advance(what: str, done: int, total: int) -> None:
-            bar.unit, bar.total = f" {what}", total
-            bar.update(done - bar.n)
+        def advance(what: str) -> Progress:
+            bar.unit = f" {what}"
+
+            def tell(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            return tell
 
         problems = problems_of(zoo, regrow, None if grow_all else sample, True, advance)
     if as_json:

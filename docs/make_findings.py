@@ -24,6 +24,7 @@ import findings_tables as tables
 import numpy as np
 
 import nca_zoo
+from nca_zoo.ground.files import published
 from nca_zoo.probing.probe import probe
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.studies.cluster import cluster
@@ -273,9 +274,8 @@ def main() -> None:
                 "seconds": round(time.monotonic() - began, 1),
                 "result": result,
             }
-            unfinished = file.with_suffix(".tmp")
-            unfinished.write_text(json.dumps(held, indent=1))
-            unfinished.replace(file)
+            with published(file) as part:
+                part.write_text(json.dumps(held, indent=1))
         if name == "ladder":
             figures.ladder(FIGURES / "findings-ladder.png", held["result"])
         shown = [

@@ -228,9 +228,8 @@ def kill_builds(folder: Path, kills: int, seed: int, with_workers: bool = True) 
             tally.reported += len(safe) if killed else 0
             if killed:
                 tally.kills[run.phase_name] += 1
-                tally.unfinished += (
-                    any(folder.rglob(f"{path.name}*/*.tmp"))
-                    or path.with_name(f"{path.name}.tmp").exists()
+                tally.unfinished += any(folder.rglob(f"{path.name}*/*.tmp")) or any(
+                    folder.glob(f".{path.name}.*.tmp")
                 )
             for problem in check(path, safe, reference):
                 tally.problems.append(f"build {builds}, {run.phase_name}: {problem}")

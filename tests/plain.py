@@ -41,22 +41,29 @@ def tensors(weights: np.ndarray) -> list[torch.Tensor]:
     ]
 
 
-def rollout(weights, state, fires, target=None, every_step=False):
+def rollout(weights, state, fires, target=None, every_step=False, when=None):
     """Loss, the four gradients and the final state (H, W, 16) of one example in float64.
 
-    target (H, W, 4), or (H, W, 1) of alpha alone.
+    target (H, W, 4), or (H, W, 1) of alpha alone. With when, target is a film (F, H, W, C), of
+    which the state after step t is compared with frame when[t] if that is 0 or more.
     """
     params = tensors(weights)
     state = torch.tensor(np.asarray(state, np.float64)).permute(2, 0, 1)[None]
-    goal = None if target is None else torch.tensor(np.asarray(target, np.float64)).permute(2, 0, 1)
+    goal = None
+    if target is not None and when is None:
+        goal = torch.tensor(np.asarray(target, np.float64)).permute(2, 0, 1)
     losses = []
-    for fire in fires:
+    for t, fire in enumerate(fires):
         state = step(params, state, fire)
+        if when is not None:
+            if when[t] < 0:
+                continue
+            goal = torch.tensor(np.asarray(target[when[t]], np.float64)).permute(2, 0, 1)
         if goal is not None:
             losses.append(((state[0, 4 - len(goal) : 4] - goal) ** 2).mean())
     final = state[0].permute(1, 2, 0).detach().numpy()
     if goal is None:
         return None, None, final
-    loss = torch.stack(losses).mean() if every_step else losses[-1]
+    loss = torch.stack(losses).mean() if every_step or when is not None else losses[-1]
     gradients = [g.numpy() for g in torch.autograd.grad(loss, params)]
     return loss.item(), gradients, final

@@ -6,7 +6,6 @@ not been.
 """
 
 import contextlib
-import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ import numpy as np
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building.workers import run
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.interrupts import finishing
+from nca_zoo.life.engines import cohort_size as usual_cohort
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import TargetSettings, stored, target_of
-from nca_zoo.store.interrupts import finishing
 from nca_zoo.store.schema import Header, resample_loss
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.cohort import Job
@@ -31,7 +31,6 @@ from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit, train
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
-COHORT_SIZES = {"cpu": 4, "other": 256}  # NCAs that train together: few are lost when killed
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ def build(
     # Targets are made again when their turn comes: those of 70,000 pictures would fill a gigabyte.
     ink = {name: _ink(picture, settings) for name, picture in wanted.items()}
     queue = sorted(wanted.values(), key=lambda picture: -ink[picture.id])
-    if cohort_size is None:
-        cohort_size = COHORT_SIZES.get(settings.device, COHORT_SIZES["other"])
+    cohort_size = cohort_size or usual_cohort(settings.device)
     jobs = (make_job(picture, settings) for picture in queue)
     for fits in _fitted(jobs, settings, workers, cohort_size, client):
         with finishing():
@@ -128,11 +126,6 @@ def _fitted(
         cohorts = iter(lambda: list(islice(jobs, cohort_size)), [])
         tasks = ((cohort, settings) for cohort in cohorts)
         yield from run(_fit_cohort, tasks, workers, client)
-
-
-def workers_for(device: str) -> int:
-    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
-    return (os.cpu_count() or 1) if device == "cpu" else 1
 
 
 def _ink(picture: Picture, settings: BuildSettings) -> float:
@@ -168,9 +161,7 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
         "init": fit.job.init.name,
         "target": stored(fit.job.target.rgba),
         "grown": stored(fit.grown),
-        "psnr_96": fit.psnr_96,
-        "psnr_400": fit.psnr_400,
-        "alive_400": fit.alive_400,
+        **fit.measured,
         "loss": resample_loss(fit.losses),
         "train_steps": fit.train_steps,
         "attempts": fit.attempts,

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import compared
 from nca_zoo.life.engines import make_engine
-from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP, measure, rollout_keys
+from nca_zoo.life.quality import GROWN, STABLE, measure
 from nca_zoo.life.rollout import seed_of
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
 
 # What rounding may move: another processor or engine adds up in another order, and a rollout
 # carries that on.
-DB_96 = 0.1
-DB_400 = 1.0
+MOST_DB = {GROWN: 0.1, STABLE: 1.0}
 LEVELS = 1.0  # of 255, on average over a picture
 
 
@@ -32,20 +32,20 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
     except (KeyError, TypeError, AttributeError):
         yield f"{zoo.path}: attribute settings: expected a regime that says how its NCAs grow"
         return
-    keys = rollout_keys(0, len(zoo))
     targets = restored(zoo.target)[..., compared(zoo.trained)]
-    again = measure(make_engine("sparse"), zoo.weights, seeds, targets, keys, to_400=stable)
-    drawn = np.clip(again.grown, 0, 1) * 255
+    trials = [GROWN, STABLE] if stable else [GROWN]
+    ncas = Automata.grown(zoo.weights, seeds, shows=zoo.trained)
+    looks = measure(make_engine("sparse"), ncas, targets, trials)
+    drawn = np.clip(looks[GROWN.name].pictures, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))
     for row, nca_id in enumerate(zoo.id):
         if off[row] > LEVELS:
             yield f"{zoo.path}: {nca_id} grows another picture, off by {off[row]:.1f} of 255 a cell"
-        for step, found, held, most in (
-            (GROWN_STEP, again.psnr_96[row], zoo.psnr_96[row], DB_96),
-            (STABLE_STEP, again.psnr_400[row], zoo.psnr_400[row], DB_400),
-        ):
-            if (step == GROWN_STEP or stable) and not abs(found - held) <= most:
+        for trial in trials:
+            found = looks[trial.name].psnr[row]
+            held = zoo.column(f"psnr_{trial.name}")[row]
+            if not abs(found - held) <= MOST_DB[trial]:
                 yield (
-                    f"{zoo.path}: {nca_id} reaches {found:.2f} dB at step {step}, "
+                    f"{zoo.path}: {nca_id} reaches {found:.2f} dB at step {trial.steps}, "
                     f"not {held:.2f} dB as stored"
                 )

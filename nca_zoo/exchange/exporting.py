@@ -6,9 +6,7 @@ where in them: docs/export.md.
 
 import importlib
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ import numpy.typing as npt
 from nca_zoo.automaton.rule import PARAM_SPEC, param_slices, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.distill import pack
+from nca_zoo.ground.files import make_folder, published
+from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.schema import ATTRIBUTES, BY_NAME, COLUMNS
 from nca_zoo.store.zoofile import Zoo
 
@@ -26,7 +26,6 @@ TEXTS = [column.name for column in COLUMNS if column.is_text]
 BLOCK_ROWS = 1000  # of a Parquet file's row groups
 
 Write = Callable[[Zoo, Path], None]
-Progress = Callable[[int, int], None]  # files that are written, and that will be
 
 
 def export(
@@ -34,7 +33,7 @@ def export(
     kind: str,
     out: Path,
     each: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Write all NCAs of ``zoo`` in the format ``kind``; returns the files.
 
@@ -50,35 +49,18 @@ def export(
         raise ZooError(f"the format {kind} has no such form; {has}")
     if not len(zoo):
         raise ZooError(f"{zoo.path}: no NCA to export")
+    make_folder(out if each else out.parent)
     if not each:
-        with _published(out) as unfinished:
-            write(zoo, unfinished)
+        with published(out) as part:
+            write(zoo, part)
         return [out]
     files = []
     for row, nca_id in enumerate(zoo.id):
         files.append(out / f"{nca_id}{form.suffix}")
-        with _published(files[-1]) as unfinished:
-            write(zoo.subset([row]), unfinished)
+        with published(files[-1]) as part:
+            write(zoo.subset([row]), part)
         progress(row + 1, len(zoo))
     return files
-
-
-@contextmanager
-def _published(path: Path) -> Iterator[Path]:
-    """A place to write a file that then appears at ``path``."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()
-        mode = unfinished.stat().st_mode
-        try:
-            yield unfinished
-            os.chmod(unfinished, mode)  # safetensors would let nobody else read its files
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise ZooError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _library(name: str) -> Any:

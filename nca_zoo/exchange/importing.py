@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.foreign import Floats
 from nca_zoo.life.engines import make_engine
-from nca_zoo.life.quality import measure, rollout_keys, verdict
+from nca_zoo.life.quality import GROWN, measure, stored_measures
 from nca_zoo.pictures.targets import Target, stored
 from nca_zoo.store.schema import LOSS_POINTS, Header
-from nca_zoo.training.regime import Gate
+from nca_zoo.training.gate import Gate, gate
 
 UNKNOWN = "unknown"
 
@@ -36,11 +37,11 @@ class Origin:
     @property
     def gate(self) -> Gate:
         """What an imported NCA must reach to be stored as ok."""
-        return Gate() if self.stable else Gate(pass_400=None)
+        return gate(stable=self.stable)
 
     def header(self) -> Header:
         """What the zoo file says; nothing is made up: what is not known is not there."""
-        gate = {"pass_96": self.gate.pass_96, "pass_400": self.gate.pass_400}
+        gate = {k: v for k, v in self.gate.as_dict().items() if k.startswith("pass")}
         return Header(
             settings={
                 "source": self.source,
@@ -82,11 +83,14 @@ def imported(
         )
     seed = seed_state(height, width, target.seed_row, target.seed_col, origin.seed_hidden)
     pixels = stored(target.rgba)
-    quality = measure(
-        make_engine("sparse"), weights[None], seed[None], target.trained[None], rollout_keys(0, 1)
-    )
+    nca = Automata.grown(weights[None], seed, shows=target.channels)
+    looks = measure(make_engine("sparse"), nca, target.trained[None])
     judged = bool(pixels.any())
     unknown = np.float32(np.nan)
+    measured = {
+        name: values[0] if judged or not name.startswith("psnr") else unknown
+        for name, values in stored_measures(looks).items()
+    }
     return {
         "id": nca_id,
         "weights": weights,
@@ -98,13 +102,11 @@ def imported(
         "rng_seed": 0,
         "init": UNKNOWN,
         "target": pixels,
-        "grown": stored(quality.grown[0]),
-        "psnr_96": quality.psnr_96[0] if judged else unknown,
-        "psnr_400": quality.psnr_400[0] if judged else unknown,
-        "alive_400": quality.alive_400[0],
+        "grown": stored(looks[GROWN.name].pictures[0]),
+        **measured,
         "loss": np.full(LOSS_POINTS, np.nan, np.float32),
         "train_steps": 0,
         "attempts": 1,
-        "status": verdict(quality, weights[None], origin.gate)[0] if judged else "unjudged",
+        "status": origin.gate.verdict(looks, weights[None])[0] if judged else "unjudged",
         "wall_s": unknown,
     }

@@ -1,7 +1,7 @@
 """A zoo as its page needs it: what JSON can say, and the pictures and weights as plain bytes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.places import components, nearest, places
 from nca_zoo.features.catalogue import find_feature
+from nca_zoo.ground.progress import Progress, counted, silent
 from nca_zoo.store.schema import BY_NAME
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 NEIGHBOURS = 8
 LEFT_OUT = ("weights_sha256",)  # columns that nobody wants to look at
 FEATURES = ("weights", "pixels")  # maps that are offered unless others are asked for
-Watch = Callable[[Sequence[str]], Any]  # goes through the names and may show how far it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,10 @@ class Exhibit:
 
 
 def make_exhibit(
-    zoo: "Zoo", features: Sequence[str] = FEATURES, total: int | None = None, watch: Watch = iter
+    zoo: "Zoo",
+    features: Sequence[str] = FEATURES,
+    total: int | None = None,
+    progress: Progress = silent,
 ) -> Exhibit:
     """Lay out a zoo's maps and gather what its page needs.
 
@@ -58,7 +61,10 @@ def make_exhibit(
         "seedHidden": _seed_hidden(zoo),
         "trained": zoo.trained,
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
-        "maps": [_map(name, found[name].vectors(zoo)) for name in watch(list(found))],
+        "maps": [
+            _map(name, feature.vectors(zoo))
+            for name, feature in counted(found.items(), len(found), progress)
+        ],
     }
     return Exhibit(about, zoo.target.tobytes(), zoo.weights)
 

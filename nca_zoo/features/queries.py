@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.automaton.rule import ALPHA, CHANNELS, VISIBLE, alive, perceive, seed_state, unflatten
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import rollout_keys
+from nca_zoo.life.engines import make_engine
 
 Vectors = npt.NDArray[np.float32]
 
@@ -32,11 +32,11 @@ def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors
     (``spread_out``). If the start does not live, those of ``random_perceptions``.
     """
     seed = seed_state(SIDE, SIDE, SIDE // 2, SIDE // 2, seed_hidden)
-    states = np.repeat(seed[None, None], SEEDS, axis=1)
     keys = np.stack([rollout_keys(s, 1)[0] for s in range(SEEDS)], axis=1)
-    weights, engine, now, met = np.asarray(start, np.float32)[None], SparseEngine(), 0, []
+    nca = Automata.grown(np.asarray(start, np.float32)[None], seed).under(keys)
+    states, engine, now, met = nca.starts(), make_engine(), 0, []
     for look in LOOKS:
-        states, now = engine.rollout(weights, states, keys, now, look - now), look
+        states, now = engine.rollout(nca, states, now, look - now), look
         if not (np.abs(states) < LARGEST_STATE).all():  # false for NaN, too: it has exploded
             break
         met.append(perceive(states[0])[alive(states[0])])

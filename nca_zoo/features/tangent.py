@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import N_PARAMS, param_slices
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import rollout_keys
+from nca_zoo.life.engines import make_engine
+from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.pictures.targets import restored
 
 Vectors = npt.NDArray[np.float32]
@@ -31,20 +32,16 @@ def start_gradients(
     the fire masks of rollout seed 0, the same for all; the loss is that of the last state. Where
     nothing lives the gradient is 0, and so it is set where the rollout explodes.
     """
-    engine = SparseEngine(os.cpu_count() or 1)
+    engine = make_engine(threads=os.cpu_count() or 1)
     found = np.empty((len(targets), N_PARAMS), np.float32)
     for first in range(0, len(targets), AT_ONCE):
         rows = slice(first, first + AT_ONCE)
         count = len(targets[rows])
-        seeds = np.stack([seed_of(first + i) for i in range(count)])[:, None]
-        weights = np.repeat(np.ascontiguousarray(start, np.float32)[None], count, axis=0)
-        found[rows] = engine.gradients(
-            weights,
-            np.ascontiguousarray(seeds, np.float32),
-            restored(targets[rows]),
-            rollout_keys(0, count),
-            np.full(count, CA_STEPS),
-        ).gradients
+        seeds = np.stack([seed_of(first + i) for i in range(count)])
+        ncas = Automata.grown(np.repeat(start[None], count, axis=0), seeds)
+        steps = np.full(count, CA_STEPS)
+        goals = at_the_end(restored(targets[rows]), steps, 1)
+        found[rows] = engine.gradients(ncas, ncas.starts(), goals, steps).gradients
     found[~np.isfinite(found).all(axis=1)] = 0
     for tensor in param_slices().values():
         length = np.sqrt(np.einsum("np,np->n", *2 * [found[:, tensor]], dtype=np.float64))

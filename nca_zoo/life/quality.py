@@ -1,9 +1,10 @@
-"""Quality: how well an NCA grows its target, how stable it is, and whether that is good enough.
+"""Quality: what an NCA grew, measured. What is good enough is for the gate to say.
 
-An NCA is judged by a rollout that training never saw: its seed cell, the fire masks of rollout
-seed 0 (the ones that ``nca-zoo show`` plays), the picture at CA steps 96 and 400.
+An NCA is looked at in trials: rollouts that training never saw, from its seed cell under the fire
+masks of rollout seed 0 (the ones that ``nca-zoo show`` plays), at CA steps 96 and 400.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,15 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.life.engines import Engine, Floats, Keys
-from nca_zoo.training.regime import Gate
+from nca_zoo.life.engines import Automata, Engine, Floats
 
-GROWN_STEP = 96
-STABLE_STEP = 400
 MAX_PSNR = 100.0  # what an exact match counts as, so that means and medians stay finite
 
-Status = Literal["ok", "below_gate", "dead", "diverged"]
+Measure = Literal["psnr", "alive"]
 
 
 def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
@@ -36,77 +33,68 @@ def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
     return (-10 * np.log10(np.maximum(mse, 10 ** (-MAX_PSNR / 10)))).astype(np.float32)
 
 
-def rollout_keys(seed: int, k: int) -> Keys:
-    """Fire-mask keys ``(K, 1)`` of the rollouts that people see, for rollout seed ``seed``."""
-    return np.full((k, 1), fold(seed, Stream.ROLLOUT), np.uint64)
-
-
 @dataclass(frozen=True)
-class Quality:
-    """What rollouts of K NCAs showed. PSNR in dB."""
+class Trial:
+    """One look at an NCA, after so many CA steps from its seed.
 
-    psnr_96: npt.NDArray[np.float32]  # (K,)
-    psnr_400: npt.NDArray[np.float32]  # (K,), 0 where the rollout was cut short
-    alive_96: npt.NDArray[np.float32]  # (K,) share of the cells that live
-    alive_400: npt.NDArray[np.float32]  # (K,)
-    grown: Floats  # (K, H, W, 4) the picture at step 96
+    stored: which of its measures are columns of a zoo, ``psnr_96`` and the like.
+    """
 
-    def reaches(self, db_96: float, db_400: float | None) -> npt.NDArray[np.bool_]:
-        """Which NCAs are alive and at these PSNRs at steps 96 and 400; None asks nothing."""
-        good = (self.psnr_96 >= db_96) & (self.alive_96 > 0)
-        if db_400 is not None:
-            good &= (self.psnr_400 >= db_400) & (self.alive_400 > 0)
-        return good
+    name: str
+    steps: int
+    stored: tuple[Measure, ...] = ("psnr",)
 
-    def score(self, gate: Gate) -> npt.NDArray[np.float32]:
-        """What the gate weighs, in dB: the worse of the two PSNRs that it asks for."""
-        return self.psnr_96 if gate.pass_400 is None else np.minimum(self.psnr_96, self.psnr_400)
+
+GROWN = Trial("96", 96)
+STABLE = Trial("400", 400, ("psnr", "alive"))
+TRIALS = (GROWN, STABLE)
+GROWN_STEP, STABLE_STEP = GROWN.steps, STABLE.steps
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a trial of K NCAs showed; all is 0 where it was not made."""
+
+    psnr: npt.NDArray[np.float32]  # (K,) dB
+    alive: npt.NDArray[np.float32]  # (K,) share of the cells that live
+    pictures: Floats  # (K, H, W, 4), what is seen
+
+
+Looks = dict[str, Look]  # by the trial's name
 
 
 def measure(
     engine: Engine,
-    weights: Floats,
-    seeds: Floats,
+    ncas: Automata,
     targets: Floats,
-    keys: Keys,
-    enough_at_96: float = 0.0,
-    to_400: bool = True,
-) -> Quality:
-    """Roll out K NCAs and compare them with their targets.
+    trials: Sequence[Trial] = TRIALS,
+    enough: Mapping[str, float] | None = None,
+) -> Looks:
+    """Let K NCAs live through trials and compare them with their targets ``(K, H, W, C)``.
 
-    weights ``(K, P)``, seeds ``(K, H, W, 16)``, targets ``(K, H, W, C)``, keys ``(K, 1)``. With
-    C = 1, alpha alone is seen, as white ink. The rollout of an NCA below ``enough_at_96`` dB at
-    step 96 ends there; without ``to_400`` all do.
+    ncas: in one rollout each. enough: by name of a trial, the dB from which later ones are made.
     """
-    states = engine.rollout(weights, seeds[:, None], keys, 0, GROWN_STEP)
-    trained = targets.shape[-1]
-    grown = rule.seen(states[:, 0], trained)
-    psnr_96 = psnr(grown, targets)
-    psnr_400, alive_400 = np.zeros_like(psnr_96), np.zeros_like(psnr_96)
-    on = np.flatnonzero((psnr_96 >= enough_at_96) & to_400)
-    if len(on):
-        left = STABLE_STEP - GROWN_STEP
-        late = engine.rollout(weights[on], states[on], keys[on], GROWN_STEP, left)
-        psnr_400[on] = psnr(rule.seen(late[:, 0], trained), targets[on])
-        alive_400[on] = _alive_share(late[:, 0])
-    return Quality(psnr_96, psnr_400, _alive_share(states[:, 0]), alive_400, grown)
+    k = len(ncas)
+    looks: Looks = {}
+    going, states, now = np.arange(k), ncas.starts(), 0
+    for trial in sorted(trials, key=lambda trial: trial.steps):
+        reached, alive = np.zeros((2, k), np.float32)
+        pictures = np.zeros((k, *ncas.grid, rule.VISIBLE), np.float32)
+        if len(going):
+            states = engine.rollout(ncas[going], states, now, trial.steps - now)
+            pictures[going] = ncas.seen(states[:, 0])
+            reached[going] = psnr(pictures[going], targets[going])
+            alive[going] = rule.alive(states[:, 0]).mean(axis=(1, 2))
+        looks[trial.name], now = Look(reached, alive, pictures), trial.steps
+        on = reached[going] >= (enough or {}).get(trial.name, 0.0)
+        going, states = going[on], states[on]
+    return looks
 
 
-def _alive_share(states: Floats) -> npt.NDArray[np.float32]:
-    return rule.alive(states).mean(axis=(1, 2)).astype(np.float32)
-
-
-def verdict(quality: Quality, weights: Floats, gate: Gate) -> list[Status]:
-    """Each NCA's status: fit to be used, or why not."""
-    passed = quality.reaches(gate.pass_96, gate.pass_400)
-    finite = [bool(np.isfinite(row).all()) for row in weights]
-    alive = quality.alive_96 if gate.pass_400 is None else quality.alive_96 * quality.alive_400
-
-    def one(k: int) -> Status:
-        if not finite[k]:
-            return "diverged"
-        if passed[k]:
-            return "ok"
-        return "below_gate" if alive[k] > 0 else "dead"
-
-    return [one(k) for k in range(len(weights))]
+def stored_measures(looks: Looks, trials: Sequence[Trial] = TRIALS) -> dict[str, Floats]:
+    """What a zoo keeps of trials: ``{"psnr_96": (K,), ...}``."""
+    return {
+        f"{measure}_{trial.name}": getattr(looks[trial.name], measure)
+        for trial in trials
+        for measure in trial.stored
+    }

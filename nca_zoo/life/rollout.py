@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import ALPHA, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import rollout_keys
+from nca_zoo.life.engines import make_engine
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -113,10 +113,10 @@ class Life:
     def __init__(
         self, weights: npt.ArrayLike, state: npt.ArrayLike, seed: int = 0, hidden: bool = True
     ) -> None:
-        self._weights = np.ascontiguousarray(weights, np.float32)[None]
         self._start = np.array(state, np.float32, order="C")
-        self._keys, self._hidden = rollout_keys(seed, 1), hidden
-        self._engine = SparseEngine()
+        weights = np.asarray(weights, np.float32)
+        self._nca, self._hidden = Automata.grown(weights[None], self._start, seed), hidden
+        self._engine = make_engine()
         self.restart()
 
     def restart(self) -> None:
@@ -127,9 +127,7 @@ class Life:
         """Take CA steps."""
         if not steps:
             return
-        batch = self._engine.rollout(
-            self._weights, self.state[None, None], self._keys, self.step, steps
-        )
+        batch = self._engine.rollout(self._nca, self.state[None, None], self.step, steps)
         self.state, self.step = batch[0, 0], self.step + steps
 
     def hurt(self, wound: Damage) -> None:

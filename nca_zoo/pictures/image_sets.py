@@ -3,7 +3,6 @@
 import contextlib
 import io
 import math
-import os
 import sys
 from dataclasses import dataclass, field
 from importlib import resources
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.files import published
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -116,22 +116,16 @@ def read_digits(data_dir: Path) -> tuple[Pixels, Pixels]:
     with resources.as_file(shipped) as path:
         table = np.loadtxt(path, np.uint8, delimiter=",")
     images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ZooError):
         _write_cache(cache, images, labels)
     return images, labels
 
 
 def _write_cache(cache: Path, images: Pixels, labels: Pixels) -> None:
     """Write the whole cache or none of it."""
-    content = io.BytesIO()
-    np.savez(content, images=images, labels=labels)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = cache.with_name(f"{cache.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content.getvalue())
-        os.replace(unfinished, cache)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with published(cache) as part, part.open("wb") as file:
+        np.savez(file, images=images, labels=labels)
 
 
 def read_idx_set(idx_set: IdxSet, data_dir: Path) -> tuple[Pixels, Pixels, list[str]]:

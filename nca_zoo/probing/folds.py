@@ -1,7 +1,7 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,12 @@ from threadpoolctl import threadpool_limits
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.features.catalogue import Feature, Vectors
 from nca_zoo.features.measures import Floats, pictures
+from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.readers import AnyReader, Fold
 from nca_zoo.probing.splits import Side, Splits
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
-
-Progress = Callable[[int, int], None] | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def read_all(
     readers: list[AnyReader],
     splits: Splits,
     jobs: int = -1,
-    progress: Progress = None,
+    progress: Progress = silent,
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
     picture = pictures(zoo.target[:1], zoo.target).shape[1:]
@@ -104,8 +103,7 @@ def read_all(
             else:
                 worth[side.repeat, side.test, columns] = (found - wanted) ** 2
                 base[side.repeat, side.test, columns] = (wanted - known[side.train].mean()) ** 2
-        if progress is not None:
-            progress(done, len(tasks))
+        progress(done, len(tasks))
     tested = splits.tested
     return Marks(tuple(cells), worth[:, tested], None if base is None else base[:, tested])
 

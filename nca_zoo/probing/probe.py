@@ -6,7 +6,7 @@ intervals cover and what they do not.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from nca_zoo.automaton import noise
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import PIXEL_CONTROLS, readable, with_controls
 from nca_zoo.features.measures import Floats, Ints
-from nca_zoo.probing.folds import Marks, Progress, read_all
+from nca_zoo.ground.progress import Progress, silent, stage
+from nca_zoo.probing.folds import Marks, read_all
 from nca_zoo.probing.quantities import CLASS, Quantity, quantity
 from nca_zoo.probing.readers import CEILING, SIMPLE, AnyReader, find_reader, simple_readers
 from nca_zoo.probing.resampling import COVERAGE, interval, resampled_means
@@ -116,7 +117,7 @@ def probe(
     ceiling: bool = False,
     all_fits: bool = False,
     jobs: int = -1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> ProbeResult:
     """Read a quantity from each feature by repeated stratified cross-validation.
 
@@ -151,13 +152,14 @@ def probe(
         else cross_validation(asked, groups, folds, repeats, seed)
     )
     thinner = [splits.thinned(size) for size in sizes]
-    step = _Stages(progress, 1 + len(sizes))
-    marks = read_all(read, chosen, reading, splits, jobs, step)
+    stages = 1 + len(sizes)
+    marks = read_all(read, chosen, reading, splits, jobs, stage(progress, 0, stages))
     rows, resampled = _rows(marks, splits, seed)
     differences, best = _differences(rows, resampled, features, reading)
     curve: list[Point] = []
-    for size, thin in zip(sizes, thinner, strict=True):
-        fewer = _rows(read_all(read, chosen, reading, thin, jobs, step.next()), thin, seed)[0]
+    for number, (size, thin) in enumerate(zip(sizes, thinner, strict=True), start=1):
+        told = stage(progress, number, stages)
+        fewer = _rows(read_all(read, chosen, reading, thin, jobs, told), thin, seed)[0]
         curve += [Point(size, row) for row in fewer]
     n_train = max(len(np.unique(groups[side.train])) for side in splits.sides)
     if curve:
@@ -180,21 +182,6 @@ def probe(
         repeats=splits.repeats,
         seed=seed,
     )
-
-
-class _Stages:
-    """Progress over several tables as if they were one."""
-
-    def __init__(self, progress: Progress, stages: int) -> None:
-        self._progress, self._stages, self._stage = progress, stages, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._progress is not None:
-            self._progress(self._stage * total + done, self._stages * total)
-
-    def next(self) -> "_Stages":
-        self._stage += 1
-        return self
 
 
 def _classes(asked: Quantity) -> tuple[int | str, ...]:

@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.files import published
+from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.layout import CHUNK_BYTES, Layout, opened, reason
 from nca_zoo.store.parts import BLOCK_BYTES, Part, gather, locate
 from nca_zoo.store.schema import MAX_ATTRIBUTE_BYTES, Column
 
-Progress = Callable[[int, int], None]  # bytes that are written, and that will be
-
+SAFE = "; every NCA finished so far is safe, and the same command goes on from there"
 SPARE_BYTES = 1 << 20  # more than HDF5 needs for metadata
 LIBVER = ("v110", "v110")  # for HDF5 1.10 and later; the oldest with checksums on all metadata
 
@@ -36,10 +37,7 @@ def disk(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         number = getattr(error, "errno", None)
         words = os.strerror(number) if number else reason(error)
-        raise ZooError(
-            f"{path}: cannot be written: {words}; every NCA finished so far is safe, "
-            "and the same command goes on from there"
-        ) from None
+        raise ZooError(f"{path}: cannot be written: {words}{SAFE}") from None
 
 
 def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -51,7 +49,7 @@ def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]
 def merge(
     parts: Sequence[Part],
     path: Path,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     measured: Mapping[Column, npt.NDArray[Any]] | None = None,
 ) -> int:
     """One zoo file at ``path`` with every row of all parts once; returns the number of rows.
@@ -98,22 +96,14 @@ def _publish(
     path: Path, image: bytes, fill: Callable[[Path], None] | None = None, room: int = 0
 ) -> None:
     """Put ``image``, finished by ``fill``, at ``path``: whole and synced, or not at all."""
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        with unfinished.open("wb") as file:
+    with published(path, SAFE, durable=True) as part:
+        with part.open("wb") as file:
             file.write(image)
             file.flush()
             if room:
                 _reserve(file, room)
-            os.fsync(file.fileno())
         if fill:
-            fill(unfinished)
-            with unfinished.open("rb+") as file:
-                os.fsync(file.fileno())
-        os.replace(unfinished, path)
-        sync_folder(path.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
+            fill(part)
 
 
 def _reserve(file: BinaryIO, n_bytes: int) -> None:
@@ -129,17 +119,6 @@ def _reserve(file: BinaryIO, n_bytes: int) -> None:
     for done in range(file.tell(), n_bytes, BLOCK_BYTES):
         file.write(zeros[: n_bytes - done])
     file.flush()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renamings in a folder last through a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _data_bytes(layout: Layout) -> int:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store.assemble import Progress, disk, merge
-from nca_zoo.store.filelock import FileLock
-from nca_zoo.store.parts import Part, find_parts, find_shards, zoo_path
+from nca_zoo.ground.locks import FileLock
+from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.store.assemble import disk, merge
+from nca_zoo.store.parts import Part, find_parts, find_shards, leftovers, zoo_path
 from nca_zoo.store.schema import LEFT_OUT, Column, Header, dotted
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
@@ -30,7 +31,7 @@ def merge_zoos(
     zoos: Sequence[str | Path],
     out: str | Path,
     mix_settings: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Merged:
     """Write every NCA of all zoos, unfinished builds included, to the new file ``out``.
 
@@ -69,6 +70,8 @@ def merge_zoos(
         )
     try:
         _must_be_new(out)  # a build may have come first, and now cannot
+        for unfinished in leftovers(out):
+            unfinished.unlink()
         rows = merge(alike, out, progress)
     finally:
         lock.release()

@@ -5,6 +5,7 @@ them into it from time to time (``zoowriter.py``). Together they are one table, 
 the order that the merged file will have: by label, source index and id.
 """
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -69,6 +70,16 @@ def shards_folder(path: Path) -> Path:
 def find_shards(path: Path) -> list[Path]:
     """The finished shards of the zoo at ``path``, in the order they were made."""
     return sorted(shards_folder(path).glob("*.h5"))
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What kills have left of files that were being written for the zoo at ``path``.
+
+    Also by the names of version 0.1, which did not begin with a dot.
+    """
+    names = glob.escape(path.name)
+    beside = [*path.parent.glob(f".{names}.*.tmp"), path.with_name(f"{path.name}.tmp")]
+    return [*filter(Path.exists, beside), *shards_folder(path).glob("*.tmp")]
 
 
 def zoo_path(path: str | Path) -> Path:

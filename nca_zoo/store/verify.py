@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.layout import DAMAGE, Layout, inspect, opened, reason
 from nca_zoo.store.parts import BLOCK_BYTES, Rows, find_shards, gather, zoo_path
 from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 
 Regrow = Callable[[Zoo], Iterable[str]]  # problems of a zoo's NCAs, found by growing them again
-Progress = Callable[[str, int, int], None]  # what is counted, how many are done, of how many
 REGROW_ROWS = 16  # NCAs that are grown again at a time
 
 
@@ -28,7 +28,7 @@ def verify(
     regrow: Regrow | None = None,
     sample: int | None = None,
     guarded: bool = False,
-    progress: Progress = lambda what, done, total: None,
+    progress: Callable[[str], Progress] = lambda what: silent,
 ) -> list[str]:
     """All that is wrong with a zoo, one line each; empty if nothing is.
 
@@ -37,7 +37,7 @@ def verify(
     reads in another process first: a file can be made such that HDF5 itself crashes on it.
     """
     path = zoo_path(path)
-    problems = _problems_seen_by_a_child(path) if guarded else _problems(path, progress)
+    problems = _problems_seen_by_a_child(path) if guarded else _problems(path, progress("files"))
     if problems:
         return problems
     try:
@@ -50,7 +50,7 @@ def verify(
         for start in range(0, len(chosen), REGROW_ROWS):
             block = chosen[start : start + REGROW_ROWS]
             problems += regrow(zoo.subset(block))
-            progress("NCAs", start + len(block), len(chosen))
+            progress("NCAs")(start + len(block), len(chosen))
         return problems
     except ZooError as error:
         return [str(error)]
@@ -70,7 +70,7 @@ def _problems(path: Path, progress: Progress) -> list[str]:
     problems: list[str] = []
     for done, file in enumerate(files):
         found = list(_file_problems(file))
-        progress("files", done + 1, len(files))
+        progress(done + 1, len(files))
         if file == path or os.path.exists(file):  # else a build has merged it meanwhile
             problems += found
     return problems
@@ -128,4 +128,4 @@ def _column_problem(
 
 
 if __name__ == "__main__":  # the child of a guarded ``verify``
-    print(json.dumps(_problems(Path(sys.argv[1]), lambda what, done, total: None)))
+    print(json.dumps(_problems(Path(sys.argv[1]), silent)))

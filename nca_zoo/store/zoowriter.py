@@ -16,10 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store.assemble import disk, merge, sync_folder, write_rows
-from nca_zoo.store.filelock import FileLock
+from nca_zoo.ground.files import sync_folder
+from nca_zoo.ground.locks import FileLock
+from nca_zoo.store.assemble import disk, merge, write_rows
 from nca_zoo.store.layout import Layout
-from nca_zoo.store.parts import find_parts, find_shards, read_part, shards_folder, zoo_path
+from nca_zoo.store.parts import (
+    find_parts,
+    find_shards,
+    leftovers,
+    read_part,
+    shards_folder,
+    zoo_path,
+)
 from nca_zoo.store.schema import COLUMNS, Column, Header, Sizes, column_problem, digests
 
 FAN_BITS = 4  # 16 shards of about one size become one
@@ -134,8 +142,7 @@ class ZooWriter:
 
     def _resume(self) -> None:
         with disk(self.path):
-            self.path.with_name(self.path.name + ".tmp").unlink(missing_ok=True)
-            for unfinished in self._folder.glob("*.tmp"):
+            for unfinished in leftovers(self.path):
                 unfinished.unlink()
         if not self.path.exists() and not find_shards(self.path):
             return

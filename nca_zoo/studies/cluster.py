@@ -6,7 +6,7 @@ the same methods, which never see a class. docs/cluster.md explains the protocol
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import PIXEL_CONTROLS, Feature, readable, with_controls
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.features.reduction import SCALINGS, Scaling, project, unit_rows
+from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.probe import SHUFFLED
 from nca_zoo.probing.resampling import COVERAGE, RESAMPLES, interval
 from nca_zoo.probing.splits import MIN_PICTURES
@@ -113,7 +114,7 @@ def cluster(
     seed: int = 0,
     *,
     all_fits: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> ClusterResult:
     """Cluster each feature, and every control, and score the clusters against the classes.
 
@@ -178,7 +179,7 @@ def _all_runs(
     seeds: list[int],
     clusters: int,
     smallest: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> list[Run]:
     runs: list[Run] = []
     # One BLAS thread: rounding, and with it the clusters, must not depend on their number.
@@ -190,8 +191,7 @@ def _all_runs(
                 for method in METHODS:
                     found = _clusters(scores, method, seeds, clusters, smallest)
                     runs.append(((feature, scaling, method), found))
-                    if progress is not None:
-                        progress(len(runs), len(features) * len(SCALINGS) * len(METHODS))
+                    progress(len(runs), len(features) * len(SCALINGS) * len(METHODS))
     return runs
 
 

@@ -7,7 +7,7 @@ simulating.
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from threadpoolctl import threadpool_limits
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import find_feature, readable
 from nca_zoo.features.transformers import Reduced
-from nca_zoo.life.dynamics import COST, columns
+from nca_zoo.ground.progress import Progress, silent, stage
+from nca_zoo.life.dynamics import COST
 from nca_zoo.probing.probe import probe
 from nca_zoo.probing.resampling import COVERAGE
+from nca_zoo.studies.measuring import columns
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -89,7 +91,7 @@ def forecast(
     *,
     all_fits: bool = False,
     jobs: int = -1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Forecast:
     """R2 of every quantity, a column of the zoo, from each feature and from the controls.
 
@@ -104,14 +106,10 @@ def forecast(
         )
     rows, gains, n, used = [], [], 0, 0
     for number, name in enumerate(names):
-
-        def advance(done: int, total: int, number: int = number) -> None:
-            if progress is not None:
-                progress(number * total + done, len(names) * total)
-
+        told = stage(progress, number, len(names))
         found = probe(
             zoo, features, readers, folds, repeats, seed,
-            target=name, all_fits=all_fits, jobs=jobs, progress=advance,
+            target=name, all_fits=all_fits, jobs=jobs, progress=told,
         )  # fmt: skip
         n, used = found.n, found.folds
         for feature in dict.fromkeys(row.feature for row in found.rows):

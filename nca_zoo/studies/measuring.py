@@ -1,25 +1,121 @@
 """Measuring the dynamics of a whole zoo: resumable, on all cores, the results stored as columns."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from nca_zoo.errors import ZooError
-from nca_zoo.life.dynamics import COST, SEEDS, columns, measure_all
+from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.life.dynamics import (
+    COST,
+    HEALED_STEP,
+    LATE_STEP,
+    NEAR_DB,
+    SEEDS,
+    Case,
+    measure,
+)
+from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP
+from nca_zoo.life.rollout import seed_of
+from nca_zoo.pictures.targets import restored
 from nca_zoo.store.parts import find_parts, zoo_path
+from nca_zoo.store.schema import Column
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
 STORE_EVERY_S = 20.0  # between writings of the file, at least
 PATIENCE = 20  # writing may take one part in so many of the time
 
-Progress = Callable[[int, int], None]  # NCAs measured so far, and in all
+
+def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
+    """What is measured. A description says all that decides the values, so that two files agree."""
+    mean = f"mean over mask seeds 0 to {seeds - 1}"
+    rms = "root mean square over cells and RGBA, clipped to [0, 1]"
+
+    def column(name: str, units: str, text: str) -> Column:
+        return Column(name, "<f4", (), units, text)
+
+    return (
+        column(
+            "steps_to_grow",
+            "CA steps",
+            f"first step with PSNR within {NEAR_DB:g} dB of that at step {GROWN_STEP}; {mean}",
+        ),
+        column(
+            f"drift_{STABLE_STEP}",
+            "",
+            f"picture at step {STABLE_STEP} minus that at step {GROWN_STEP}, {rms}; {mean}",
+        ),
+        column(
+            f"drift_{LATE_STEP}",
+            "",
+            f"picture at step {LATE_STEP} minus that at step {GROWN_STEP}, {rms}; {mean}",
+        ),
+        column(
+            f"psnr_{LATE_STEP}", "dB", f"PSNR against the target at CA step {LATE_STEP}; {mean}"
+        ),
+        column(f"alive_{LATE_STEP}", "", f"share of cells alive at CA step {LATE_STEP}; {mean}"),
+        column(
+            f"spread_{GROWN_STEP}",
+            "",
+            f"deviation of pictures at step {GROWN_STEP} over mask seeds 0 to {seeds - 1}, {rms}",
+        ),
+        column(
+            "psnr_wounded",
+            "dB",
+            f"PSNR against the target after the standard wound at step {GROWN_STEP}; {mean}",
+        ),
+        column(
+            "psnr_healed",
+            "dB",
+            f"PSNR against the target at step {HEALED_STEP}, wounded at {GROWN_STEP}; {mean}",
+        ),
+        column(
+            "recovery",
+            "",
+            f"1 - squared difference between wounded and unharmed at step {HEALED_STEP}, in units "
+            f"of that made by the wound at step {GROWN_STEP}; 1 healed, at least -1; {mean}",
+        ),
+        column(COST, "s", f"CPU time of measuring these columns; {mean}"),
+    )
+
+
+def case_of(zoo: Zoo, row: int) -> Case:
+    """The NCA in a row of a zoo."""
+    target = restored(zoo.target[row])
+    judged = str(zoo.status[row]) != "unjudged"
+    return Case(zoo.weights[row], seed_of(zoo, row), target, judged, zoo.trained)
+
+
+def measure_all(
+    zoo: Zoo, rows: list[int], seeds: int = SEEDS, jobs: int = 1
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """``(row, values)`` of the given rows as they finish, on ``jobs`` threads.
+
+    The values depend on the NCA alone (but for its CPU time), not on their number or order.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        ahead = iter(rows)
+        try:
+            running = {
+                pool.submit(measure, case_of(zoo, row), seeds): row
+                for row in islice(ahead, 2 * jobs)
+            }
+            while running:
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(done), done.result()
+                    for row in islice(ahead, 1):
+                        running[pool.submit(measure, case_of(zoo, row), seeds)] = row
+        finally:  # a reader that stops early does not wait for what has not begun
+            pool.shutdown(cancel_futures=True)
 
 
 def unmeasured(zoo: Zoo, seeds: int = SEEDS) -> list[int]:
-    """Rows without the columns of ``nca_zoo.life.dynamics``; NCAs that are not finite never have
+    """Rows without the columns of ``columns``; NCAs that are not finite never have
     any.
 
     Raises ``ZooError`` if the zoo was measured with other settings.
@@ -44,7 +140,7 @@ def measure_zoo(
     seeds: int = SEEDS,
     jobs: int = 1,
     again: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> int:
     """Measure every NCA of the zoo at ``path`` that was not measured yet; returns how many.
 

@@ -5,7 +5,7 @@ pictures that knows the zoo's targets alone. docs/mix.md defines every row of ``
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ import numpy.typing as npt
 from sklearn.neighbors import KNeighborsClassifier
 
 from nca_zoo.automaton import noise
-from nca_zoo.automaton.rule import VISIBLE, alive, seed_state, seen
+from nca_zoo.automaton.record import Automata
+from nca_zoo.automaton.rule import VISIBLE, alive, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import readable, seed_hidden
 from nca_zoo.features.measures import centre_on
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import GROWN_STEP, psnr, rollout_keys
+from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.life.engines import make_engine
+from nca_zoo.life.quality import GROWN_STEP, psnr
 from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.resampling import interval, resampled_means
 from nca_zoo.studies.orbit import scramble
@@ -99,12 +101,10 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     """
     height, width = zoo.grid
     start = seed_state(height, width, height // 2, width // 2, seed_hidden(zoo))
-    starts = np.repeat(start[None, None], len(weights), axis=0)
-    flat = np.ascontiguousarray(weights, np.float32)
-    keys = rollout_keys(seed, len(flat))
-    states = SparseEngine(jobs).rollout(flat, starts, keys, 0, GROWN_STEP)[:, 0]
+    ncas = Automata.grown(weights, start, seed, zoo.trained)
+    states = make_engine(threads=jobs).rollout(ncas, ncas.starts(), 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)
-    return np.clip(seen(states, zoo.trained), 0, 1), alive(states).mean(axis=(1, 2))
+    return np.clip(ncas.seen(states), 0, 1), alive(states).mean(axis=(1, 2))
 
 
 def centred_targets(zoo: "Zoo") -> Floats:
@@ -189,7 +189,7 @@ def survey(
     pairs: int = 100,
     seed: int = 0,
     jobs: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Survey:
     """Mixtures of many kinds, from ``pairs`` random pairs of NCAs each. See docs/mix.md.
 

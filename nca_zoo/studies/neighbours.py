@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from nca_zoo.automaton.rule import seen
+from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import rollout_keys
+from nca_zoo.life.engines import make_engine
 from nca_zoo.life.rollout import seed_of
 from nca_zoo.symmetry.alignment import align
 
@@ -103,12 +102,13 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
-    engine, keys = SparseEngine(os.cpu_count() or 1), rollout_keys(seed, len(zoo))
-    states = np.stack([seed_of(zoo, row) for row in range(len(zoo))])[:, None]  # (N, 1, H, W, 16)
-    total, now = np.zeros(len(zoo) - 1), 0
+    engine = make_engine(threads=os.cpu_count() or 1)
+    seeds = np.stack([seed_of(zoo, row) for row in range(len(zoo))])
+    ncas = Automata.grown(zoo.weights, seeds, seed, zoo.trained)
+    states, total, now = ncas.starts(), np.zeros(len(zoo) - 1), 0
     for look in LOOKS:
-        states, now = engine.rollout(zoo.weights, states, keys, now, look - now), look
-        pictures = np.clip(seen(states[:, 0], zoo.trained).astype(float), 0, 1)
+        states, now = engine.rollout(ncas, states, now, look - now), look
+        pictures = np.clip(ncas.seen(states[:, 0]).astype(float), 0, 1)
         total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
     return total / len(LOOKS)
 

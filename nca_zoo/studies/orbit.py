@@ -5,7 +5,7 @@ says how much each reader loses, and how much alignment, standard forms and inva
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import Array, seen, step
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import seed_hidden
-from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import rollout_keys
+from nca_zoo.ground.progress import Progress, silent, stage
+from nca_zoo.life.engines import make_engine
 from nca_zoo.life.rollout import State, seed_of
 from nca_zoo.probing.probe import ProbeResult, probe
 from nca_zoo.store.zoofile import Zoo
@@ -112,8 +113,8 @@ def standing(
 
 def _grown(weights: State, seeds: State, steps: int, seed: int) -> State:
     """States ``(K, H, W, 16)`` after so many steps, in float32."""
-    keys = rollout_keys(seed, len(weights))
-    return SparseEngine().rollout(weights, seeds[:, None], keys, 0, steps)[:, 0]
+    ncas = Automata.grown(weights, seeds, seed)
+    return make_engine().rollout(ncas, ncas.starts(), 0, steps)[:, 0]
 
 
 def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) -> float:
@@ -142,7 +143,7 @@ def orbit(
     spread: float = 1.0,
     steps: int = 96,
     jobs: int = -1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Orbit:
     """Scramble the good NCAs of a zoo, check that rollouts stand, and probe before and after.
 
@@ -156,9 +157,6 @@ def orbit(
     moved = scramble(good, seed, spread)
     found = standing(good, moved, steps, seed, spread)
 
-    def half(number: int) -> Callable[[int, int], None] | None:
-        return progress and (lambda done, total: progress(number * total + done, 2 * total))
-
     before, after = (
         probe(
             z,
@@ -167,7 +165,7 @@ def orbit(
             repeats=repeats,
             seed=seed,
             jobs=jobs,
-            progress=half(number),
+            progress=stage(progress, number, 2),
         )
         for number, z in enumerate((good, moved))
     )

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.life.engines import Engine, Floats
+from nca_zoo.life.engines import Automata, Engine, Floats, Keys
+from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import CA_STEPS, Regime
@@ -92,6 +93,10 @@ class Cohort:
             setattr(self, name, getattr(self, name)[staying])
         self.members = [m for m, stays in zip(self.members, staying, strict=True) if stays]
 
+    def ncas(self, keys: Keys) -> Automata:
+        """Its NCAs as they are now, under the fire masks of keys ``(K, B)``."""
+        return Automata(self.weights, self.seeds, keys, self.targets.shape[-1])
+
     def step(self) -> None:
         """One training step of every member: draw, roll out, back-propagate, update."""
         began = time.perf_counter()
@@ -106,8 +111,9 @@ class Cohort:
         masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
         # A diverging NCA overflows on its way to the gate, which is what finds it.
         with np.errstate(over="ignore", invalid="ignore"):
+            goals = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             losses, gradients, finals = self.engine.gradients(
-                self.weights, states, self.targets, masks, ca_steps, regime.loss == "every_step"
+                self.ncas(masks), states, goals, ca_steps
             )
             if regime.pool:
                 self.pools[np.arange(k)[:, None], picks] = finals

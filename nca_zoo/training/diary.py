@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from nca_zoo.automaton.rule import seen
+from nca_zoo.automaton.record import Automata
 from nca_zoo.life.engines import Floats
-from nca_zoo.life.quality import GROWN_STEP, psnr, rollout_keys
+from nca_zoo.life.quality import GROWN, measure
 from nca_zoo.training.cohort import Cohort, Member
 from nca_zoo.training.trainer import Fit
 
@@ -70,11 +70,9 @@ class Diary:
         return re.fullmatch("0|[125]0+", str(step)) is not None
 
     def _write(self, cohort: Cohort, member: Member, step: int, weights: Floats) -> Page:
-        seed = cohort.seeds[:1, None].copy()
-        states = cohort.engine.rollout(weights[None], seed, rollout_keys(0, 1), 0, GROWN_STEP)
-        target = member.job.target
-        grown = seen(states[0, 0], target.channels).copy()
-        page = Page(member.attempt, step, grown, float(psnr(grown, target.rgba)))
+        nca = Automata.grown(weights[None], cohort.seeds, shows=member.job.target.channels)
+        look = measure(cohort.engine, nca, member.job.target.rgba[None], [GROWN])[GROWN.name]
+        page = Page(member.attempt, step, look.pictures[0], float(look.psnr[0]))
         if self._keeps(step):
             self.pages.append(page)
         return page

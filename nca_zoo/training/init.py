@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.errors import ZooError, one_line
+from nca_zoo.ground.files import published
 
 Floats = npt.NDArray[np.float32]
 MAX_START_BYTES = 1 << 20
@@ -98,10 +99,8 @@ def write_start(path: Path, weights: Floats, recipe: dict[str, Any], early: Floa
     be compared.
     """
     text = json.dumps(recipe, sort_keys=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with unfinished.open("wb") as file:
+    with published(path) as part, part.open("wb") as file:
         np.savez(file, weights=weights, recipe=np.array(text), early=early)
-    unfinished.replace(path)
 
 
 def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:

@@ -12,19 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nca_zoo.errors import ZooError
+from nca_zoo.life.engines.goals import LOSSES
+from nca_zoo.training.gate import Gate, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
-
-
-@dataclass(frozen=True)
-class Gate:
-    """When a fit is good enough, in dB of PSNR against the target (docs/quality.md)."""
-
-    pass_96: float = 20.0  # at CA step 96, to be stored as "ok"
-    pass_400: float | None = 20.0  # at CA step 400; None: the regime does not train stability
-    stop_96: float = 25.0  # training ends early once a check reaches both of these
-    stop_400: float | None = 25.0
-    check_every: int = 10  # training steps between checks
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class Regime:
     )
     decay_at: int = 2000
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
-    loss: Literal["final", "every_step"] = "final"  # of the last state | mean over all CA steps
+    loss: str = "final"  # of the last state | every_step: mean over all CA steps
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
     gate: Gate = Gate()
 
@@ -56,7 +47,7 @@ class Regime:
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
             ("extra_steps", self.extra_steps >= 0, "0 or more"),
             ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
-            ("loss", self.loss in ("final", "every_step"), "final or every_step"),
+            ("loss", self.loss in LOSSES, " or ".join(LOSSES)),
         ]
         for name, good, allowed in checks:
             if not good:
@@ -70,7 +61,7 @@ class Regime:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
 
     def step_settings(self) -> dict[str, Any]:
         """What decides a training step, without the gate and the budget."""
@@ -81,8 +72,8 @@ class Regime:
 REGIMES: dict[str, Regime] = {
     regime.name: regime
     for regime in (
-        Regime("growing", batch=2, gate=Gate(pass_400=None, stop_400=None)),
-        Regime("persistent", batch=2, pool=12, lr=1.5e-3, gate=Gate(stop_96=27.0, stop_400=27.0)),
+        Regime("growing", batch=2, gate=gate(stable=False)),
+        Regime("persistent", batch=2, pool=12, lr=1.5e-3, gate=gate(stops=27.0)),
         Regime("regenerating", batch=4, pool=16, damaged=1, steps=300),
         Regime(
             "writeup",
@@ -96,7 +87,7 @@ REGIMES: dict[str, Regime] = {
             normalise_gradient=False,
             loss="every_step",
             seed_hidden=False,
-            gate=Gate(pass_400=None, stop_96=float("inf"), stop_400=None),
+            gate=gate(stops=math.inf, stable=False),
         ),
     )
 }

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.life.engines import Engine, Floats
-from nca_zoo.life.quality import Quality, Status, measure, rollout_keys, verdict
+from nca_zoo.life.quality import GROWN, Looks, measure, stored_measures
 from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.gate import Status
 from nca_zoo.training.regime import Regime
 
 # Looks at a cohort after each training step and changes nothing; True ends the training there.
@@ -30,15 +32,23 @@ class Fit:
     job: Job
     weights: Floats  # (P,)
     status: Status
-    psnr_96: float
-    psnr_400: float
-    alive_400: float
+    measured: dict[str, float]  # what a zoo keeps of its trials: psnr_96 and so on
     grown: Floats  # (H, W, 4) at step 96 of rollout seed 0
     losses: list[float]  # of every training step of the attempt that is kept
     train_steps: int  # of all attempts
     attempts: int
     wall_s: float  # its share of the time that its cohort took
     score: float  # dB, what the gate weighs
+
+    @property
+    def psnr_96(self) -> float:
+        """PSNR in dB once it has grown."""
+        return self.measured["psnr_96"]
+
+    @property
+    def psnr_400(self) -> float:
+        """PSNR in dB long after."""
+        return self.measured["psnr_400"]
 
 
 def train(
@@ -96,15 +106,10 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
         return
     began = time.perf_counter()
     members = [cohort.members[k] for k in chosen]
-    weights = cohort.weights[chosen]
-    quality = measure(
-        cohort.engine,
-        weights,
-        cohort.seeds[chosen],
-        cohort.targets[chosen],
-        rollout_keys(0, len(chosen)),
-    )
-    statuses = verdict(quality, weights, regime.gate)
+    ncas = cohort.ncas(rollout_keys(0, len(cohort.members)))[chosen]
+    weights = ncas.weights
+    looks = measure(cohort.engine, ncas, cohort.targets[chosen])
+    statuses = regime.gate.verdict(looks, weights)
     share = (time.perf_counter() - began) / len(chosen)
     staying = np.ones(len(cohort.members), bool)
     again = []
@@ -115,7 +120,7 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
             continue
         staying[k] = False
         fit = _better(
-            _fit(member, weights[i], status, quality, i, regime), failed.pop(member.job.id, None)
+            _fit(member, weights[i], status, looks, i, regime), failed.pop(member.job.id, None)
         )
         if move == "finish":
             yield fit
@@ -135,39 +140,30 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
     broken = ~np.isfinite([member.losses[-1] for member in cohort.members])
     due = broken | np.isin(steps, ends)
     checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
-    if len(checked) and np.isfinite(gate.stop_96):
-        seeds = [cohort.members[k].job.rng_seed for k in checked]
-        keys = fold(np.array(seeds, np.uint64), Stream.CHECK, steps[checked])[:, None]
-        quality = measure(
-            cohort.engine,
-            cohort.weights[checked],
-            cohort.seeds[checked],
-            cohort.targets[checked],
-            keys,
-            enough_at_96=gate.stop_96,
-            to_400=gate.stop_400 is not None,
-        )
-        due[checked] = quality.reaches(gate.stop_96, gate.stop_400) | (quality.alive_96 == 0)
+    if len(checked) and gate.may_stop:
+        seeds = np.array([member.job.rng_seed for member in cohort.members], np.uint64)
+        ncas = cohort.ncas(fold(seeds, Stream.CHECK, steps)[:, None])[checked]
+        targets = cohort.targets[checked]
+        looks = measure(cohort.engine, ncas, targets, gate.trials, gate.enough)
+        due[checked] = gate.reached(looks, "stops") | (looks[GROWN.name].alive == 0)
     return np.flatnonzero(due)
 
 
 def _fit(
-    member: Member, weights: Floats, status: Status, quality: Quality, i: int, regime: Regime
+    member: Member, weights: Floats, status: Status, looks: Looks, i: int, regime: Regime
 ) -> Fit:
-    """Attempt ``member`` as a fit; ``i`` is its row in ``quality``."""
+    """Attempt ``member`` as a fit; ``i`` is its row in ``looks``."""
     return Fit(
         job=member.job,
         weights=weights,
         status=status,
-        psnr_96=float(quality.psnr_96[i]),
-        psnr_400=float(quality.psnr_400[i]),
-        alive_400=float(quality.alive_400[i]),
-        grown=quality.grown[i],
+        measured={name: float(values[i]) for name, values in stored_measures(looks).items()},
+        grown=looks[GROWN.name].pictures[i],
         losses=member.losses,
         train_steps=member.step,
         attempts=1,
         wall_s=member.wall_s,
-        score=float(quality.score(regime.gate)[i]),
+        score=float(regime.gate.score(looks)[i]),
     )
 
 

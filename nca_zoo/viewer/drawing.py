@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nca_zoo.errors import ZooError
+from nca_zoo.ground.files import make_folder, published
 from nca_zoo.pictures.image_files import Pixels, read_files
 
 UNDO_STEPS = 100
@@ -98,10 +98,6 @@ class Drawing:
 
     def save(self, path: Path) -> None:
         """Write a PNG with alpha; a file appears whole or not at all."""
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(self.pixels).save(unfinished, format="PNG")
-            unfinished.replace(path)
-        except OSError as error:
-            raise ZooError(f"cannot write {path}: {error.strerror or error}") from None
+        make_folder(path.parent)
+        with published(path) as part:
+            Image.fromarray(self.pixels).save(part, format="PNG")

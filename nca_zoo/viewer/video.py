@@ -5,11 +5,10 @@ are never resized.
 """
 
 import contextlib
-import os
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.files import published
+from nca_zoo.ground.progress import Progress, counted, silent
 from nca_zoo.viewer.frames import Pixels
 
-Progress = Callable[[Iterable[Pixels]], Iterable[Pixels]]
+HINT = "; name another file with --out"
 
 # Without the marks, players guess the colour space, and guess differently.
 BT709 = "scale=out_color_matrix=bt709:out_range=tv,setparams=color_primaries=bt709:color_trc=bt709"
@@ -30,30 +31,12 @@ PALETTE_FRAMES = 16  # a GIF's colours are chosen from about so many of its fram
 EXACT_COLOURS = 64  # of its 256 colours, how many are the most frequent ones, unchanged
 
 
-@contextlib.contextmanager
-def _whole(name: Path | str) -> Iterator[Path]:
-    """A new empty file beside ``name`` that takes its place if the block succeeds."""
-    path = Path(name)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.touch()
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ZooError(f"cannot write {path}: {reason}; name another file with --out") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
 def write_mp4(
-    path: Path | str, frames: Sequence[Pixels], fps: int, progress: Progress = iter
+    path: Path | str, frames: Sequence[Pixels], fps: int, progress: Progress = silent
 ) -> None:
     """Write frames, uint8 RGB (height, width, 3) with even sides, as H.264 that plays anywhere.
 
-    ``progress`` may wrap the frames, as ``tqdm`` does. Raises ZooError if the file cannot be
-    written.
+    progress: hears of the frames. Raises ZooError if the file cannot be written.
     """
     height, width, _ = frames[0].shape
     command = [
@@ -64,12 +47,12 @@ def write_mp4(
         *("-threads", str(int(height * width < SMALL))),  # 0: as many as there are cores
         *("-movflags", "+faststart", "-f", "mp4"),
     ]
-    with _whole(path) as part, tempfile.TemporaryFile() as complaints:
+    with published(path, HINT) as part, tempfile.TemporaryFile() as complaints:
         command.append(f"file:{part}")  # else a colon in the name would make it a protocol
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints)
         assert encoder.stdin is not None
         try:
-            for frame in progress(frames):
+            for frame in counted(frames, len(frames), progress):
                 encoder.stdin.write(np.ascontiguousarray(frame).data)
         except BrokenPipeError:
             pass  # the encoder's own complaint says more
@@ -96,7 +79,7 @@ def _ffmpeg() -> str:
 
 
 def write_gif(
-    path: Path | str, frames: Sequence[Pixels], fps: int, progress: Progress = iter
+    path: Path | str, frames: Sequence[Pixels], fps: int, progress: Progress = silent
 ) -> None:
     """Write frames, uint8 RGB (height, width, 3), as a GIF that repeats for ever.
 
@@ -112,9 +95,9 @@ def write_gif(
     begins = [10 * round(100 * k / fps) for k in range(len(frames) + 1)]
     pictures = (
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in progress(frames)
+        for frame in counted(frames, len(frames), progress)
     )
-    with _whole(path) as part, part.open("wb") as file:
+    with published(path, HINT) as part, part.open("wb") as file:
         next(pictures).save(
             file,
             format="GIF",
@@ -144,5 +127,5 @@ def _palette(frames: Iterable[Pixels]) -> Image.Image:
 
 def write_png(path: Path | str, picture: Pixels) -> None:
     """Write one picture, uint8 RGB (height, width, 3). Errors as for ``write_mp4``."""
-    with _whole(path) as part:
+    with published(path, HINT) as part:
         Image.fromarray(picture).save(part, format="PNG", optimize=True)

@@ -13,17 +13,19 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from nca_zoo.building.build import BuildSettings, build, header, workers_for
+from nca_zoo.building.build import BuildSettings, build, header
 from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import workers_for
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import make_init
-from nca_zoo.training.regime import REGIMES, Gate
+from nca_zoo.training.regime import REGIMES
 from nca_zoo_cli.main import group
 
-GATE = Gate(pass_96=1, pass_400=None, stop_96=99, stop_400=None)
+GATE = gate(1, 99, stable=False)
 QUICK = dataclasses.replace(
     REGIMES["growing"], batch=1, steps=3, extra_steps=0, attempts=1, gate=GATE
 )
@@ -77,13 +79,13 @@ def test_in_one_process_the_next_takes_the_place_of_the_first_that_is_done(
     together = []
 
     class Counting(SparseEngine):
-        def gradients(self, weights, *arguments):
-            together.append(len(weights))
-            return super().gradients(weights, *arguments)
+        def gradients(self, ncas, *arguments):
+            together.append(len(ncas))
+            return super().gradients(ncas, *arguments)
 
     # After three steps some reach 10 dB; the others get three steps more.
-    gate = dataclasses.replace(GATE, pass_96=10)
-    unlike = dataclasses.replace(QUICK, gate=gate, extra_steps=3)
+    harder = gate(10, 99, stable=False)
+    unlike = dataclasses.replace(QUICK, gate=harder, extra_steps=3)
     monkeypatch.setattr("nca_zoo.building.build.make_engine", lambda *_: Counting())
     zoo = built(tmp_path / "zoo.h5", drawings, BuildSettings(unlike, SETTINGS.init), cohort=4)
     assert set(zoo.train_steps.tolist()) == {3, 6}

@@ -183,7 +183,7 @@ def test_a_file_touched_elsewhere_would_be_seen():
         '7 openat(AT_FDCWD, "/tmp/broken-zoos-x/secret.h5", O_RDONLY) = 3',
         '8 openat(AT_FDCWD, "zoo.h5", O_RDONLY) = 3',
         f'8 openat(AT_FDCWD, "{sys.prefix}/lib/x.py", O_RDONLY|O_CLOEXEC) = 3',
-        '8 openat(AT_FDCWD, "/tmp/broken-zoos-x/inside/merged.h5.tmp", O_RDWR|O_CREAT) = 3',
+        '8 openat(AT_FDCWD, "/tmp/broken-zoos-x/inside/.merged.h5.7.tmp", O_RDWR|O_CREAT) = 3',
         '8 openat(AT_FDCWD, "../secret.h5", O_RDONLY) = 3',
         '8 openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3',
         f'8 openat(AT_FDCWD, "{sys.prefix}/lib/x.pyc", O_WRONLY|O_CREAT) = 3',

@@ -196,7 +196,7 @@ def test_show_in_the_terminal(zoo, lively_weights):
     (["7-012", "--damage", "soon"], 1, "damage 'soon' is not understood"),
     (["7-012", "--damage", "400"], 1, "the rollout ends at step 400"),
     (["7-012", "--damage", "3:14,0,2"], 1, "rows go from 0 to 13"),
-    (["7-012", "--out", "nowhere/a.png"], 1, "cannot write nowhere/a.png: No such file"),
+    (["7-012", "--out", "nowhere/a.png"], 1, "nowhere/a.png: cannot be written: No such file"),
     (["7-012", "--steps", "802", "--every", "2", "--out", "a.png"], 1, "use --every 3 or more"),
     (["7-012", "--steps", "90000", "--every", "1"], 1, "more than 20000 pictures; use --every 5"),
     (["7-012", "--steps", "0"], 2, "0 is not in the range"),

@@ -5,12 +5,14 @@ import time
 import numpy as np
 import pytest
 from browsing import GRID, SEED, over, pause, picture, served, take, until
+from calls import walk
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.automaton.rule import CHANNELS, seed_state
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import psnr, rollout_keys
+from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import Damage, rollout
 from nca_zoo.viewer.channels import tint
 
@@ -56,7 +58,7 @@ def test_cells_that_ghosts_save_are_saved_in_the_browser_too(page, lively_weight
         state = (0.4 * draws - 0.3).astype(np.float32)  # alpha around the threshold, mostly below
         weights = lively_weights(number, 4.0)
         key = rollout_keys(number, 1)
-        expected = SparseEngine().rollout(weights[None], state[None, None], key, 0, 3)[0, 0]
+        expected = walk(SparseEngine(), weights[None], state[None, None], key, 0, 3)[0, 0]
         found, _ = grow_in_browser(page, weights, state, 3, number)
         assert np.array_equal(found != 0, expected != 0)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)

@@ -235,7 +235,7 @@ def test_the_command_writes_one_file_and_says_when_it_samples(zoo, tmp_path, mon
     [
         (["--features", "smell"], "no feature 'smell'"),
         (["--features", ","], "names nothing"),
-        (["--html", "no/such/folder.html"], "cannot write"),
+        (["--html", "no/such/folder.html"], "cannot be written"),
         (["--zoo", "missing.h5"], "no such file"),
     ],
 )

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calls import ask, walk
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nca_zoo.automaton import noise, rule
-from nca_zoo.life.engines.dense import GPU_SHARE, DenseEngine
+from nca_zoo.life.engines.dense import GPU_SHARE, NO_GOAL, DenseEngine
+from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.life.engines.lockstep import Lockstep, Shape, buffer_bytes, peak_bytes
 from nca_zoo.life.engines.torch_step import fire_masks
 
@@ -94,14 +96,14 @@ WAYS = {
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("way", WAYS)
 def test_all_ways_give_the_same(call, way, every_step):
-    expected = DenseEngine(dtype=EXACT, chunk_cells=10**9).gradients(*call, every_step)
+    expected = ask(DenseEngine(dtype=EXACT, chunk_cells=10**9), *call, every_step)
     engine = DenseEngine(dtype=EXACT, **WAYS[way])
     for _ in range(2):  # the second time, on memory that has been used
-        assert_close(engine.gradients(*call, every_step), expected)
+        assert_close(ask(engine, *call, every_step), expected)
     weights, states, _, keys, _ = call
     np.testing.assert_allclose(
-        engine.rollout(weights, states, keys, 3, 100),
-        DenseEngine(dtype=EXACT, chunk_cells=10**9).rollout(weights, states, keys, 3, 100),
+        walk(engine, weights, states, keys, 3, 100),
+        walk(DenseEngine(dtype=EXACT, chunk_cells=10**9), weights, states, keys, 3, 100),
         rtol=1e-12,
         atol=1e-12,
     )
@@ -109,8 +111,8 @@ def test_all_ways_give_the_same(call, way, every_step):
 
 def test_a_chunk_takes_what_memory_allows():
     engine = DenseEngine(dtype=EXACT, memory=2_500_000)
-    assert 1 < engine.chunk(*GRID, 34, "last") < 10  # or the test above shows nothing
-    assert DenseEngine(memory=1).chunk(*GRID, 34, "last") == 1
+    assert 1 < engine.chunk(*GRID, 34, (1, 4)) < 10  # or the test above shows nothing
+    assert DenseEngine(memory=1).chunk(*GRID, 34, (1, 4)) == 1
 
 
 @pytest.mark.parametrize("every_step", [False, True])
@@ -118,19 +120,20 @@ def test_captured_steps_serve_again_as_ncas_finish(call, every_step):
     replay = Replay()
     engine = DenseEngine(dtype=EXACT, chunk_cells=10**9, capture=replay)
     plain = DenseEngine(dtype=EXACT)
-    for k, captured in [(5, 2), (4, 4), (2, 6), (4, 6)]:
+    for k, captured in [(5, 3), (4, 6), (2, 9), (4, 9)]:
         part = [argument[:k] for argument in call]
-        assert_close(engine.gradients(*part, every_step), plain.gradients(*part, every_step))
+        assert_close(ask(engine, *part, every_step), ask(plain, *part, every_step))
         assert replay.captured == captured
     before = replay.replayed
     three = [argument[:3] for argument in call]  # 6 rollouts: a size of its own
-    assert_close(engine.gradients(*three, every_step), plain.gradients(*three, every_step))
-    assert replay.replayed == before + 2 * 34
+    assert_close(ask(engine, *three, every_step), ask(plain, *three, every_step))
+    looks = 34 if every_step else 3  # of the last states, which end at three different steps
+    assert replay.replayed == before + 2 * 34 + looks
     weights, states, _, keys, _ = call
     for first, steps in ((0, 96), (96, 120)):  # masks of 96 steps are drawn at a time
         np.testing.assert_allclose(
-            engine.rollout(weights, states, keys, first, steps),
-            plain.rollout(weights, states, keys, first, steps),
+            walk(engine, weights, states, keys, first, steps),
+            walk(plain, weights, states, keys, first, steps),
             rtol=1e-12,
             atol=1e-12,
         )
@@ -139,32 +142,35 @@ def test_captured_steps_serve_again_as_ncas_finish(call, every_step):
 def test_padding_changes_nothing_and_sizes_are_few(call):
     replay = Replay()
     engine = DenseEngine(dtype=EXACT, chunk_cells=8 * CHUNK, capture=replay)  # 8 and 2 of 10
-    assert_close(engine.gradients(*call), DenseEngine(dtype=EXACT).gradients(*call))
+    assert_close(ask(engine, *call), ask(DenseEngine(dtype=EXACT), *call))
     five = [argument[:, :1] if argument.ndim > 1 else argument for argument in call]
     five[0], five[2] = call[0], call[2]
     # 5 rollouts in a place for 6
-    assert_close(engine.gradients(*five), DenseEngine(dtype=EXACT).gradients(*five))
+    assert_close(ask(engine, *five), ask(DenseEngine(dtype=EXACT), *five))
     sizes = {engine._padded(n, 1000) for n in range(1, 1001)}
     assert len(sizes) == 20
     assert all(n <= engine._padded(n, 1000) <= max(n + 1, 1.5 * n) for n in range(1, 1001))
 
 
-@pytest.mark.parametrize("task", ["rollout", "last", "every"])
+@pytest.mark.parametrize("task", ["rollout", "final", "every_step"])
 def test_the_step_loop_asks_the_device_for_nothing(call, task):
     """On torch's device without values, every question for one raises an error."""
     with pytest.raises(RuntimeError, match="meta"):
         torch.empty(1, device="meta").item()
-    shape = Shape(5, *GRID, 64)
-    arena = torch.empty(buffer_bytes(shape, task, EXACT), dtype=torch.uint8, device="meta")
-    lockstep = Lockstep(arena, shape, task, EXACT, lambda run: run)
+    shape = Shape(5, *GRID, 64, *(NO_GOAL if task == "rollout" else (1, 4)))
+    arena = torch.empty(buffer_bytes(shape, EXACT), dtype=torch.uint8, device="meta")
+    lockstep = Lockstep(arena, shape, EXACT, lambda run: run)
     weights, states, targets, keys, steps = call
     with torch.no_grad():
         if task == "rollout":
             lockstep.load(weights, states[:, 0], keys[:, 0])
             assert lockstep.walk(0, 150).shape == (5, *GRID, 16)
         else:
-            lockstep.load(weights, states[:, 0], keys[:, 0], targets, steps)
-            shapes = [found.shape for found in lockstep.differentiate(34)]
+            lockstep.load(weights, states[:, 0], keys[:, 0], steps)
+            goals = LOSSES[task](targets, steps, 1)
+            looks = lockstep.aim(goals.frames, goals.when[:, 0])
+            assert len(looks) == 35
+            shapes = [found.shape for found in lockstep.differentiate(looks)]
             assert shapes == [(5,), (5, rule.N_PARAMS), (5, *GRID, 16)]
 
 
@@ -199,24 +205,26 @@ class Living(TorchDispatchMode):
         weakref.finalize(tensor, release)
 
 
-@pytest.mark.parametrize("task", ["rollout", "last", "every"])
+@pytest.mark.parametrize("task", ["rollout", "final", "every_step"])
 @pytest.mark.parametrize("grid", [(28, 28), (20, 33)])
 def test_memory_is_what_the_formula_says(lively_weights, task, grid):
     n, steps = 3, 96 if task == "rollout" else 64
-    shape = Shape(n, *grid, steps)
+    shape = Shape(n, *grid, steps, *(NO_GOAL if task == "rollout" else (1, 4)))
     states = np.repeat(rule.seed_state(*grid, 9, 9)[None], n, axis=0)
     weights = np.repeat(lively_weights(1)[None], n, axis=0)
     keys, targets = np.arange(n, dtype=np.uint64), states[..., :4]
     with torch.no_grad(), Living() as living:
-        arena = torch.empty(buffer_bytes(shape, task, torch.float32), dtype=torch.uint8)
-        lockstep = Lockstep(arena, shape, task, torch.float32, lambda run: run)
+        arena = torch.empty(buffer_bytes(shape, torch.float32), dtype=torch.uint8)
+        lockstep = Lockstep(arena, shape, torch.float32, lambda run: run)
         if task == "rollout":
             lockstep.load(weights, states, keys)
             lockstep.walk(0, steps)
         else:
-            lockstep.load(weights, states, keys, targets, np.full(n, steps))
-            lockstep.differentiate(steps)
-    said = peak_bytes(shape, task, torch.float32)
+            lengths = np.full(n, steps)
+            goals = LOSSES[task](targets, lengths, 1)
+            lockstep.load(weights, states, keys, lengths)
+            lockstep.differentiate(lockstep.aim(goals.frames, goals.when[:, 0]))
+    said = peak_bytes(shape, torch.float32)
     assert 0.8 * said < living.peak <= said
 
 
@@ -225,7 +233,7 @@ def test_the_table_of_the_docs_is_what_the_engine_would_do():
     for gigabytes in (8, 24, 80):
         memory = int(GPU_SHARE * gigabytes * 2**30)
         engine = DenseEngine(memory=memory, chunk_cells=10**12)
-        training, gate = (engine.chunk(28, 28, 96, task) for task in ("last", "rollout"))
+        training, gate = (engine.chunk(28, 28, 96, goal) for goal in ((1, 4), None))
         assert f"| {gigabytes} GiB | {training // 2:,} | {gate:,} |" in docs
 
 
@@ -241,8 +249,8 @@ def test_a_rollout_that_would_overflow_after_its_end_does_not(lively_weights):
     weights = np.stack([lively_weights(1, 1e4), lively_weights(2)])
     states = np.repeat(rule.seed_state(8, 8, 4, 4)[None, None], 2, axis=0)
     arguments = weights, states, np.zeros((2, 8, 8, 4), np.float32), np.array([[1], [2]], np.uint64)
-    alone = DenseEngine().gradients(*(a[:1] for a in arguments), np.array([3]))
-    together = DenseEngine().gradients(*arguments, np.array([3, 90]))
+    alone = ask(DenseEngine(), *(a[:1] for a in arguments), np.array([3]))
+    together = ask(DenseEngine(), *arguments, np.array([3, 90]))
     assert np.isfinite(alone.states).all()
     np.testing.assert_allclose(together.states[0], alone.states[0], rtol=1e-5)
     np.testing.assert_allclose(together.losses[0], alone.losses[0], rtol=1e-5)
@@ -251,11 +259,11 @@ def test_a_rollout_that_would_overflow_after_its_end_does_not(lively_weights):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("compiler", ["", None])
 def test_on_cuda_graphs_give_the_same_and_nothing_waits(call, compiler):
-    expected = DenseEngine(dtype=EXACT).gradients(*call)
+    expected = ask(DenseEngine(dtype=EXACT), *call)
     engine = DenseEngine("cuda", EXACT, compiler=compiler)
-    assert_close(engine.gradients(*call), expected)
+    assert_close(ask(engine, *call), expected)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        assert_close(engine.gradients(*call), expected)
+        assert_close(ask(engine, *call), expected)
     finally:
         torch.cuda.set_sync_debug_mode("default")

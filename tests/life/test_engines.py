@@ -4,11 +4,13 @@ import numpy as np
 import plain
 import pytest
 import torch
+from calls import ask, record, walk
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.engines.dense import DenseEngine
+from nca_zoo.life.engines.goals import Goals
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target
@@ -35,7 +37,7 @@ def check(engine, weights, states, targets, steps, every_step=False, tolerance=1
     """Compare one call of an engine with the plain NCA, example by example."""
     k, b, *shape = states.shape[:4]
     keys = keys_for(k, b)
-    found = engine.gradients(weights, states, targets, keys, steps, every_step)
+    found = ask(engine, weights, states, targets, keys, steps, every_step)
     for nca in range(k):
         total = np.zeros(rule.N_PARAMS)
         for example in range(b):
@@ -74,7 +76,7 @@ def test_digits_from_their_seeds(engine, digits, lively_weights):
 def test_other_start_states(engine, digits, lively_weights, start):
     weights = np.stack([lively_weights(seed) for seed in (4, 5)])
     targets = np.stack([target.rgba for target in digits[:2]])
-    states = engine.rollout(weights, seeds_of(digits[:2], 2), keys_for(2, 2), 0, 40)
+    states = walk(engine, weights, seeds_of(digits[:2], 2), keys_for(2, 2), 0, 40)
     if start == "damaged":
         states[:, :, 8:15, 10:20] = 0
     if start == "noise":  # everything at once: dead cells that hold something, and alpha above 1
@@ -107,11 +109,49 @@ def test_alpha_alone(engine, digits, lively_weights, every_step):
     check(engine, weights, seeds_of(digits[1:], 2), targets, steps, every_step)
 
 
+@pytest.mark.parametrize("channels", [4, 1])
+def test_a_film_that_moves_along(engine, lively_weights, channels):
+    """Goals in general: several frames, every rollout at a phase of its own, looks now and then."""
+    k, b, steps = 2, 3, np.array([17, 30])
+    weights = np.stack([lively_weights(seed) for seed in (1, 2)])
+    states = np.repeat(rule.seed_state(9, 7, 4, 3)[None, None], k * b, axis=1).reshape(
+        k, b, 9, 7, 16
+    )
+    frames = noise.uniform(8, k * 3 * 63 * channels).reshape(k, 3, 9, 7, channels)
+    frames, keys = frames.astype(np.float32), keys_for(k, b)
+    when = (noise.uniform(3, k * b * 30) * 6).astype(np.int32).reshape(k, b, 30) - 3
+    when = np.maximum(when, -1)
+    when[:, :, 5] = 2  # no rollout without a look
+    found = engine.gradients(record(weights, states, keys), states, Goals(frames, when), steps)
+    for nca in range(k):
+        total = np.zeros(rule.N_PARAMS)
+        for example in range(b):
+            fires = masks(keys[nca, example], steps[nca], (9, 7))
+            loss, gradients, _ = plain.rollout(
+                weights[nca], states[nca, example], fires, frames[nca], when=when[nca, example]
+            )
+            assert found.losses[nca, example] == pytest.approx(loss, rel=1e-5)
+            total += np.concatenate([g.ravel() for g in gradients]) / b
+        for name, part in rule.param_slices().items():
+            assert relative(found.gradients[nca, part], total[part]) < 1e-5, name
+
+
+def test_goals_that_compare_nothing_are_refused(engine, lively_weights):
+    states = rule.seed_state(8, 8, 4, 4)[None, None]
+    ncas = record(lively_weights(1)[None], states, keys_for(1, 1))
+    frames, when = np.zeros((1, 2, 8, 8, 4), np.float32), np.full((1, 1, 5), -1, np.int32)
+    for look, words in (((3, 1), "nothing is compared"), ((1, 2), "2 is none of 2 frames")):
+        when[0, 0] = -1
+        when[0, 0, look[0]] = look[1]
+        with pytest.raises(ValueError, match=words):
+            engine.gradients(ncas, states, Goals(frames, when), np.array([3]))
+
+
 def test_a_target_of_two_channels_is_refused(digits, lively_weights):
     targets = np.stack([target.rgba[..., 2:] for target in digits[:1]])
     states, weights = seeds_of(digits[:1], 1), lively_weights(1)[None]
-    with pytest.raises(ValueError, match="targets: expected"):
-        SparseEngine().gradients(weights, states, targets, keys_for(1, 1), np.array([3]))
+    with pytest.raises(ValueError, match="frames: expected"):
+        ask(SparseEngine(), weights, states, targets, keys_for(1, 1), np.array([3]))
 
 
 def flaring_weights():
@@ -130,7 +170,7 @@ def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours(engine):
     states = np.repeat(rule.seed_state(9, 9, 4, 4)[None], 20, axis=0)[None]
     states[..., 4:] += 0.5  # something to lose
     keys = keys_for(1, 20)
-    found = engine.rollout(weights[None], states, keys, 0, 2)
+    found = walk(engine, weights[None], states, keys, 0, 2)
     saved = 0
     for example in range(20):
         state = states[0, example].astype(np.float64)
@@ -146,14 +186,15 @@ def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours(engine):
 def test_rollout_continues_where_it_stopped(engine, lively_weights):
     weights, keys = lively_weights(9)[None], keys_for(1, 2)
     states = np.repeat(rule.seed_state(12, 12, 6, 6)[None, None], 2, axis=1)
-    whole = engine.rollout(weights, states, keys, 0, 50)
-    half = engine.rollout(weights, states, keys, 0, 20)
-    assert np.array_equal(engine.rollout(weights, half, keys, 20, 30), whole)
+    whole = walk(engine, weights, states, keys, 0, 50)
+    half = walk(engine, weights, states, keys, 0, 20)
+    assert np.array_equal(walk(engine, weights, half, keys, 20, 30), whole)
 
 
 def test_a_dead_grid_stays_dead_and_has_no_gradient(engine, lively_weights):
     weights = lively_weights(9)[None]
-    found = engine.gradients(
+    found = ask(
+        engine,
         weights,
         np.zeros((1, 1, 8, 8, 16), np.float32),
         np.ones((1, 8, 8, 4), np.float32),
@@ -169,9 +210,9 @@ def test_nan_in_one_nca_touches_no_other(engine, digits, lively_weights):
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     targets = np.stack([target.rgba for target in digits[:2]])
     states, keys, steps = seeds_of(digits[:2], 2), keys_for(2, 2), np.array([20, 20])
-    healthy = engine.gradients(weights, states, targets, keys, steps)
+    healthy = ask(engine, weights, states, targets, keys, steps)
     weights[0, 6144 + 128 :] = np.nan  # W2 and b2
-    sick = engine.gradients(weights, states, targets, keys, steps)
+    sick = ask(engine, weights, states, targets, keys, steps)
     assert np.array_equal(sick.gradients[1], healthy.gradients[1])
     assert np.array_equal(sick.losses[1], healthy.losses[1])
 
@@ -180,8 +221,8 @@ def test_sparse_results_do_not_depend_on_threads_or_company(digits, lively_weigh
     weights = np.stack([lively_weights(seed) for seed in (1, 2, 3)])
     targets = np.stack([target.rgba for target in digits])
     arguments = (weights, seeds_of(digits, 3), targets, keys_for(3, 3), np.array([64, 70, 96]))
-    one, two = SparseEngine().gradients(*arguments), SparseEngine(threads=2).gradients(*arguments)
-    alone = SparseEngine().gradients(*(argument[1:2] for argument in arguments))
+    one, two = ask(SparseEngine(), *arguments), ask(SparseEngine(threads=2), *arguments)
+    alone = ask(SparseEngine(), *(argument[1:2] for argument in arguments))
     assert np.array_equal(one.gradients, two.gradients)
     assert np.array_equal(one.states, two.states)
     assert np.array_equal(one.gradients[1:2], alone.gradients)
@@ -197,9 +238,9 @@ def test_dense_in_float64_is_exact(digits, lively_weights):
 def test_the_start_states_are_left_alone(engine, digits, lively_weights):
     states = seeds_of(digits[:1], 1)
     before = states.copy()
-    engine.rollout(lively_weights(1)[None], states, keys_for(1, 1), 0, 5)
+    walk(engine, lively_weights(1)[None], states, keys_for(1, 1), 0, 5)
     target = digits[0].rgba[None]
-    engine.gradients(lively_weights(1)[None], states, target, keys_for(1, 1), np.array([5]))
+    ask(engine, lively_weights(1)[None], states, target, keys_for(1, 1), np.array([5]))
     assert np.array_equal(states, before)
 
 
@@ -217,8 +258,8 @@ def test_engines_by_name():
 def test_wrong_shapes_never_reach_compiled_code(lively_weights):
     states = rule.seed_state(8, 8, 4, 4)[None, None]
     with pytest.raises(
-        ValueError, match=r"weights: expected .*\(1, 8336\), found float32 \(8335,\)"
+        ValueError, match=r"weights: expected .*\(8335, 8336\), found float32 \(8335,\)"
     ):
-        SparseEngine().rollout(lively_weights(1)[:-1], states, keys_for(1, 1), 0, 5)
+        walk(SparseEngine(), lively_weights(1)[:-1], states, keys_for(1, 1), 0, 5)
     with pytest.raises(ValueError, match="keys"):
-        SparseEngine().rollout(lively_weights(1)[None], states, np.array([[1]]), 0, 5)
+        walk(SparseEngine(), lively_weights(1)[None], states, np.array([[1]]), 0, 5)

@@ -1,4 +1,4 @@
-"""PSNR by hand, and the gate's verdicts."""
+"""PSNR by hand, and trials against the plain rollout."""
 
 import math
 
@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import fire_mask
-from nca_zoo.life import quality
+from nca_zoo.automaton.record import Automata
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import Quality, measure, psnr, rollout_keys, verdict
-from nca_zoo.training.regime import Gate
+from nca_zoo.life.quality import GROWN, measure, psnr, stored_measures
 
 
 def test_psnr_by_hand():
@@ -44,49 +43,38 @@ def test_measure_is_the_plain_rollout(lively_weights):
     weights = np.stack([lively_weights(1), lively_weights(2)])
     seeds = np.stack([rule.seed_state(9, 9, 4, 4), rule.seed_state(9, 9, 3, 5)])
     targets = np.full((2, 9, 9, 4), 0.5, np.float32)
-    keys = rollout_keys(0, 2)
-    found = measure(SparseEngine(), weights, seeds, targets, keys)
+    ncas = Automata.grown(weights, seeds)
+    found = measure(SparseEngine(), ncas, targets)[GROWN.name]
     for k in range(2):
         state = seeds[k].astype(np.float64)
-        for t in range(quality.GROWN_STEP):
-            fire = fire_mask(keys[k, 0], t, 9, 9)
+        for t in range(GROWN.steps):
+            fire = fire_mask(ncas.keys[k, 0], t, 9, 9)
             state = rule.step(weights[k].astype(np.float64), state, fire)
-        np.testing.assert_allclose(found.grown[k], state[..., :4], atol=1e-3)
-        assert found.psnr_96[k] == pytest.approx(psnr(state[..., :4], targets[k]), abs=0.01)
-        assert found.alive_96[k] == pytest.approx(rule.alive(state).mean())
+        np.testing.assert_allclose(found.pictures[k], state[..., :4], atol=1e-3)
+        assert found.psnr[k] == pytest.approx(psnr(state[..., :4], targets[k]), abs=0.01)
+        assert found.alive[k] == pytest.approx(rule.alive(state).mean())
 
 
 def test_measure_stops_early_where_it_is_told_to(lively_weights):
-    weights, seeds = lively_weights(1)[None], rule.seed_state(9, 9, 4, 4)[None]
-    targets = np.full((1, 9, 9, 4), 0.5, np.float32)
-    cut = measure(SparseEngine(), weights, seeds, targets, rollout_keys(0, 1), enough_at_96=99)
-    assert cut.psnr_400[0] == 0
-    whole = measure(SparseEngine(), weights, seeds, targets, rollout_keys(0, 1))
-    assert cut.psnr_96[0] == whole.psnr_96[0]
+    weights = np.stack([lively_weights(1), lively_weights(2)])
+    ncas = Automata.grown(weights, rule.seed_state(9, 9, 4, 4))
+    targets = np.full((2, 9, 9, 4), 0.5, np.float32)
+    whole = measure(SparseEngine(), ncas, targets)
+    assert whole["400"].psnr.all()
+    least = whole["96"].psnr.max()  # one of them reaches it
+    cut = measure(SparseEngine(), ncas, targets, enough={"96": least})
+    stays = whole["96"].psnr >= least
+    assert stays.sum() == 1
+    assert cut["400"].psnr[~stays] == cut["400"].alive[~stays] == 0
+    assert cut["400"].psnr[stays] == whole["400"].psnr[stays]
+    np.testing.assert_array_equal(cut["96"].psnr, whole["96"].psnr)
+    nothing = measure(SparseEngine(), ncas, targets, enough={"96": 99})
+    assert not nothing["400"].psnr.any()
 
 
-def quality_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5):
-    values = (np.array([v], np.float32) for v in (psnr_96, psnr_400, alive_96, alive_400))
-    return Quality(*values, np.zeros((1, 3, 3, 4), np.float32))
-
-
-@pytest.mark.parametrize(
-    ("measured", "gate", "expected"),
-    [
-        (quality_of(25, 21), Gate(), "ok"),
-        (quality_of(25, 19), Gate(), "below_gate"),
-        (quality_of(19, 25), Gate(), "below_gate"),
-        (quality_of(25, 5), Gate(pass_400=None), "ok"),
-        (quality_of(30, 30, alive_400=0), Gate(), "dead"),
-        (quality_of(30, 30, alive_400=0), Gate(pass_400=None), "ok"),
-        (quality_of(30, 30, alive_96=0), Gate(pass_400=None), "dead"),
-    ],
-)
-def test_verdict(measured, gate, expected):
-    assert verdict(measured, np.zeros((1, 8336), np.float32), gate) == [expected]
-
-
-def test_weights_that_are_not_finite_have_diverged():
-    weights = np.zeros((1, 8336), np.float32)
-    weights[0, 17] = np.nan
-    assert verdict(quality_of(30, 30), weights, Gate()) == ["diverged"]
+def test_what_a_zoo_keeps_of_trials(lively_weights):
+    ncas = Automata.grown(lively_weights(1)[None], rule.seed_state(9, 9, 4, 4))
+    looks = measure(SparseEngine(), ncas, np.full((1, 9, 9, 4), 0.5, np.float32))
+    kept = stored_measures(looks)
+    assert list(kept) == ["psnr_96", "psnr_400", "alive_400"]
+    assert kept["alive_400"] is looks["400"].alive

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import ask, walk
 from click.testing import CliRunner
 from numba import njit
 
@@ -14,8 +15,9 @@ from nca_zoo.automaton import noise, rule
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.targets import make_target
 from nca_zoo.training.cohort import Cohort, Job, Member
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import make_init
-from nca_zoo.training.regime import Gate, Regime
+from nca_zoo.training.regime import Regime
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
@@ -66,7 +68,7 @@ def test_a_contender_that_computes_something_else_stops_the_benchmark(monkeypatc
     plain_torch = importlib.import_module("plain_torch")
     training_step = importlib.import_module("training_step")
     call = small_call()
-    expected = SparseEngine().gradients(*call)
+    expected = ask(SparseEngine(), *call)
     same = training_step.distance(plain_torch.PlainTorch().gradients(*call), expected)
     training_step.demand_agreement("plain torch", same)
     monkeypatch.setattr(plain_torch, "FILTERS", 1.01 * plain_torch.FILTERS)
@@ -79,7 +81,7 @@ def test_cax_is_the_same_mathematics():
     pytest.importorskip("cax")
     call = small_call()
     call[-1] = np.array([3])
-    ours = SparseEngine().gradients(*call)
+    ours = ask(SparseEngine(), *call)
     cax = importlib.import_module("cax_step").CaxProcess(threads=1, steps=3)
     given, drawn = cax.check(call), cax.step(call)
     cax.close()
@@ -95,14 +97,14 @@ def test_cax_is_the_same_mathematics():
 def test_plain_torch_answers_as_the_engine_does():
     plain, ours_engine = importlib.import_module("plain_torch").PlainTorch(), SparseEngine()
     weights, states, _, keys, _ = call = small_call()
-    mine, ours = plain.gradients(*call), ours_engine.gradients(*call)
+    mine, ours = plain.gradients(*call), ask(ours_engine, *call)
     np.testing.assert_allclose(mine.losses, ours.losses, rtol=1e-5)
     np.testing.assert_allclose(mine.states, ours.states, atol=1e-5)
     scale = np.abs(ours.gradients).max()
     np.testing.assert_allclose(mine.gradients, ours.gradients, atol=1e-4 * scale)
     np.testing.assert_allclose(
         plain.rollout(weights, states, keys, 5, 6),
-        ours_engine.rollout(weights, states, keys, 5, 6),
+        walk(ours_engine, weights, states, keys, 5, 6),
         atol=1e-5,
     )
 
@@ -217,7 +219,7 @@ def test_growth_measures_a_build(tmp_path):
 
 
 def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
-    easy = Gate(pass_96=0, pass_400=0)
+    easy = gate(passes=0)
     brief = Regime("brief", batch=1, steps=1, extra_steps=0, attempts=1, gate=easy)
     rollout_rate = importlib.import_module("rollout_rate")
     monkeypatch.setattr(rollout_rate, "REGIMES", {"persistent": brief})

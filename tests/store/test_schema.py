@@ -7,7 +7,6 @@ from rows import header
 
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
 from nca_zoo.errors import ZooError
-from nca_zoo.life.quality import Status
 from nca_zoo.store.schema import (
     ATTRIBUTES,
     BY_NAME,
@@ -17,6 +16,7 @@ from nca_zoo.store.schema import (
     column_problem,
     resample_loss,
 )
+from nca_zoo.training.gate import Status
 
 SIZES = {"H": 3, "W": 4, "L": 100}
 

@@ -11,15 +11,14 @@ from rows import header, record
 import nca_zoo
 from nca_zoo.automaton.rule import N_PARAMS, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.life import dynamics
-from nca_zoo.life.dynamics import COST, Case, columns, measure
+from nca_zoo.life.dynamics import COST, Case, measure
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import Damage, rollout, seed_of
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import measuring
 from nca_zoo.studies.forecast import forecast
-from nca_zoo.studies.measuring import measure_zoo, unmeasured
+from nca_zoo.studies.measuring import case_of, columns, measure_zoo, unmeasured
 from nca_zoo_cli.main import group
 
 GRID, N = (9, 8), 6
@@ -49,7 +48,7 @@ def far(one, other):
 def test_measures_what_rollouts_one_by_one_show(path):
     zoo = open_zoo(path)
     row, seeds = 1, 3
-    found = measure(dynamics.case_of(zoo, row), seeds)
+    found = measure(case_of(zoo, row), seeds)
     weights, start, target = zoo.weights[row], seed_of(zoo, row), zoo.target[row] / np.float32(255)
     expected = {name: [] for name in NAMES - {COST, "spread_96"}}
     grown = []
@@ -107,7 +106,7 @@ def test_results_become_columns_that_everyone_sees(path):
     for name, values in before.items():
         np.testing.assert_array_equal(zoo.column(name), values)
     for row in range(N - 1):
-        again = measure(dynamics.case_of(zoo, row), 2)
+        again = measure(case_of(zoo, row), 2)
         for name in NAMES - {COST}:
             assert zoo.column(name)[row] == np.float32(again[name]), name
     assert np.isnan(zoo.drift_400[N - 1])  # diverged

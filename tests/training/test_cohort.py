@@ -32,9 +32,9 @@ class Spy(SparseEngine):
         super().__init__()
         self.calls, self.answers = [], []
 
-    def gradients(self, weights, states, targets, keys, steps, every_step=False):
-        answer = super().gradients(weights, states, targets, keys, steps, every_step)
-        self.calls.append((weights.copy(), states.copy(), keys, steps))
+    def gradients(self, ncas, states, goals, steps):
+        answer = super().gradients(ncas, states, goals, steps)
+        self.calls.append((ncas.weights.copy(), states.copy(), ncas.keys, steps))
         self.answers.append(answer)
         return answer
 

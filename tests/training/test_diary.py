@@ -12,11 +12,12 @@ from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.diary import Diary
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import Init
-from nca_zoo.training.regime import Gate, Regime
+from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import train
 
-HARD = Gate(pass_96=90, pass_400=None, stop_96=95, stop_400=None, check_every=100)
+HARD = gate(90, 95, stable=False, every=100)
 REGIME = Regime("growing", batch=1, steps=12, extra_steps=0, attempts=1, gate=HARD)
 
 
@@ -95,7 +96,7 @@ def test_training_ends_when_the_watcher_says_so(job):
 
 
 def test_what_passes_the_gate_when_it_is_ended_is_ok(job):
-    easy = dataclasses.replace(REGIME, gate=dataclasses.replace(HARD, pass_96=1))
+    easy = dataclasses.replace(REGIME, gate=gate(1, 95, stable=False, every=100))
     assert trained(job, easy, lambda _: True).status == "ok"
 
 

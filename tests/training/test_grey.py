@@ -11,11 +11,12 @@ from PIL import Image
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fire_mask, fold
+from nca_zoo.automaton.record import Automata
 from nca_zoo.building.build import BuildSettings
 from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import measure, rollout_keys
+from nca_zoo.life.quality import measure, stored_measures
 from nca_zoo.life.rollout import seed_of
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import TargetSettings, make_target, restored, stored
@@ -114,10 +115,10 @@ def test_its_ncas_grow_again_bit_for_bit(zoo, tmp_path):
     held = open_zoo(zoo)
     seeds = np.stack([seed_of(held, row) for row in range(len(held))])
     targets = restored(held.target)[..., 3:]
-    again = measure(SparseEngine(), held.weights, seeds, targets, rollout_keys(0, len(held)))
-    np.testing.assert_array_equal(stored(again.grown), held.grown)
-    for name in ("psnr_96", "psnr_400", "alive_400"):
-        np.testing.assert_array_equal(getattr(again, name), held.column(name))
+    looks = measure(SparseEngine(), Automata.grown(held.weights, seeds, shows=1), targets)
+    np.testing.assert_array_equal(stored(looks["96"].pictures), held.grown)
+    for name, values in stored_measures(looks).items():
+        np.testing.assert_array_equal(values, held.column(name))
     assert verify(zoo, regrow_problems) == []
     lying = tmp_path / "lying.h5"
     lying.write_bytes(zoo.read_bytes())

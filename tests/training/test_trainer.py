@@ -12,8 +12,9 @@ from nca_zoo.life.engines.dense import DenseEngine
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.cohort import Job
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import Init
-from nca_zoo.training.regime import REGIMES, Gate, Regime
+from nca_zoo.training.regime import REGIMES, Regime
 from nca_zoo.training.trainer import next_move, train
 
 QUICK = Regime(
@@ -22,7 +23,7 @@ QUICK = Regime(
     steps=6,
     extra_steps=4,
     attempts=2,
-    gate=Gate(pass_96=5, pass_400=None, stop_96=8, stop_400=None, check_every=2),
+    gate=gate(5, 8, stable=False, every=2),
 )
 
 
@@ -60,7 +61,7 @@ def test_dense_and_sparse_train_alike(lively_weights):
 
 
 def test_training_reaches_the_picture(lively_weights):
-    regime = dataclasses.replace(QUICK, steps=150, gate=Gate(15, None, 18, None, 10))
+    regime = dataclasses.replace(QUICK, steps=150, gate=gate(15, 18, stable=False))
     (fit,) = train(jobs(lively_weights, 1), regime, SparseEngine())
     assert fit.status == "ok"
     assert fit.psnr_96 > 15
@@ -69,7 +70,7 @@ def test_training_reaches_the_picture(lively_weights):
 
 
 def test_a_fit_short_of_the_gate_gets_more_steps_then_a_fresh_attempt(lively_weights):
-    hard = dataclasses.replace(QUICK, gate=Gate(90, None, 95, None))
+    hard = dataclasses.replace(QUICK, gate=gate(90, 95, stable=False))
     (fit,) = train(jobs(lively_weights, 1), hard, SparseEngine())
     assert fit.status == "below_gate"
     assert fit.attempts == 2
@@ -78,7 +79,7 @@ def test_a_fit_short_of_the_gate_gets_more_steps_then_a_fresh_attempt(lively_wei
 
 
 def test_the_better_of_two_failed_attempts_is_kept(lively_weights):
-    hard = dataclasses.replace(QUICK, gate=Gate(90, None, 95, None))
+    hard = dataclasses.replace(QUICK, gate=gate(90, 95, stable=False))
     (both,) = train(jobs(lively_weights, 1), hard, SparseEngine())
     once = dataclasses.replace(hard, attempts=1)
     (first,) = train(jobs(lively_weights, 1), once, SparseEngine())
@@ -92,9 +93,9 @@ class Poisoned(SparseEngine):
         super().__init__()
         self.victim, self.times = victim, times
 
-    def gradients(self, weights, *rest):
-        answer = super().gradients(weights, *rest)
-        hit = [k for k in range(len(weights)) if np.array_equal(weights[k], self.victim)]
+    def gradients(self, ncas, *rest):
+        answer = super().gradients(ncas, *rest)
+        hit = [k for k in range(len(ncas)) if np.array_equal(ncas.weights[k], self.victim)]
         if not hit or not self.times:
             return answer
         self.times -= 1
@@ -106,7 +107,7 @@ class Poisoned(SparseEngine):
 @pytest.mark.parametrize(("times", "status", "attempts"), [(1, "ok", 2), (2, "diverged", 2)])
 def test_nan_is_found_and_stays_with_its_nca(lively_weights, times, status, attempts):
     work = jobs(lively_weights, 3)
-    regime = dataclasses.replace(QUICK, gate=Gate(0, None, 99, None, 2))
+    regime = dataclasses.replace(QUICK, gate=gate(0, 99, stable=False, every=2))
     healthy = by_id(train(work, regime, SparseEngine()))
     fits = by_id(train(work, regime, Poisoned(work[1].init.shared, times), cohort_size=3))
     assert fits["1"].status == status
@@ -122,7 +123,7 @@ def test_what_dies_is_called_dead(lively_weights):
     job = dataclasses.replace(job, init=Init("shared", rule.flatten(deadly)[0]))
     (fit,) = train([job], QUICK, SparseEngine())
     assert fit.status == "dead"
-    assert fit.alive_400 == 0
+    assert fit.measured["alive_400"] == 0
 
 
 @pytest.mark.parametrize(

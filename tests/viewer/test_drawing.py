@@ -82,7 +82,7 @@ def test_what_is_saved_is_what_fit_reads(tmp_path):
     np.testing.assert_array_equal(picture.pixels, drawing.pixels)
     np.testing.assert_array_equal(Drawing.opened(path, 9).pixels, drawing.pixels)
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
-    with pytest.raises(ZooError, match="cannot write"):
+    with pytest.raises(ZooError, match="cannot be made"):
         drawing.save(path / "b.png")
 
 

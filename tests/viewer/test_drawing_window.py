@@ -15,13 +15,14 @@ from nca_zoo.building.build import BuildSettings
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training.gate import gate
 from nca_zoo.training.init import Init
-from nca_zoo.training.regime import Gate, Regime
+from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
-GATE = Gate(pass_96=1, pass_400=None, stop_96=99, stop_400=None, check_every=10**6)
+GATE = gate(1, 99, stable=False, every=10**6)
 REGIME = Regime("growing", batch=1, steps=14, extra_steps=0, attempts=1, gate=GATE)
 SIZE = 28
 

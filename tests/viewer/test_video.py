@@ -1,6 +1,5 @@
 """MP4, GIF and PNG files, read back; and what is left after a failure."""
 
-import itertools
 import re
 
 import numpy as np
@@ -84,9 +83,9 @@ WRITERS = {"film.mp4": video.write_mp4, "film.gif": video.write_gif}
 def test_a_failure_half_way_leaves_what_was_there(film, tmp_path, name, trouble):
     (tmp_path / name).write_text("before")
 
-    def stumble(frames):
-        yield from itertools.islice(frames, 5)
-        raise trouble("half way")
+    def stumble(done, total):
+        if done == 5:
+            raise trouble("half way")
 
     with pytest.raises(ZooError if trouble is OSError else trouble, match="half way"):
         WRITERS[name](tmp_path / name, film, 30, stumble)
@@ -96,7 +95,7 @@ def test_a_failure_half_way_leaves_what_was_there(film, tmp_path, name, trouble)
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_folder_that_is_not_there(film, tmp_path, name):
-    with pytest.raises(ZooError, match=f"cannot write .*{name}: No such file") as error:
+    with pytest.raises(ZooError, match=f"{name}: cannot be written: No such file") as error:
         WRITERS[name](tmp_path / "nowhere" / name, film, 30)
     assert len(str(error.value).splitlines()) == 1
 
@@ -108,7 +107,7 @@ def test_an_encoder_that_fails_is_heard(film, tmp_path, monkeypatch):
     )
     broken.chmod(0o755)
     monkeypatch.setattr(video, "get_ffmpeg_exe", lambda: str(broken))
-    with pytest.raises(ZooError, match=r"film\.mp4: No space left on device; name another"):
+    with pytest.raises(ZooError, match=r"film\.mp4: cannot be written: No space left.*; name another"):
         video.write_mp4(tmp_path / "film.mp4", film, 30)
     assert list(tmp_path.iterdir()) == [broken]
 

@@ -1,70 +1,132 @@
 """Engines: given K NCAs and their start states, what are the losses, gradients and final states?
 
-Both engines answer through the methods of ``Engine`` and agree to rounding: ``sparse`` computes
-only living, firing cells, on the CPU; ``dense`` computes every cell, in torch, on any device.
+All answer through the methods of ``Engine`` and agree to rounding: ``sparse`` computes only living,
+firing cells, on the CPU; ``dense`` computes every cell, in torch, on any device. To add an engine,
+add a line to ``ENGINES``.
 """
 
-from typing import NamedTuple, Protocol
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo import choices
+from nca_zoo.automaton.record import Automata, Floats, Keys, check_array
+from nca_zoo.automaton.rule import CHANNELS, VISIBLE
 from nca_zoo.errors import ZooError
+from nca_zoo.life.engines.goals import NEVER, Goals, Steps
 
-Floats = npt.NDArray[np.float32]
-Keys = npt.NDArray[np.uint64]
-
-ENGINES = ("auto", "sparse", "dense")
+__all__ = ["ENGINES", "Automata", "Engine", "Floats", "Goals", "Gradients", "Keys", "make_engine"]
 
 
 class Gradients(NamedTuple):
     """What one training rollout of K NCAs from B start states each gave."""
 
-    losses: npt.NDArray[np.float64]  # (K, B), mean squared error over H, W and C
+    losses: npt.NDArray[np.float64]  # (K, B), mean squared error of what was compared
     gradients: Floats  # (K, P), of each NCA's loss averaged over its B examples
     states: Floats  # (K, B, H, W, 16), where the rollouts ended
 
 
-class Engine(Protocol):
-    """The one question the trainer asks. K NCAs, B examples each, all on one grid of H x W."""
+class Engine(ABC):
+    """The one question the trainer asks, checked here for all engines.
+
+    Every call takes K NCAs in B rollouts each, all on one grid of H x W cells. Raises ValueError
+    for arrays that do not fit each other.
+    """
 
     name: str
 
-    def gradients(
-        self,
-        weights: Floats,
-        states: Floats,
-        targets: Floats,
-        keys: Keys,
-        steps: npt.NDArray[np.int64],
-        every_step: bool = False,
-    ) -> Gradients:
-        """Roll out, compare with the target and back-propagate through all steps.
+    def gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
+        """Roll out, compare with the goals and back-propagate through all steps.
 
-        weights ``(K, P)``, states ``(K, B, H, W, 16)``, targets ``(K, H, W, C)``, fire-mask keys
-        ``(K, B)``, CA steps ``(K,)``. The last C of the visible channels are compared: all four,
-        or alpha alone. ``every_step`` averages the loss over all CA steps instead of taking the
-        last state's.
+        states ``(K, B, H, W, 16)``: where the rollouts begin; steps ``(K,)`` int64: how many CA
+        steps each NCA takes, from step 0 on.
         """
+        k, b = _check(ncas, states)
+        channels = 1 if goals.channels == 1 else VISIBLE
+        check_array("frames", goals.frames, (k, None, *ncas.grid, channels), np.float32)
+        check_array("steps", steps, (k,), np.int64)
+        check_array("when", goals.when, (k, b, None), np.int32)
+        when, last = goals.when, goals.when.shape[2]
+        if steps.min() < 1 or steps.max() > last or not when.min() >= NEVER:
+            raise ValueError(f"expected 1 to {last} steps, found {steps.min()} to {steps.max()}")
+        if when.max() >= goals.frames.shape[1]:
+            raise ValueError(f"when: {when.max()} is none of {goals.frames.shape[1]} frames")
+        taken = np.arange(last) < steps[:, None, None]
+        if not ((when != NEVER) & taken).any(axis=2).all():
+            raise ValueError("when: there is a rollout of which nothing is compared")
+        return self._gradients(ncas, states, goals, steps)
 
-    def rollout(
-        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
-    ) -> Floats:
+    def rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
         """The states ``(K, B, H, W, 16)`` after CA steps ``first_step`` to the ``n_steps`` next."""
+        _check(ncas, states)
+        return self._rollout(ncas, states, first_step, n_steps)
+
+    @abstractmethod
+    def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
+        """``gradients``, of arrays that fit."""
+
+    @abstractmethod
+    def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
+        """``rollout``, of arrays that fit."""
+
+
+def _check(ncas: Automata, states: Floats) -> tuple[int, int]:
+    """K and B of a call."""
+    k, b = ncas.keys.shape
+    if states.dtype.kind != "f":
+        raise ValueError(f"states: expected floating-point numbers, found {states.dtype}")
+    check_array("states", states, (k, b, *ncas.grid, CHANNELS), None)
+    return k, b
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An engine as others choose it, before it is made."""
+
+    name: str
+    make: Callable[[str, int], Engine]  # for a device, with so many CPU threads
+    cpu_only: bool = False
+
+
+def _sparse(device: str, threads: int) -> Engine:
+    from nca_zoo.life.engines.sparse import SparseEngine
+
+    return SparseEngine(threads)
+
+
+def _dense(device: str, threads: int) -> Engine:
+    from nca_zoo.life.engines.dense import DenseEngine
+
+    return DenseEngine(device)
+
+
+ENGINES = {
+    kind.name: kind for kind in (Kind("sparse", _sparse, cpu_only=True), Kind("dense", _dense))
+}
 
 
 def make_engine(name: str = "auto", device: str = "cpu", threads: int = 1) -> Engine:
     """The engine called ``name``; ``auto`` is sparse on the CPU and dense on any other device."""
-    if name not in ENGINES:
-        raise ZooError(f"no engine is called {name!r}; there are {', '.join(ENGINES)}")
+    if name not in choices.ENGINES:
+        raise ZooError(f"no engine is called {name!r}; there are {', '.join(choices.ENGINES)}")
     if name == "auto":
         name = "sparse" if device == "cpu" else "dense"
-    if name == "dense":
-        from nca_zoo.life.engines.dense import DenseEngine
+    kind = ENGINES[name]
+    if kind.cpu_only and device != "cpu":
+        raise ZooError(f"the {name} engine runs on the CPU only, not on {device!r}; use dense")
+    return kind.make(device, threads)
 
-        return DenseEngine(device)
-    if device != "cpu":
-        raise ZooError(f"the sparse engine runs on the CPU only, not on {device!r}; use dense")
-    from nca_zoo.life.engines.sparse import SparseEngine
 
-    return SparseEngine(threads)
+def cohort_size(device: str) -> int:
+    """NCAs that train together unless told otherwise: few on a CPU, since a kill loses them."""
+    return 4 if device == "cpu" else 256
+
+
+def workers_for(device: str) -> int:
+    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
+    return (os.cpu_count() or 1) if device == "cpu" else 1

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from nca_zoo.automaton import rule
 from nca_zoo.errors import ZooError
-from nca_zoo.life.engines import Floats, Gradients, Keys
-from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape, Task, buffer_bytes, peak_bytes
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients
+from nca_zoo.life.engines.goals import Steps
+from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape, buffer_bytes, peak_bytes
 from nca_zoo.life.engines.torch_step import step, step_back
 
 GPU_SHARE = 0.7  # of the memory that is free when the engine is made
@@ -27,9 +28,11 @@ STEPS = 32  # memory is laid out for multiples of so many CA steps
 MASKS_AHEAD = 96  # CA steps of a rollout whose fire masks are drawn at a time
 
 Order = npt.NDArray[np.int64]
+Goal = tuple[int, int]  # frames, and the channels of each
+NO_GOAL = (0, 0)
 
 
-class DenseEngine:
+class DenseEngine(Engine):
     """Computes all cells of K NCAs on ``device``.
 
     memory: bytes of the device that it may use; a share of what is free unless given.
@@ -72,29 +75,21 @@ class DenseEngine:
             self._step = torch.compile(step, backend=compiler, fullgraph=True)
             self._step_back = torch.compile(step_back, backend=compiler, fullgraph=True)
         self._arena = torch.empty(0, dtype=torch.uint8, device=self.device)
-        self._ready: dict[tuple[Shape, Task], Lockstep] = {}
+        self._ready: dict[Shape, Lockstep] = {}
 
     @torch.no_grad()
-    def gradients(
-        self,
-        weights: Floats,
-        states: Floats,
-        targets: Floats,
-        keys: Keys,
-        steps: npt.NDArray[np.int64],
-        every_step: bool = False,
-    ) -> Gradients:
-        """See ``Engine.gradients``."""
-        k, b, height, width, _ = states.shape
-        starts, masks, lengths = _flat(states), _flat(keys), np.repeat(steps, b)
+    def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
+        k, b = ncas.keys.shape
+        starts, masks, lengths = _flat(states), _flat(ncas.keys), np.repeat(steps, b)
+        when = _flat(goals.when)
         order = np.argsort(-lengths, kind="stable")
         results = self._results((k * b,), (k * b, rule.N_PARAMS), starts.shape)
-        task: Task = "every" if every_step else "last"
-        size = height, width, int(steps.max()), targets.shape[-1]
-        for place, these, lockstep in self._chunks(order, *size, task):
+        goal = goals.frames.shape[1], goals.channels
+        for place, these, lockstep in self._chunks(order, *ncas.grid, int(steps.max()), goal):
             nca = these // b
-            lockstep.load(weights[nca], starts[these], masks[these], targets[nca], steps[nca])
-            self._fetch(lockstep.differentiate(int(lengths[these[0]])), results, place)
+            lockstep.load(ncas.weights[nca], starts[these], masks[these], steps[nca])
+            looks = lockstep.aim(goals.frames[nca], when[these])
+            self._fetch(lockstep.differentiate(looks), results, place)
         losses, gradients, finals = self._wait(results, order)
         return Gradients(
             losses.reshape(k, b).astype(np.float64),
@@ -103,40 +98,38 @@ class DenseEngine:
         )
 
     @torch.no_grad()
-    def rollout(
-        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
-    ) -> Floats:
-        """See ``Engine.rollout``."""
-        k, b, height, width, _ = states.shape
-        starts, masks, order = _flat(states), _flat(keys), np.arange(k * b)
+    def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
+        k, b = ncas.keys.shape
+        starts, masks, order = _flat(states), _flat(ncas.keys), np.arange(k * b)
         results = self._results(starts.shape)
         ahead = min(n_steps, MASKS_AHEAD)
-        for place, these, lockstep in self._chunks(
-            order, height, width, ahead, rule.VISIBLE, "rollout"
-        ):
-            lockstep.load(weights[these // b], starts[these], masks[these])
+        for place, these, lockstep in self._chunks(order, *ncas.grid, ahead):
+            lockstep.load(ncas.weights[these // b], starts[these], masks[these])
             self._fetch([lockstep.walk(first_step, n_steps)], results, place)
         return self._wait(results, order)[0].reshape(states.shape)
 
-    def chunk(
-        self, height: int, width: int, steps: int, task: Task, channels: int = rule.VISIBLE
-    ) -> int:
-        """How many rollouts of so many CA steps go together, were there that many."""
+    def chunk(self, height: int, width: int, steps: int, goal: Goal | None = None) -> int:
+        """How many rollouts of so many CA steps go together, were there that many.
+
+        goal: frames and their channels if they are differentiated.
+        """
         steps = _laid_out(steps)
-        shapes = (Shape(n, height, width, steps, channels) for n in (1, 2))
-        one, two = (peak_bytes(shape, task, self.dtype) for shape in shapes)
+        one, two = (
+            peak_bytes(Shape(n, height, width, steps, *(goal or NO_GOAL)), self.dtype)
+            for n in (1, 2)
+        )
         return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
 
     def _chunks(
-        self, order: Order, height: int, width: int, steps: int, channels: int, task: Task
+        self, order: Order, height: int, width: int, steps: int, goal: Goal | None = None
     ) -> Iterator[tuple[slice, Order, Lockstep]]:
         """Parts of ``order``, where they begin and end, and a place on the device for each."""
-        most = self.chunk(height, width, steps, task, channels)
-        steps = _laid_out(steps)
+        most = self.chunk(height, width, steps, goal)
+        size = height, width, _laid_out(steps), *(goal or NO_GOAL)
         for start in range(0, len(order), most):
             these = order[start : start + most]
-            shape = Shape(self._padded(len(these), most), height, width, steps, channels)
-            yield slice(start, start + len(these)), these, self._lockstep(shape, task)
+            shape = Shape(self._padded(len(these), most), *size)
+            yield slice(start, start + len(these)), these, self._lockstep(shape)
 
     def _padded(self, n: int, most: int) -> int:
         """Rollouts that a chunk of n is laid out for: with captured steps, one of a few sizes."""
@@ -145,19 +138,19 @@ class DenseEngine:
         size = 1 << (n - 1).bit_length()  # a power of two, or three quarters of one
         return min(most, size * 3 // 4 if size >= 4 and n <= size * 3 // 4 else size)
 
-    def _lockstep(self, shape: Shape, task: Task) -> Lockstep:
+    def _lockstep(self, shape: Shape) -> Lockstep:
         """Memory and steps for such a chunk, made once; all share what only one uses at a time."""
-        needed = buffer_bytes(shape, task, self.dtype)
+        needed = buffer_bytes(shape, self.dtype)
         if needed > len(self._arena):
             self._ready.clear()
             self._arena = self._arena.new_empty(0)  # old and new need not fit together
             self._arena = self._arena.new_empty(needed)
-        if (shape, task) not in self._ready:
+        if shape not in self._ready:
             capture = self._capture or (lambda run: run)
-            self._ready[shape, task] = Lockstep(
-                self._arena, shape, task, self.dtype, capture, self._step, self._step_back
+            self._ready[shape] = Lockstep(
+                self._arena, shape, self.dtype, capture, self._step, self._step_back
             )
-        return self._ready[shape, task]
+        return self._ready[shape]
 
     def _results(self, *shapes: tuple[int, ...]) -> list[Tensor]:
         """Places on the host, to which a GPU can copy on its own."""

@@ -262,16 +262,16 @@ def _add_up(g, perception, hidden, update, d_hidden, ones, first, m):
 
 
 @njit(**OPTIONS)
-def _add_loss_gradient(visible, target, scale, grad, height, width, offset, stride):
+def _add_loss_gradient(visible, target, scale, grad, height, width, offset):
     """Add ``scale * (visible - target)`` to the gradient; returns the sum of squared errors."""
     untrained = VISIBLE - target.shape[2]  # of the visible channels, from the first
     total = 0.0
     for row in range(height):
         for col in range(width):
             site = (row + 1) * (width + 2) + col + 1
-            cell = site if stride == CHANNELS else row * width + col
+            cell = row * width + col
             for c in range(untrained, VISIBLE):
-                error = visible[offset + cell * stride + c] - target[row, col, c - untrained]
+                error = visible[offset + cell * VISIBLE + c] - target[row, col, c - untrained]
                 total += np.float64(error) * np.float64(error)
                 grad[site * CHANNELS + c] += scale * error
     return total
@@ -287,12 +287,13 @@ def _first_of_chunk(first_row, stop):
 
 
 @njit(**ENTRY)
-def forward_backward(weights, state, target, key, steps, every_step, gradient, ws):
+def forward_backward(weights, state, frames, when, key, steps, gradient, ws):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 
-    weights ``(P,)``, state ``(H, W, 16)`` (overwritten by the final state), target ``(H, W, C)``,
-    gradient ``(P,)`` (overwritten). Returns the loss: the mean squared error over H, W and the
-    last C visible channels of the final state, or with ``every_step`` its mean over all steps.
+    weights ``(P,)``, state ``(H, W, 16)`` (overwritten by the final state), frames ``(F, H, W,
+    C)``, when ``(T,)``: the frame that the state after each step is compared with, or below 0;
+    gradient ``(P,)`` (overwritten). Returns the loss: the mean squared error over H, W, the last C
+    visible channels and all states that are compared, of which there must be one.
     """
     height, width = state.shape[0], state.shape[1]
     pitch, plane = width + 2, (height + 2) * words(width)
@@ -304,35 +305,36 @@ def forward_backward(weights, state, target, key, steps, every_step, gradient, w
     perception, hidden, update = ws.perception, ws.hidden, ws.update
     d_hidden, d_perception, zeros, ones = ws.d_hidden, ws.d_perception, ws.zeros, ws.ones
     first_row[0] = 0
+    looks = 0
     for t in range(steps):
         rows = _step(ws, height, width, key, t, first_row[t])
         first_row[t + 1] = first_row[t] + rows
         all_alive[t * plane : (t + 1) * plane] = ws.post
-        if every_step:
+        if when[t] >= 0:
             for row in range(height):
                 for col in range(width):
                     site = (row + 1) * pitch + col + 1
                     for c in range(VISIBLE):
-                        place = t * pixels + (row * width + col) * VISIBLE + c
+                        place = looks * pixels + (row * width + col) * VISIBLE + c
                         visible[place] = grid[site * CHANNELS + c]
+            looks += 1
     _unload(ws.state, state)
 
     g[:] = 0
     grad[:] = 0
-    terms = steps if every_step else 1
-    compared = height * width * target.shape[2] * terms
+    compared = height * width * frames.shape[3] * looks
     scale = np.float32(2.0 / compared)
     total = 0.0
-    if not every_step:
-        total = _add_loss_gradient(grid, target, scale, grad, height, width, 0, CHANNELS)
     _fill(filled, height, width)  # from here on: cells whose gradient may not be zero
     stop = steps
     while stop > 0:
         start = _first_of_chunk(first_row, stop)
         for t in range(stop - 1, start - 1, -1):
-            if every_step:
+            if when[t] >= 0:
+                looks -= 1
+                target = frames[when[t]]
                 total += _add_loss_gradient(
-                    visible, target, scale, grad, height, width, t * pixels, VISIBLE
+                    visible, target, scale, grad, height, width, looks * pixels
                 )
                 _fill(filled, height, width)
             alive = all_alive[t * plane : (t + 1) * plane]

@@ -10,7 +10,7 @@ step forward, and one back, can be captured once, as a CUDA graph, and replayed 
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,9 @@ from torch import Tensor
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import halves
+from nca_zoo.life.engines.goals import NEVER
 from nca_zoo.life.engines.torch_step import Weights, fire_masks, step, step_back
 
-Task = Literal["rollout", "last", "every"]  # no loss; of the last state; averaged over all steps
 Run = Callable[[], object]
 Host = npt.NDArray[np.generic]
 
@@ -32,13 +32,17 @@ MASK_BYTES = 6  # a cell's and step's share of what `fire_masks` has
 
 
 class Shape(NamedTuple):
-    """How much a lockstep can hold: rollouts, the grid, CA steps, and channels of a target."""
+    """How much a lockstep can hold: rollouts, the grid, CA steps, and what they are compared with.
+
+    Without frames nothing is differentiated.
+    """
 
     n: int
     height: int
     width: int
     steps: int
-    channels: int = rule.VISIBLE  # that are trained, of the visible ones from the last
+    frames: int = 0
+    channels: int = 0  # of a frame: of the visible ones, from the last
 
     @property
     def cells(self) -> int:
@@ -46,11 +50,9 @@ class Shape(NamedTuple):
         return self.n * self.height * self.width
 
 
-def layout(
-    shape: Shape, task: Task, dtype: torch.dtype
-) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and type of every buffer that ``task`` needs."""
-    n, height, width, steps, channels = shape
+def layout(shape: Shape, dtype: torch.dtype) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and type of every buffer."""
+    n, height, width, steps, frames, channels = shape
     grid = (n, height, width)
     buffers: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
         "at": ((1,), torch.int64),  # the number of CA steps taken
@@ -59,35 +61,37 @@ def layout(
         "lower": ((n,), torch.int64),
         "weights": ((n, rule.N_PARAMS), dtype),
         "fires": ((steps, *grid), torch.bool),
-        "tape": ((1 if task == "rollout" else steps + 1, *grid, rule.CHANNELS), dtype),
+        "tape": ((steps + 1 if frames else 1, *grid, rule.CHANNELS), dtype),
     }
-    if task != "rollout":
+    if frames:
         buffers |= {name: ((n, *size), dtype) for name, size in rule.PARAM_SPEC}
         buffers |= {
             "keeps": ((steps, *grid), torch.bool),
             "d_state": ((*grid, rule.CHANNELS), dtype),
-            "target": ((*grid, channels), dtype),
+            "frames": ((n, frames, height, width, channels), dtype),
+            "when": ((steps + 1, n), torch.int64),  # of the states on the tape
+            "share": ((n,), dtype),  # of one comparison in the loss
             "loss": ((n,), dtype),
         }
     return buffers
 
 
-def buffer_bytes(shape: Shape, task: Task, dtype: torch.dtype) -> int:
+def buffer_bytes(shape: Shape, dtype: torch.dtype) -> int:
     """Bytes of all buffers of ``layout``."""
-    return sum(_room(*buffer) for buffer in layout(shape, task, dtype).values())
+    return sum(_room(*buffer) for buffer in layout(shape, dtype).values())
 
 
-def peak_bytes(shape: Shape, task: Task, dtype: torch.dtype) -> int:
+def peak_bytes(shape: Shape, dtype: torch.dtype) -> int:
     """Bytes on the device at the fullest moment: buffers, and what a step has beside them.
 
     That is either the draw of all fire masks, or one step: its perceptions, its hidden activations
     and, going back, their derivatives and those by the weights.
     """
-    floats = FORWARD_FLOATS if task == "rollout" else BACK_FLOATS
+    floats = BACK_FLOATS if shape.frames else FORWARD_FLOATS
     beside = max(floats * dtype.itemsize, MASK_BYTES * shape.steps) * shape.cells
-    if task != "rollout":
+    if shape.frames:
         beside += shape.n * rule.N_PARAMS * dtype.itemsize
-    return buffer_bytes(shape, task, dtype) + beside
+    return buffer_bytes(shape, dtype) + beside
 
 
 def _room(size: tuple[int, ...], dtype: torch.dtype) -> int:
@@ -106,17 +110,16 @@ class Lockstep:
         self,
         arena: Tensor,
         shape: Shape,
-        task: Task,
         dtype: torch.dtype,
         capture: Callable[[Run], Run],
         step: Callable[..., tuple[Tensor, Tensor]] = step,
         step_back: Callable[..., tuple[Tensor, Weights]] = step_back,
     ) -> None:
-        self.shape, self.task = shape, task
-        self._trained = rule.compared(shape.channels)
+        self.shape = shape
+        self._compared = rule.compared(shape.channels)
         self._step, self._step_back = step, step_back
         held, start = {}, 0
-        for name, (size, kind) in layout(shape, task, dtype).items():
+        for name, (size, kind) in layout(shape, dtype).items():
             bytes_ = math.prod(size) * kind.itemsize
             held[name] = arena[start : start + bytes_].view(kind).view(size)
             start += _room(size, kind)
@@ -127,8 +130,9 @@ class Lockstep:
             buffer.zero_()
         self._at.fill_(shape.steps // 2)  # a trial of either may go a few steps up or down
         self._forward = capture(self._forward_step)
-        if task != "rollout":
+        if shape.frames:
             self._gradient = Weights(*(held[name] for name, _ in rule.PARAM_SPEC))
+            self._compare = capture(self._compare_state)
             self._backward = capture(self._backward_step)
 
     def load(
@@ -136,13 +140,12 @@ class Lockstep:
         weights: Host,
         states: Host,
         keys: npt.NDArray[np.uint64],
-        targets: Host | None = None,
         lengths: Host | None = None,
     ) -> None:
         """Take rollouts from the host, at most N; what is left over is zero and stands still.
 
-        weights (n, P), states (n, H, W, 16), keys (n,), targets (n, H, W, C), CA steps (n,):
-        without these all run for as long as they are told to.
+        weights (n, P), states (n, H, W, 16), keys (n,), CA steps (n,): without these all run for
+        as long as they are told to.
         """
         endless = np.full(len(weights), np.iinfo(np.int64).max)
         self._put("weights", weights)
@@ -150,8 +153,27 @@ class Lockstep:
         self._put("lower", halves(keys)[1])
         self._put("lengths", endless if lengths is None else lengths)
         _copy(self._tape[0], states)
-        if targets is not None:
-            self._put("target", targets)
+        self._lengths_here = lengths
+
+    def aim(self, frames: Host, when: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Take what the loaded rollouts are compared with: see ``Goals``.
+
+        frames (n, F, H, W, C), when (n, T). Returns on which states of the tape, up to the last
+        that is needed, any of them is compared.
+        """
+        if self._lengths_here is None:
+            raise ValueError("rollouts without an end are not differentiated")
+        longest = int(self._lengths_here.max())
+        on_tape = np.full((self.shape.steps + 1, len(when)), NEVER, np.int64)  # never the first
+        on_tape[1 : longest + 1] = when[:, :longest].T
+        on_tape[np.arange(len(on_tape))[:, None] > np.asarray(self._lengths_here, int)] = NEVER
+        looks = (on_tape != NEVER).sum(axis=0)
+        self._put("frames", frames)
+        self._put("share", (1 / looks).astype(np.float64))
+        padded = np.full((len(on_tape), self.shape.n), NEVER, np.int64)
+        padded[:, : len(when)] = on_tape
+        _copy(self._held["when"], padded)
+        return (on_tape[: longest + 1] != NEVER).any(axis=1)
 
     def walk(self, first_step: int, n_steps: int) -> Tensor:
         """The states (N, H, W, 16) after CA steps ``first_step`` to the ``n_steps`` next."""
@@ -162,27 +184,25 @@ class Lockstep:
                 self._forward()
         return self._tape[0]
 
-    def differentiate(self, longest: int) -> tuple[Tensor, Tensor, Tensor]:
+    def differentiate(self, looks: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor]:
         """Losses (N,), their gradients (N, P) and the last states (N, H, W, 16).
 
-        longest: the greatest of ``lengths``.
+        looks: what ``aim`` said.
         """
-        loss, d_state = self._held["loss"].zero_(), self._held["d_state"].zero_()
+        loss = self._held["loss"].zero_()
+        self._held["d_state"].zero_()
         for part in self._gradient:
             part.zero_()
+        longest = len(looks) - 1
         self._draw(0, longest)
         for _ in range(longest):
             self._forward()
-        final = self._tape[longest]
-        if self.task == "every":
-            loss /= self._lengths.clamp(min=1)
-        else:
-            off = self._off(final)
-            loss.copy_(off.square().mean(dim=(1, 2, 3)))
-            d_state[..., self._trained] = off * self._slope
-        for _ in range(longest):
+        for due in looks[:0:-1]:
+            if due:
+                self._compare()
             self._backward()
-        return loss, torch.cat([part.flatten(1) for part in self._gradient], dim=1), final
+        gradients = torch.cat([part.flatten(1) for part in self._gradient], dim=1)
+        return loss, gradients, self._tape[longest]
 
     def _draw(self, first_step: int, n_steps: int) -> None:
         """Draw the fire masks of some CA steps, and begin with the first of them."""
@@ -194,25 +214,30 @@ class Lockstep:
         self._at.zero_()
 
     def _forward_step(self) -> None:
-        state = self._tape[0] if self.task == "rollout" else self._now("tape")
+        state = self._now("tape") if self.shape.frames else self._tape[0]
         running = self._at < self._lengths
         state, keep = self._step(self._weights, state, self._now("fires"), running)
-        if self.task == "rollout":
-            self._tape[0].copy_(state)
-        else:
+        if self.shape.frames:
             self._tape.index_copy_(0, self._at + 1, state[None])
             self._held["keeps"].index_copy_(0, self._at, keep[None])
-        if self.task == "every":
-            mse = self._off(state).square().mean(dim=(1, 2, 3))
-            self._held["loss"].add_(mse * running)
+        else:
+            self._tape[0].copy_(state)
         self._at.add_(1)
+
+    def _compare_state(self) -> None:
+        """Add the present state's share to the loss, and its slope to the derivative."""
+        when = self._now("when")
+        which = when.clamp(min=0)[:, None, None, None, None]
+        goal = self._held["frames"].take_along_dim(which, dim=1)[:, 0]
+        due, share = ((x[:, None, None, None]) for x in (when != NEVER, self._held["share"]))
+        # Chosen, not multiplied: a state that has overflowed must count where it is compared alone.
+        off = torch.where(due, self._now("tape")[..., self._compared] - goal, 0)
+        self._held["loss"].add_((off.square() * share).mean(dim=(1, 2, 3)))
+        slope = 2 / math.prod(goal.shape[1:])  # of the mean square over H, W and C
+        self._held["d_state"][..., self._compared].add_(off * share, alpha=slope)
 
     def _backward_step(self) -> None:
         d_state = self._held["d_state"]
-        if self.task == "every":
-            share = (self._at <= self._lengths) / self._lengths.clamp(min=1)
-            off = self._off(self._now("tape")) * share[:, None, None, None]
-            d_state[..., self._trained].add_(off, alpha=self._slope)
         self._at.sub_(1)
         now = (self._now(name) for name in ("tape", "fires", "keeps"))
         d_before, d_weights = self._step_back(self._weights, *now, d_state)
@@ -223,14 +248,6 @@ class Lockstep:
     def _now(self, name: str) -> Tensor:
         """A buffer's part that belongs to the present CA step."""
         return self._held[name].index_select(0, self._at)[0]
-
-    def _off(self, state: Tensor) -> Tensor:
-        return state[..., self._trained] - self._held["target"]
-
-    @property
-    def _slope(self) -> float:
-        """What makes a difference the derivative of the mean square over H, W and C."""
-        return 2 / (self.shape.height * self.shape.width * self.shape.channels)
 
     def _put(self, name: str, values: Host) -> None:
         _copy(self._held[name], values)

@@ -10,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, VISIBLE
-from nca_zoo.life.engines import Floats, Gradients, Keys, kernels
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, kernels
+from nca_zoo.life.engines.goals import NEVER, Steps
 from nca_zoo.life.engines.workspace import Workspace, workspace
 
 
-class SparseEngine:
+class SparseEngine(Engine):
     """Computes only cells that live and fire, on ``threads`` CPU threads."""
 
     name = "sparse"
@@ -28,16 +27,15 @@ class SparseEngine:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._local = threading.local()
 
-    def _workspace(self, height: int, width: int, steps: int, every_step: bool) -> Workspace:
+    def _workspace(self, height: int, width: int, steps: int, looks: int) -> Workspace:
         """This thread's scratch memory, kept between calls and grown when it is too small."""
         held = getattr(self._local, "held", None)
         if held is not None:
             size, space = held
-            fits = size[:2] == (height, width) and size[2] >= steps and size[3] >= every_step
-            if fits:
+            if size[:2] == (height, width) and size[2] >= steps and size[3] >= looks:
                 return space
-        space = workspace(height, width, steps, every_step)
-        self._local.held = ((height, width, steps, every_step), space)
+        space = workspace(height, width, steps, looks)
+        self._local.held = ((height, width, steps, looks), space)
         return space
 
     def _run(self, task: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> None:
@@ -48,77 +46,37 @@ class SparseEngine:
             for done in [self._pool.submit(task, *arguments) for arguments in calls]:
                 done.result()
 
-    def gradients(
-        self,
-        weights: Floats,
-        states: Floats,
-        targets: Floats,
-        keys: Keys,
-        steps: npt.NDArray[np.int64],
-        every_step: bool = False,
-    ) -> Gradients:
-        """See ``Engine.gradients``."""
-        k, b, height, width = check_shapes(weights, states, targets, keys, steps)
-        longest = int(steps.max())
+    def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
+        k, b = ncas.keys.shape
+        longest, looks = int(steps.max()), int((goals.when != NEVER).sum(axis=2).max())
+        weights, frames, when = map(np.ascontiguousarray, (ncas.weights, goals.frames, goals.when))
         finals = np.array(states, np.float32, order="C")
         losses = np.empty((k, b))
-        parts = np.empty((k, b, N_PARAMS), np.float32)
+        parts = np.empty((k, b, weights.shape[1]), np.float32)
 
         def one(nca: int, example: int) -> None:
             losses[nca, example] = kernels.forward_backward(
                 weights[nca],
                 finals[nca, example],
-                targets[nca],
-                keys[nca, example],
+                frames[nca],
+                when[nca, example],
+                ncas.keys[nca, example],
                 int(steps[nca]),
-                every_step,
                 parts[nca, example],
-                self._workspace(height, width, longest, every_step),
+                self._workspace(*ncas.grid, longest, looks),
             )
 
         self._run(one, np.ndindex(k, b))
         return Gradients(losses, parts.mean(axis=1), finals)
 
-    def rollout(
-        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
-    ) -> Floats:
-        """See ``Engine.rollout``."""
-        k, b, height, width = check_shapes(weights, states, None, keys, None)
+    def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
+        weights = np.ascontiguousarray(ncas.weights)
         finals = np.array(states, np.float32, order="C")
 
         def one(nca: int, example: int) -> None:
-            space = self._workspace(height, width, 1, False)
-            kernels.rollout(
-                weights[nca], finals[nca, example], keys[nca, example], first_step, n_steps, space
-            )
+            space = self._workspace(*ncas.grid, 1, 0)
+            key = ncas.keys[nca, example]
+            kernels.rollout(weights[nca], finals[nca, example], key, first_step, n_steps, space)
 
-        self._run(one, np.ndindex(k, b))
+        self._run(one, np.ndindex(*ncas.keys.shape))
         return finals
-
-
-def check_shapes(
-    weights: Floats,
-    states: Floats,
-    targets: Floats | None,
-    keys: Keys,
-    steps: npt.NDArray[np.int64] | None,
-) -> tuple[int, int, int, int]:
-    """``(K, B, H, W)`` of a call to an engine; compiled code must never see a wrong shape."""
-    k, b, height, width, _ = states.shape
-    grey = targets is not None and targets.shape[-1:] == (1,)
-    expected: list[tuple[str, npt.NDArray[Any] | None, tuple[int, ...], type]] = [
-        ("weights", weights, (k, N_PARAMS), np.float32),
-        ("states", states, (k, b, height, width, CHANNELS), np.float32),
-        ("targets", targets, (k, height, width, 1 if grey else VISIBLE), np.float32),
-        ("keys", keys, (k, b), np.uint64),
-        ("steps", steps, (k,), np.int64),
-    ]
-    for name, array, shape, dtype in expected:
-        if array is None:
-            continue
-        if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
-            raise ValueError(
-                f"{name}: expected a C-ordered {np.dtype(dtype)} array {shape}, "
-                f"found {array.dtype} {array.shape}"
-            )
-    return k, b, height, width

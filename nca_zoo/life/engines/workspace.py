@@ -35,15 +35,18 @@ class Workspace(NamedTuple):
     update: npt.NDArray[np.float32]  # (chunk's rows * 16) updates or their gradients
     d_hidden: npt.NDArray[np.float32]  # (chunk's rows * 128)
     d_perception: npt.NDArray[np.float32]  # (step's rows * 48)
-    visible: npt.NDArray[np.float32]  # (steps * H * W * 4) if the loss is taken at every step
+    visible: npt.NDArray[np.float32]  # (looks * H * W * 4) of the states that are compared
     weights: npt.NDArray[np.float32]  # (P), and W1^T and W2^T, flat
     gradient: npt.NDArray[np.float32]  # (P)
     zeros: npt.NDArray[np.float32]  # (48)
     ones: npt.NDArray[np.float32]  # (1)
 
 
-def workspace(height: int, width: int, steps: int, every_step: bool = False) -> Workspace:
-    """Scratch for rollouts of up to ``steps`` traced steps; 1 is enough without gradients."""
+def workspace(height: int, width: int, steps: int, looks: int = 0) -> Workspace:
+    """Scratch for rollouts of up to ``steps`` traced steps, of which so many are compared.
+
+    Without gradients, 1 step is enough.
+    """
     sites = (height + 2) * (width + 2)
     plane = (height + 2) * words.py_func(width)  # compiled it would cost every start half a second
     step_rows = height * width + 2 * ROWS  # a padded list of cells, and ghosts
@@ -69,7 +72,7 @@ def workspace(height: int, width: int, steps: int, every_step: bool = False) -> 
         update=_aligned(chunk_rows * CHANNELS, f4),
         d_hidden=_aligned(chunk_rows * HIDDEN, f4),
         d_perception=_aligned(step_rows * PERCEPTION, f4),
-        visible=_aligned(steps * height * width * VISIBLE if every_step else 0, f4),
+        visible=_aligned(looks * height * width * VISIBLE, f4),
         weights=_aligned(W2_T + HIDDEN * CHANNELS, f4),
         gradient=_aligned(N_PARAMS, f4),
         zeros=_aligned(PERCEPTION, f4, filled=True),

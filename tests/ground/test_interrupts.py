@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from nca_zoo.store.interrupts import finishing
+from nca_zoo.ground.interrupts import finishing
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

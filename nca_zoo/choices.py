@@ -1,0 +1,10 @@
+"""Names to choose from, for help pages and for the code that they name: free of any dependency."""
+
+ENGINES = ("auto", "sparse", "dense")
+INITS = ("meta", "shared", "independent")
+VISIBLE = ("rgba", "grey")  # what is seen of an NCA: four channels, or alpha alone as white ink
+ALPHAS = ("ink", "opaque")  # what lives: what is drawn, or every cell
+SEEDS_AT = ("ink", "center")
+PERCEPTIONS = ("blocks", "interleaved")  # the order of the first layer's inputs in others' files
+FORMATS = ("safetensors", "npz", "parquet", "csv", "torch", "distill")
+BACKGROUNDS = ("dark", "light", "checker")  # what transparent cells show

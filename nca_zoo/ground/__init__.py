@@ -1,0 +1,2 @@
+"""What every room stands on and what knows nothing of NCAs: files that appear whole or not at all,
+locks, interruptions that wait, and how far some work is."""

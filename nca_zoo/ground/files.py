@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all: the one way in which anything here is written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nca_zoo.errors import ZooError, one_line
+
+
+@contextmanager
+def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterator[Path]:
+    """An empty file beside ``path`` that takes its place if the block succeeds.
+
+    The folder must be there. durable: it is then on the disk, whatever happens to the power.
+    Raises ZooError, one line that ends in ``hint``, for what the disk refuses; ``path`` is then as
+    it was.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part.touch()
+        mode = part.stat().st_mode
+        yield part
+        os.chmod(part, mode)  # some libraries would let nobody else read their files
+        if durable:
+            sync_file(part)
+        os.replace(part, path)
+        if durable:
+            sync_folder(path.parent)
+    except OSError as error:
+        words = os.strerror(error.errno) if error.errno else one_line(error)
+        raise ZooError(f"{path}: cannot be written: {words}{hint}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in; raises ZooError, one line, if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"{path}: cannot be made: {error.strerror or error}") from None
+
+
+def sync_file(path: Path) -> None:
+    """Make what a file holds last through a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renamings in a folder last through a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,61 @@
+"""The gate's verdicts, and how a zoo file says what it asked."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nca_zoo.life.quality import STABLE, Look
+from nca_zoo.training.gate import Criterion, Gate, gate
+from nca_zoo.training.regime import REGIMES
+
+
+def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5):
+    def look(psnr, alive):
+        values = (np.array([value], np.float32) for value in (psnr, alive))
+        return Look(*values, np.zeros((1, 3, 3, 4), np.float32))
+
+    return {"96": look(psnr_96, alive_96), "400": look(psnr_400, alive_400)}
+
+
+@pytest.mark.parametrize(
+    ("measured", "asked", "expected"),
+    [
+        (looks_of(25, 21), Gate(), "ok"),
+        (looks_of(25, 19), Gate(), "below_gate"),
+        (looks_of(19, 25), Gate(), "below_gate"),
+        (looks_of(25, 5), gate(stable=False), "ok"),
+        (looks_of(30, 30, alive_400=0), Gate(), "dead"),
+        (looks_of(30, 30, alive_400=0), gate(stable=False), "ok"),
+        (looks_of(30, 30, alive_96=0), gate(stable=False), "dead"),
+        (looks_of(5, 25), Gate((Criterion(STABLE),)), "ok"),
+    ],
+)
+def test_verdict(measured, asked, expected):
+    assert asked.verdict(measured, np.zeros((1, 8336), np.float32)) == [expected]
+
+
+def test_weights_that_are_not_finite_have_diverged():
+    weights = np.zeros((1, 8336), np.float32)
+    weights[0, 17] = np.nan
+    assert Gate().verdict(looks_of(30, 30), weights) == ["diverged"]
+
+
+def test_training_may_end_where_every_criterion_says_so():
+    asked = gate(passes=20, stops=25)
+    assert asked.reached(looks_of(25, 25), "stops")
+    assert not asked.reached(looks_of(25, 24), "stops")
+    assert asked.enough == {"96": 25, "400": 25}
+    assert not gate(stops=float("inf")).may_stop
+    assert asked.score(looks_of(30, 22)) == 22
+
+
+def test_the_file_says_of_a_gate_what_it_always_said():
+    """Zoos that version 0.1 began go on with the same settings."""
+    persistent = {
+        "pass_96": 20.0, "pass_400": 20.0, "stop_96": 27.0, "stop_400": 27.0, "check_every": 10,
+    }  # fmt: skip
+    assert REGIMES["persistent"].as_dict()["gate"] == persistent
+    growing = REGIMES["growing"].as_dict()["gate"]
+    assert growing["pass_400"] is growing["stop_400"] is None
+    assert json.dumps(REGIMES["growing"].as_dict(), sort_keys=True)
