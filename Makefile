@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks api dist
+.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks tables site dist
 
 zoo explore test:
 	python3 start.py $@
@@ -35,8 +35,11 @@ benchmarks: # the tables of docs/notes/performance.md, on idle cores; needs $(ZO
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
 	.venv/bin/python benchmarks/sweep.py --out $(RESULTS)/sweep.md
 
-api: # the API reference from the docstrings: build/api/index.html
-	.venv/bin/python docs/api.py build/api
+tables: # the tables of defaults in the pages, from the code
+	.venv/bin/python docs/make_tables.py
+
+site: # all pages, the API and a zoo that lives: build/site/index.html; needs pip install -e .[docs], no network
+	.venv/bin/python docs/make_site.py
 
 dist: # sdist and wheel in dist/
 	.venv/bin/python -m build

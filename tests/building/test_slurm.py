@@ -1,4 +1,4 @@
-"""The array job of docs/array-jobs.md, as it stands there, under a stand-in for Slurm's ``sbatch``."""
+"""The array job of docs/array-jobs.md as it stands, under a stand-in for Slurm's ``sbatch``."""
 
 import os
 import re
