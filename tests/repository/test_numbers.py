@@ -39,9 +39,9 @@ def test_the_table_of_regimes_follows_the_code(make, monkeypatch):
     import dataclasses
 
     other = dataclasses.replace(PERSISTENT, pool=1234, lr=0.00125)
-    monkeypatch.setitem(make.REGIMES, "persistent", other)
-    assert "| states in the pool | - | 1,234 | 16 | - |" in make.regimes()
-    assert "| 2e-3 | 1.25e-3 | 2e-3 | 5e-3 |" in make.regimes()
+    monkeypatch.setattr(make, "REGIMES", {"persistent": other})
+    assert "| states in the pool | 1,234 |" in make.regimes()
+    assert "| Adam's step size | 1.25e-3 |" in make.regimes()
 
 
 WORDS = {1: "one", 2: "two", 4: "four"}
