@@ -7,9 +7,24 @@ from pathlib import Path
 import click
 import pytest
 
+from nca_zoo.automaton import rule
+from nca_zoo.building import workers
+from nca_zoo.building.build import COHORT_SIZES
+from nca_zoo.explorer import page
+from nca_zoo.features import queries, reduction
+from nca_zoo.life import dynamics, quality
+from nca_zoo.life.engines.dense import GPU_SHARE
+from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.probing import probe, readers, resampling, splits
+from nca_zoo.store import merging, schema
+from nca_zoo.studies import cluster, embedding, mixing, neighbours
+from nca_zoo.symmetry import procrustes
 from nca_zoo.training.regime import CA_STEPS, REGIMES, Gate
+from nca_zoo.viewer import drawing
+from nca_zoo_cli import draw, fit, metastart, options
 from nca_zoo_cli.main import COMMANDS, group
+from nca_zoo_cli.neighbours import MOST as MOST_NEIGHBOURS
 from nca_zoo_cli.training_options import SLOW_LR, SOLO_STEPS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,7 +59,7 @@ def test_the_table_of_regimes_follows_the_code(make, monkeypatch):
     assert "| Adam's step size | 1.25e-3 |" in make.regimes()
 
 
-WORDS = {1: "one", 2: "two", 4: "four"}
+WORDS = {1: "one", 2: "two", 4: "four", 10: "ten"}
 
 # Sentences that name a default: the page, the words with gaps, and what stands in the gaps.
 SENTENCES = [
@@ -61,16 +76,55 @@ SENTENCES = [
     ("rule", "of the {} states it takes", WORDS[REGENERATING.batch]),
     ("rule", "Let it grow for {} to {} steps (a draw each time)", *CA_STEPS),
     ("symmetry", "compare them at {} steps, not at 400", CA_STEPS[1]),
+    ("rule", "is above {}.", rule.ALIVE_THRESHOLD),
+    ("rule", "{:,} weights", rule.N_PARAMS),
+    ("fit", "up to {} a side. Larger pictures are scaled to {} x", fit.AS_IS, fit.SCALED),
+    ("fit", "{} CA steps from the seed, beside", fit.FILM_STEPS),
+    ("draw", "({} to {})", *draw.SIZES),
+    ("draw", "the last {} |", drawing.UNDO_STEPS),
+    ("metastart", "replaced every {} rounds", WORDS[metastart.CHECKPOINT_ROUNDS]),
+    ("metastart", "from the {}st of each class on", sources.META_FROM + 1),
+    ("protocol", "{:,} times, as many pictures", resampling.RESAMPLES),
+    ("protocol", "components ({} at most)", reduction.MAX_COMPONENTS),
+    (
+        "protocol",
+        "A class needs {} pictures, the zoo {}",
+        splits.MIN_PER_CLASS,
+        splits.MIN_PICTURES,
+    ),
+    ("protocol", "{}-fold inner cross-validation", splits.INNER_FOLDS),
+    ("protocol", "where there are more than {:,} training rows", readers.FEW_ROWS),
+    ("protocol", "once for more than {:,} pictures", probe.FEW_PICTURES),
+    ("probe", "to {} fixed perceptions: {:,} numbers", queries.QUERIES, 16 * queries.QUERIES),
+    ("cluster", "the leading {} principal components", cluster.COMPONENTS),
+    ("cluster", "the tightest of {} restarts", cluster.RESTARTS),
+    ("map", "reduced to {} principal components", embedding.COMPONENTS),
+    ("neighbours", "at CA steps {}, {}, {} and {},", *neighbours.LOOKS),
+    ("scale", "read {:,} NCAs of a larger zoo, `neighbours` {:,}", options.MOST, MOST_NEIGHBOURS),
+    ("dynamics", "is within {:g} dB of its value at step {}", dynamics.NEAR_DB, quality.GROWN_STEP),
+    ("quality", "An exact match counts as {:g} dB", quality.MAX_PSNR),
+    ("mix", "the {} nearest of the zoo's targets", mixing.NEIGHBOURS),
+    ("merge", "At most {} files", merging.MOST_FILES),
+    ("symmetry", "four rounds, on {} NCAs", procrustes.ROWS),
+    ("zoo-file", "L = {} the points of the loss curve", schema.LOSS_POINTS),
+    ("zoo-file", "| {}, the version of this format |", schema.SCHEMA),
+    ("explore", "It holds up to {:,} NCAs", page.MOST_IN_A_FILE),
+    ("many-machines", "At most {:,} tasks are handed out", workers.AHEAD),
+    ("many-machines", "no more while {} results wait", workers.BACKLOG),
+    ("build", "| {cpu}; other devices: {other} |", COHORT_SIZES),
+    ("performance", "{other} NCAs at a time", COHORT_SIZES),
+    ("performance", "at {:.0f} % of the memory", 100 * GPU_SHARE),
     ("notes/writeup", "batch {}, Adam {} with cosine decay", WRITEUP.batch, "5e-3"),
     ("notes/fit", "size is {}, since", "7e-4"),
 ]
 
 
-@pytest.mark.parametrize(("page", "words", "values"), [(p, w, v) for p, w, *v in SENTENCES])
-def test_sentences_that_name_a_default(page, words, values):
-    text = " ".join((DOCS / f"{page}.md").read_text(encoding="utf-8").split())
-    said = [f"{value:g}" if isinstance(value, float) else value for value in values]
-    assert words.format(*said) in text
+@pytest.mark.parametrize(("name", "words", "values"), [(p, w, v) for p, w, *v in SENTENCES])
+def test_sentences_that_name_a_default(name, words, values):
+    text = " ".join((DOCS / f"{name}.md").read_text(encoding="utf-8").split())
+    named = {} if not isinstance(values[0], dict) else values[0]
+    numbers = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    assert words.format(*numbers, **named) in text
 
 
 def test_step_sizes_in_guides_are_those_of_the_code(make):
@@ -120,6 +174,21 @@ def test_every_default_of_a_command_stands_in_its_page(name, command):
         assert told, f"{option.opts}: no default in the page ({name})"
         word = re.compile(rf"(?<![\w.]){re.escape(str(default))}(?![\w.])")
         assert any(map(word.search, told)), f"{option.opts}: {told}, not {default}"
+
+
+@pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
+def test_defaults_in_words_name_the_same_numbers(name, command):
+    """Where the help says "[default: 4; other devices: 256]", so does the page, if in numbers."""
+    said = stated((DOCS / f"{name.split()[0]}.md").read_text(encoding="utf-8"))
+
+    def numbers(text):
+        return {float(n) for n in re.findall(r"\d+(?:\.\d+)?", text.replace(",000", "000"))}
+
+    for option in command.params:
+        in_help = re.search(r"\[default: (.*)\]", getattr(option, "help", None) or "")
+        if in_help:
+            told = " ".join(part for opt in option.opts for part in said.get(opt, []))
+            assert numbers(told) <= numbers(in_help[1]), option.opts
 
 
 def test_what_lives_and_where_the_seed_stands():
