@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks api dist
+.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks tables site dist
 
 zoo explore test:
 	python3 start.py $@
@@ -13,10 +13,10 @@ all-figures: figures writeup findings # every picture; what is finished is not m
 notebooks: # run them from top to bottom and keep what they show
 	.venv/bin/python notebooks/execute.py
 
-writeup: # the figures and the table of docs/writeup.md; Ctrl-C, and again, to go on with the next fit
+writeup: # the figures and the table of docs/notes/writeup.md; Ctrl-C, and again, to go on with the next fit
 	.venv/bin/python docs/make_writeup.py
 
-findings: # tables and figures of docs/findings.md: about 50 minutes on two cores, resumable
+findings: # tables and figures of docs/notes/findings.md: about 50 minutes on two cores, resumable
 	.venv/bin/python docs/make_findings.py
 
 starts: # the meta-learned starts that ship with the package: three quarters of an hour on two cores
@@ -26,7 +26,7 @@ starts: # the meta-learned starts that ship with the package: three quarters of 
 
 ZOO = data/zoo.h5
 RESULTS = benchmarks/results
-benchmarks: # the tables of docs/performance.md, on idle cores; needs $(ZOO) and pip install -e .[benchmarks]
+benchmarks: # the tables of docs/notes/performance.md, on idle cores; needs $(ZOO) and pip install -e .[benchmarks]
 	.venv/bin/python benchmarks/training_step.py --out $(RESULTS)/training_step.md
 	.venv/bin/python benchmarks/roofline.py --out $(RESULTS)/roofline.md
 	.venv/bin/python benchmarks/time_to_quality.py --out $(RESULTS)/time_to_quality.md
@@ -35,8 +35,11 @@ benchmarks: # the tables of docs/performance.md, on idle cores; needs $(ZOO) and
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
 	.venv/bin/python benchmarks/sweep.py --out $(RESULTS)/sweep.md
 
-api: # the API reference from the docstrings: build/api/index.html
-	.venv/bin/python docs/api.py build/api
+tables: # the tables of defaults in the pages, from the code
+	.venv/bin/python docs/make_tables.py
+
+site: # all pages, the API and a zoo that lives: build/site/index.html; needs pip install -e .[docs], no network
+	.venv/bin/python docs/make_site.py
 
 dist: # sdist and wheel in dist/
 	.venv/bin/python -m build

@@ -9,9 +9,9 @@
 are simulated: files of MNIST's form that repeat the 5,000 digits at hand, and rows of a real zoo,
 their weights moved by noise a fifth as large as what training did. The zoo has the size and the
 spread of a real one; its accuracies mean nothing. ``run`` needs 6 GB more and prints a row of the
-table in docs/scale.md for each command: seconds, those that its processes spent computing, and the
-most memory that they held together, looked at ten times a second. ``pictures`` writes the pictures
-alone, ``begin`` measures what a build of them all does before its first fit.
+table in docs/notes/scale.md for each command: seconds, those that its processes spent computing,
+and the most memory that they held together, looked at ten times a second. ``pictures`` writes the
+pictures alone, ``begin`` measures what a build of them all does before its first fit.
 """
 
 import argparse

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nca_zoo.pictures.image_files import Pixels
 
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
-SLOW_LR = 7e-4  # with colours, or where most cells live, the regimes' 2e-3 overshoots (docs/fit.md)
+SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/notes/fit.md)
 FULL = 0.5  # share of the frame that is filled, from which that holds
 SOLO = {  # the defaults of commands that train on one picture, in words
     "init": "meta; writeup: independent",

@@ -1,11 +1,11 @@
-"""The study of docs/findings.md, made by one command: ``make findings``.
+"""The study of docs/notes/findings.md, made by one command: ``make findings``.
 
 python docs/make_findings.py [--per-class 30] [--only STAGE,...] [--fresh]
 
 Builds twin zoos of the same pictures, lets the project's own functions study them, keeps every
 result as JSON beside the zoos, and writes tables and figures into docs/. Stop it at any time: the
 same command goes on, a build where it stopped and every finished stage not at all. Prose outside
-the markers of docs/findings.md stays as it is. ``--per-class 4`` is a trial of some minutes.
+the markers of docs/notes/findings.md stays as it is. ``--per-class 4`` is a trial of some minutes.
 """
 
 import argparse
@@ -233,7 +233,7 @@ def insert(page: str, name: str, text: str) -> str:
     """The page with ``text`` between the markers of table ``name``."""
     pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
     if not re.search(pattern, page, re.DOTALL):
-        raise SystemExit(f"docs/findings.md has no markers for the table {name}")
+        raise SystemExit(f"docs/notes/findings.md has no markers for the table {name}")
     return re.sub(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", page, count=1, flags=re.DOTALL)
 
 
@@ -251,7 +251,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default=",".join(STAGES), help="stages, separated by commas")
     parser.add_argument("--fresh", action="store_true", help="run finished stages again")
-    parser.add_argument("--page", type=Path, default=DOCS / "findings.md")
+    parser.add_argument("--page", type=Path, default=DOCS / "notes" / "findings.md")
     given = parser.parse_args()
     large = given.large if given.large.exists() else None
     study = Study(given.folder, given.main, large, given.per_class, given.digits, given.pairs,
@@ -279,7 +279,7 @@ def main() -> None:
         if name == "ladder":
             figures.ladder(FIGURES / "findings-ladder.png", held["result"])
         shown = [
-            f"\n![{words}](figures/findings-{picture}.png)"
+            f"\n![{words}](../figures/findings-{picture}.png)"
             for picture, words in PICTURES.get(name, {}).items()
             if (FIGURES / f"findings-{picture}.png").exists()
         ]

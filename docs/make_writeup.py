@@ -1,4 +1,4 @@
-"""The write-up reproduced: ``make writeup``. Fits, pictures and the table of docs/writeup.md.
+"""The write-up reproduced: ``make writeup``. Fits, pictures and the table of docs/notes/writeup.md.
 
 python docs/make_writeup.py                         all that is not fitted yet, and the pictures
 python docs/make_writeup.py --only gecko-writeup    one of the four fits, and no pictures
@@ -25,7 +25,7 @@ from nca_zoo.viewer.frames import Layout, Sheet, composite
 from nca_zoo.viewer.video import write_gif
 
 DOCS = Path(__file__).parent
-FIGURES, PAGE = DOCS / "figures" / "writeup", DOCS / "writeup.md"
+FIGURES, PAGE = DOCS / "figures" / "writeup", DOCS / "notes" / "writeup.md"
 PICTURES, REGIMES = ("gecko", "digit"), ("writeup", "persistent")
 DIGIT = (3, 0)  # the first three of the digits
 FEWER = {("gecko", "writeup"): 800}  # training steps: the least that the write-up took

@@ -1,7 +1,7 @@
 """Reduction: columns scaled, then few principal components, learned from training rows alone.
 
 Readers, clusters and maps all see features through this; every feature, weights and controls
-alike, has the same choices (docs/probe.md says why these).
+alike, has the same choices (docs/notes/probe.md says why these).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The probe: how well can a quantity be read from each feature, and is it more than pictures say?
 
 Every reader meets every feature on the same splits of the same pictures, so that differences
-between features are paired, picture by picture. docs/probe.md explains the protocol, what the
+between features are paired, picture by picture. docs/protocol.md explains the protocol, what the
 intervals cover and what they do not.
 """
 

@@ -3,7 +3,7 @@
 A reader sees the training rows of one fold and answers for its test rows. Everything that adapts
 to data does so on training rows alone: scaling, principal components, and the choice among a
 reader's settings, which is made by inner folds. All features, weights and controls alike, meet the
-same readers with the same choices (docs/probe.md says why these).
+same readers with the same choices (docs/notes/probe.md says why these).
 """
 
 import warnings

@@ -3,7 +3,7 @@
 ``growing``, ``persistent`` and ``regenerating`` are experiments 1 to 3 of *Growing Neural Cellular
 Automata* (Distill, 2020): they differ in the states that training starts from. ``writeup`` is the
 recipe of the write-up that this project starts from. Batch, pool and number of steps are ours,
-fitted to small pictures and a meta-learned start (docs/performance.md).
+fitted to small pictures and a meta-learned start (docs/notes/performance.md).
 """
 
 import dataclasses

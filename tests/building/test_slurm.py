@@ -1,4 +1,4 @@
-"""The array job of docs/build.md, as it stands there, under a stand-in for Slurm's ``sbatch``."""
+"""The array job of docs/array-jobs.md as it stands, under a stand-in for Slurm's ``sbatch``."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from idx import write_set
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo_cli.main import group
 
-PAGE = (Path(__file__).parents[2] / "docs" / "build.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "array-jobs.md").read_text()
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a shell")
 
 # What sbatch does with a script of #SBATCH lines, one task after the other; prints the job's id.

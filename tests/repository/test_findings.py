@@ -88,7 +88,7 @@ def test_figures_are_drawn(scripts, results, tmp_path):
 
 
 def test_the_page_has_a_place_for_every_table(scripts):
-    page = (DOCS / "findings.md").read_text()
+    page = (DOCS / "notes" / "findings.md").read_text()
     make, tables, _ = scripts
     assert tables.TABLES.keys() == make.STAGES.keys()
     for name in make.STAGES:

@@ -1,4 +1,4 @@
-"""What docs/writeup.md is made with: the gecko, and the table."""
+"""What docs/notes/writeup.md is made with: the gecko, and the table."""
 
 import importlib.util
 from pathlib import Path
@@ -42,5 +42,5 @@ def test_a_fit_that_was_stopped_is_not_passed_off_as_whole(tmp_path, steps, stat
 
 
 def test_the_page_has_a_place_for_the_table():
-    page = (DOCS / "writeup.md").read_text()
+    page = (DOCS / "notes" / "writeup.md").read_text()
     assert len(script("make_writeup").TABLE.findall(page)) == 1

@@ -209,9 +209,11 @@ def test_reading_needs_no_torch(path):
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "zoo-file.md"
+ON_DISK = DOCS.with_name("zoo-file-on-disk.md")
+EXAMPLES = re.findall(r"```python\n(.*?)```", DOCS.read_text() + ON_DISK.read_text(), re.S)
 
 
-@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S))
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_of_the_docs(tmp_path, monkeypatch, example):
     (tmp_path / "data").mkdir()
     rows = [record(number, label=7, id=f"7-{number:03d}") for number in range(3)]
