@@ -2,7 +2,8 @@
 
     python3 start.py explore  a small zoo of 20 NCAs, alive in the browser: touch them
     python3 start.py          a zoo of 500 NCAs, what their weights know, and one of them as a video
-    python3 start.py test     the tests, the linter and the type checker
+    python3 start.py test     the tests, the linter and the type checker; or, minutes longer,
+                    --wide    with the widest sweeps: builds killed, files traced, benchmarks
 
 What is needed is installed into the folder .venv, once. The first does without torch, which is
 gigabytes and which neither growing nor looking uses; the others install it.
@@ -32,13 +33,10 @@ JOBS = {
         ["nca-zoo", "probe"],
         ["nca-zoo", "show", "7-012", "--steps", "400"],
     ],
-    "test": [
-        ["ruff", "check"],
-        ["ruff", "format", "--check"],
-        ["mypy"],
-        ["python", "tests/on_the_wheel.py"],
-    ],
 }
+TESTS = ["python", "tests/on_the_wheel.py", "tests"]
+CHECKS = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+NARROW = ["-m", "not wide"]
 AFTERWARDS = """
 The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 
@@ -101,16 +99,44 @@ def run(command: list[str]) -> None:
         sys.exit(status)
 
 
+def test(wide: bool) -> None:
+    """Run the tests beside linter and type checker; these speak first, each by itself."""
+    tests = begin([*TESTS, *([] if wide else NARROW)])
+    failed = []
+    for command, check in [(command, begin(command)) for command in CHECKS]:
+        said, _ = check.communicate()
+        print(f"\n$ {' '.join(command)}\n{said.decode()}", end="", flush=True)
+        if check.returncode:
+            failed.append(" ".join(command))
+    if not wide:
+        print("\nThe widest sweeps are left out. With them: python3 start.py test --wide")
+    print("\n$ python tests/on_the_wheel.py", flush=True)
+    while piece := tests.stdout.read1():
+        sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+    if failed:
+        sys.exit(f"Failed, see above the tests: {', '.join(failed)}")
+    sys.exit(tests.wait())
+
+
+def begin(command: list[str]) -> subprocess.Popen:
+    """Start a command of the environment; what it says waits in a pipe."""
+    given = [SCRIPTS / command[0], *command[1:]]
+    return subprocess.Popen(given, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
 def main() -> None:
     job = sys.argv[1] if len(sys.argv) > 1 else "zoo"
-    if job not in JOBS or len(sys.argv) > 2:
+    wide = sys.argv[1:] == ["test", "--wide"]
+    if job not in [*JOBS, "test"] or (len(sys.argv) > 2 and not wide):
         sys.exit(__doc__)
     if sys.version_info < (3, 11):
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     install(job)
-    if job == "test":
-        find_screen()
     try:
+        if job == "test":
+            find_screen()
+            test(wide)
         for command in JOBS[job]:
             run(command)
     except KeyboardInterrupt:  # the command has said what there is to say

@@ -93,13 +93,17 @@ def _falls(regime: Regime) -> str:
 
 
 def _passes(regime: Regime) -> str:
-    return f"{number(regime.gate.pass_96)} / {number(regime.gate.pass_400)}"
+    return (
+        f"{number(regime.gate.as_dict()['pass_96'])} / {number(regime.gate.as_dict()['pass_400'])}"
+    )
 
 
 def _stops(regime: Regime) -> str:
-    if regime.gate.stop_96 == float("inf"):
-        return number(regime.gate.stop_96)
-    return f"{number(regime.gate.stop_96)} / {number(regime.gate.stop_400)}"
+    if regime.gate.as_dict()["stop_96"] == float("inf"):
+        return number(regime.gate.as_dict()["stop_96"])
+    return (
+        f"{number(regime.gate.as_dict()['stop_96'])} / {number(regime.gate.as_dict()['stop_400'])}"
+    )
 
 
 TABLES = {"regimes": regimes, "gates": gates, "solo": solo}

@@ -14,10 +14,45 @@ from nca_zoo.automaton import noise, rule
 
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 
+# On several cores a worker takes a whole group of files. These begin, as they are the longest:
+# what starts and kills processes; what opens windows and pages; what has UMAP compiled.
+TOGETHER = {
+    "processes": ("building/", "store/test_zoowriter"),
+    "screen": ("explorer/test_explorer.", "explorer/test_explorer_map", "viewer/test_window",
+               "viewer/test_drawing", "repository/test_notebooks"),
+    "umap": ("explorer/test_explorer_server", "studies/test_embedding"),
+}  # fmt: skip
+
 # No example is wrong because the machine was busy.
 patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("patient", settings(), **patient)
 settings.load_profile("patient")
+
+
+def group(nodeid):
+    """The group of a test; most files are one by themselves."""
+    file = nodeid.partition("::")[0].partition("tests/")[2]
+    return next((name for name, files in TOGETHER.items() if file.startswith(files)), file)
+
+
+def pytest_collection_modifyitems(config, items):
+    """In the workers of pytest-xdist, the groups of ``TOGETHER`` begin."""
+    if hasattr(config, "workerinput"):
+        first = list(TOGETHER)
+        items.sort(key=lambda item: (*first, group(item.nodeid)).index(group(item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out groups, by our order; pytest-xdist's own ``loadgroup`` fails with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

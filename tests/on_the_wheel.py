@@ -1,21 +1,30 @@
-"""The tests, on the package as others install it.
+"""The tests, on the package as others install it, on every core that there is.
 
     python tests/on_the_wheel.py [arguments of pytest]
 
 Builds the sdist, the wheel from it, and installs that into an empty environment, which has the
-libraries of this one and cannot see the checkout's code.
+libraries of this one and cannot see the checkout's code. The sparse engine's compiled kernels are
+kept in this environment, for as long as the code that they are made of stays as it is.
 """
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).parents[1]
-LEFT_OUT = (".git", ".venv", "data", "build", "dist", "*.egg-info", "__pycache__", "notebooks")
+LEFT_OUT = (".git", ".venv", "data", "build", "dist", "*.egg-info", "__pycache__", "notebooks",
+            ".*_cache", ".hypothesis")  # fmt: skip
+MOST_WORKERS = 8  # each takes up to 1 GB, and the longest group of tests more than an eighth
+COMPILED = "*.nb[ic]"  # numba's index and data, beside the code
+BUILD = ["build", "--digits", "1", "--per-class", "1", "--steps", "1", "--extra-steps", "0",
+         "--attempts", "1", "--jobs", "1", "--out", "zoo.h5"]  # fmt: skip
 
 
 def run(*command: object, **options: Any) -> str:
@@ -40,12 +49,48 @@ def install(wheel: Path, folder: Path) -> Path:
     venv.create(folder, with_pip=False)
     scripts, name = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
     python = folder / scripts / name
-    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     libraries = [path for path in sys.path if path.endswith("site-packages")]
-    Path(site, "libraries.pth").write_text("\n".join(libraries))
+    Path(site(python), "libraries.pth").write_text("\n".join(libraries))
     run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet",
         "--force-reinstall", "--no-index", wheel)  # fmt: skip
     return python
+
+
+def site(python: Path) -> str:
+    """Where the packages of an environment are."""
+    return run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+
+
+def bring_kernels(python: Path, folder: Path) -> None:
+    """Give an environment the compiled kernels: those of the last run, or else compile them.
+
+    Left to themselves, all workers and their children would compile them at once.
+    """
+    digest = hashlib.sha256(f"{version('numba')} {sys.version}".encode())
+    for room in ("automaton", "life/engines"):
+        for path in sorted((CHECKOUT / "nca_zoo" / room).glob("*.py")):
+            digest.update(path.read_bytes())
+    kept = Path(sys.prefix, "kernels", digest.hexdigest()[:16])
+    engines = Path(site(python), "nca_zoo/life/engines")
+    for path in engines.glob("*.py"):
+        os.utime(path, (0, 0))  # older versions of numba know what is theirs by its time
+    if not kept.exists():
+        run(python, "-m", "nca_zoo_cli.main", *BUILD, cwd=folder)
+        kept.parent.mkdir(exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=kept.parent))
+        for path in (engines / "__pycache__").glob(COMPILED):
+            shutil.copy(path, new)
+        if not kept.exists():  # by another run of this checkout's tests
+            new.rename(kept)
+    for path in kept.glob(COMPILED):
+        shutil.copy(path, engines / "__pycache__")
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def main() -> int:
@@ -56,9 +101,13 @@ def main() -> int:
         folder = Path(name)
         wheel = build(folder)
         python = install(wheel, folder / "environment")
+        bring_kernels(python, folder)
         print(f"On {wheel.name}, installed:", flush=True)
         configuration = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", CHECKOUT]
-        return subprocess.call([python, "-m", "pytest", *configuration, *given], cwd=folder)
+        workers = ["-n", str(min(cores(), MOST_WORKERS))]
+        command = [python, "-m", "pytest", *configuration, *workers, *given]
+        built = os.environ | {"NCA_ZOO_BUILT": name}  # for the test of the package
+        return subprocess.call(command, cwd=folder, env=built)
 
 
 if __name__ == "__main__":

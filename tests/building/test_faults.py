@@ -67,6 +67,7 @@ def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.wide
 def test_kills_lose_nothing():
     script = [sys.executable, TESTS / "kill_builds.py", "--kills", "6", "--seed", "3"]
     run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
@@ -200,6 +201,7 @@ def test_a_file_touched_elsewhere_would_be_seen():
     ]
 
 
+@pytest.mark.wide
 def test_broken_zoos_take_one_line():
     script = [sys.executable, TESTS / "broken_zoos.py", "--files", "60", "--seed", "3", "--traced"]
     run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)

@@ -272,9 +272,18 @@ def test_the_command_takes_what_passed_unless_told(path, tmp_path):
     assert "no such form" in run(path, "--format", "npz", "--each", code=1).stderr
 
 
-@pytest.mark.parametrize("module", ["exporting", "importing", "foreign"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "exchange.exporting",
+        "exchange.importing",
+        "exchange.foreign",
+        "store.merging",
+        "building.share",
+    ],
+)
 def test_torch_is_for_its_own_format_alone(module):
-    code = f"import sys, nca_zoo.exchange.{module}; assert 'torch' not in sys.modules"
+    code = f"import sys, nca_zoo.{module}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 

@@ -50,6 +50,7 @@ def small_call():
     return [weights, states, targets, np.array([[3, 4]], np.uint64), np.array([12])]
 
 
+@pytest.mark.wide
 def test_training_step_compares_all_contenders(tmp_path):
     report = run(
         "training_step", tmp_path,
@@ -77,6 +78,7 @@ def test_a_contender_that_computes_something_else_stops_the_benchmark(monkeypatc
         training_step.demand_agreement("plain torch", other)
 
 
+@pytest.mark.wide
 def test_cax_is_the_same_mathematics():
     pytest.importorskip("cax")
     call = small_call()
@@ -150,6 +152,7 @@ def test_the_roofline_counts_what_a_hand_counts(death):
     assert found.operations == firing * 3 * 2 * (48 * 128 + 128 * 16)
 
 
+@pytest.mark.wide
 def test_the_roofline_runs(tmp_path):
     report = run(
         "roofline", tmp_path, "--no-profile",
@@ -180,6 +183,7 @@ def kernel(x, n):
     return x[0] + x[1] + x[2]
 
 
+@pytest.mark.wide
 def test_the_profile_finds_the_statement_that_takes_the_time():
     profiler = importlib.import_module("statement_profile").Profiler(kernel)
     x = np.zeros(3)
@@ -195,6 +199,7 @@ def test_the_profile_finds_the_statement_that_takes_the_time():
     assert 0 < parts["for _ in range(n):"].cycles < 0.3 * cycles
 
 
+@pytest.mark.wide
 def test_time_to_quality_runs(tmp_path):
     report = run(
         "time_to_quality", tmp_path, "--no-build",
@@ -205,6 +210,7 @@ def test_time_to_quality_runs(tmp_path):
     assert "**extrapolated**" in report
 
 
+@pytest.mark.wide
 def test_growth_measures_a_build(tmp_path):
     pytest.importorskip("psutil")
     report = run(
@@ -218,6 +224,7 @@ def test_growth_measures_a_build(tmp_path):
     assert 20 < float(row["head MB"]) < 2000
 
 
+@pytest.mark.wide
 def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     easy = gate(passes=0)
     brief = Regime("brief", batch=1, steps=1, extra_steps=0, attempts=1, gate=easy)
@@ -232,6 +239,7 @@ def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     assert 0 < float(cells(report, "`nca-zoo info --help`")[1]) < 60
 
 
+@pytest.mark.wide
 def test_a_sweep_varies_one_setting_and_its_default_trains_as_a_build_does(tmp_path):
     report = run("sweep", tmp_path, "--digits", "2", "--steps", "3", "--only", "warm-up,pool")
     names = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("| ")]

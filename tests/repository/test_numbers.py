@@ -9,10 +9,10 @@ import pytest
 
 from nca_zoo.automaton import rule
 from nca_zoo.building import workers
-from nca_zoo.building.build import COHORT_SIZES
 from nca_zoo.explorer import page
 from nca_zoo.features import queries, reduction
 from nca_zoo.life import dynamics, quality
+from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
 from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
@@ -20,7 +20,8 @@ from nca_zoo.probing import probe, readers, resampling, splits
 from nca_zoo.store import merging, schema
 from nca_zoo.studies import cluster, embedding, mixing, neighbours
 from nca_zoo.symmetry import procrustes
-from nca_zoo.training.regime import CA_STEPS, REGIMES, Gate
+from nca_zoo.training.gate import Gate
+from nca_zoo.training.regime import CA_STEPS, REGIMES
 from nca_zoo.viewer import drawing
 from nca_zoo_cli import draw, fit, metastart, options
 from nca_zoo_cli.main import COMMANDS, group
@@ -29,6 +30,7 @@ from nca_zoo_cli.training_options import SLOW_LR, SOLO_STEPS
 
 DOCS = Path(__file__).parents[2] / "docs"
 GROWING, PERSISTENT = REGIMES["growing"], REGIMES["persistent"]
+COHORTS = {"cpu": cohort_size("cpu"), "other": cohort_size("cuda")}
 REGENERATING, WRITEUP = REGIMES["regenerating"], REGIMES["writeup"]
 
 
@@ -63,11 +65,11 @@ WORDS = {1: "one", 2: "two", 4: "four", 10: "ten"}
 
 # Sentences that name a default: the page, the words with gaps, and what stands in the gaps.
 SENTENCES = [
-    ("fit", "({} dB at steps 96 and 400 for `persistent`", PERSISTENT.gate.stop_96),
-    ("fit", "({} dB at steps 96 and 400 for `persistent`", PERSISTENT.gate.stop_400),
-    ("fit", "{} dB for `regenerating`", REGENERATING.gate.stop_400),
-    ("fit", "`growing`: {} dB at step 96; `writeup`: never)", GROWING.gate.stop_96),
-    ("fit", "What then is short of {} dB begins anew", PERSISTENT.gate.pass_96),
+    ("fit", "({} dB at steps 96 and 400 for `persistent`", PERSISTENT.gate.as_dict()["stop_96"]),
+    ("fit", "({} dB at steps 96 and 400 for `persistent`", PERSISTENT.gate.as_dict()["stop_400"]),
+    ("fit", "{} dB for `regenerating`", REGENERATING.gate.as_dict()["stop_400"]),
+    ("fit", "`growing`: {} dB at step 96; `writeup`: never)", GROWING.gate.as_dict()["stop_96"]),
+    ("fit", "What then is short of {} dB begins anew", PERSISTENT.gate.as_dict()["pass_96"]),
     ("quality", "Every {} training steps a check rollout", Gate().check_every),
     ("regimes", "CA steps drawn from {} to {}, with", *CA_STEPS),
     ("rule", "a *pool* of {} states", PERSISTENT.pool),
@@ -111,8 +113,8 @@ SENTENCES = [
     ("explore", "It holds up to {:,} NCAs", page.MOST_IN_A_FILE),
     ("many-machines", "At most {:,} tasks are handed out", workers.AHEAD),
     ("many-machines", "no more while {} results wait", workers.BACKLOG),
-    ("build", "| {cpu}; other devices: {other} |", COHORT_SIZES),
-    ("performance", "{other} NCAs at a time", COHORT_SIZES),
+    ("build", "| {cpu}; other devices: {other} |", COHORTS),
+    ("performance", "{other} NCAs at a time", COHORTS),
     ("performance", "at {:.0f} % of the memory", 100 * GPU_SHARE),
     ("notes/writeup", "batch {}, Adam {} with cosine decay", WRITEUP.batch, "5e-3"),
     ("notes/fit", "size is {}, since", "7e-4"),

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import sysconfig
 import tarfile
 import zipfile
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder of an sdist, and of the wheel that was built from it."""
+    if "NCA_ZOO_BUILT" in os.environ:  # these tests run on that wheel
+        return Path(os.environ["NCA_ZOO_BUILT"])
     pytest.importorskip("build")
     return build(tmp_path_factory.mktemp("dist")).parent
 

@@ -258,6 +258,7 @@ def test_what_is_no_zoo_is_not_overwritten(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.wide
 def test_kills_lose_nothing(tmp_path):
     """SIGKILL at every kind of moment; ``zoo_child.py`` checks after each and resumes."""
     with child("kills", tmp_path) as process:
