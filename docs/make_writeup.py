@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import nca_zoo
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
@@ -69,7 +69,7 @@ def film(zoos: dict[str, Zoo]) -> list[np.ndarray]:
     sheet = Sheet(len(zoos) + 1, len(zoos) + 1, *first.grid, "dark", SIDE_BY_SIDE)
     sheet.draw(len(zoos), composite(restored(first.target[0]), "dark"))
     sheet.caption(len(zoos), "target")
-    runs = [rollout(z.weights[0], seed_of(z, 0), LAST, every=EVERY) for z in zoos.values()]
+    runs = [rollout(z.weights[0], z.seed_states(0), LAST, every=EVERY) for z in zoos.values()]
     frames = []
     for states in zip(*runs, strict=True):
         for panel, (regime, (step, state)) in enumerate(zip(zoos, states, strict=True)):

@@ -64,9 +64,8 @@ def make_exhibit(
 
 
 def _seed_hidden(zoo: "Zoo") -> bool:
-    from nca_zoo.life.rollout import seed_of
 
-    return bool(seed_of(zoo, 0)[..., -1].any())
+    return bool(zoo.seed_states(0)[..., -1].any())
 
 
 def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:

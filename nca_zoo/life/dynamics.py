@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP, psnr, rollout_keys
-from nca_zoo.life.rollout import Damage, State, seed_of
+from nca_zoo.life.rollout import State
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.schema import Column
 
@@ -98,14 +99,14 @@ def case_of(zoo: "Zoo", row: int) -> Case:
     """The NCA in a row of a zoo."""
     target = restored(zoo.target[row])
     judged = str(zoo.status[row]) != "unjudged"
-    return Case(zoo.weights[row], seed_of(zoo, row), target, judged, zoo.trained)
+    return Case(zoo.weights[row], zoo.seed_states(row), target, judged, zoo.trained)
 
 
 def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     """A value for each of ``columns(seeds)``; NaN where it needs a target and none is known."""
     began = time.thread_time()
     engine = SparseEngine()
-    weights = np.ascontiguousarray(case.weights, np.float32)[None]
+    weights = np.array(case.weights, np.float32, order="C")[None]
     keys = np.concatenate([rollout_keys(seed, 1) for seed in range(seeds)], axis=1)  # (1, B)
     state = np.repeat(case.seed[None, None], seeds, axis=1)  # (1, B, H, W, 16)
 
@@ -120,7 +121,7 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
         state = on(state, now, now + 1)
         young.append(psnr(seen(state), case.target))
     grown = state
-    wound = Damage(GROWN_STEP)
+    wound = Wound(GROWN_STEP)
     wounded = np.stack([wound.apply(one) for one in grown[0]])[None]
     healed = on(wounded, GROWN_STEP, HEALED_STEP)
     unharmed = on(grown, GROWN_STEP, HEALED_STEP)

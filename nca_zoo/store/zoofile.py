@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.rule import TRAINED
+from nca_zoo.automaton.rule import CHANNELS, TRAINED, Array, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.store.parts import (
     Names,
@@ -139,6 +139,29 @@ class Zoo:
             chosen = chosen.astype(int)
         return Zoo(self.path, self._parts, self._rows[chosen], self.id[chosen])
 
+    def seed_states(self, rows: npt.ArrayLike | None = None) -> Array:
+        """The states ``(n, H, W, 16)`` that NCAs were trained to grow from.
+
+        rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
+        Raises ZooError if the file does not say what its seeds are like.
+        """
+        try:
+            hidden = bool(self.attrs["settings"]["regime"]["seed_hidden"])
+        except (KeyError, TypeError):
+            raise ZooError(
+                f"{self.path}: its settings lack regime.seed_hidden, so its NCAs cannot be grown; "
+                "build it again"
+            ) from None
+        if rows is not None and np.ndim(rows) == 0:
+            return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
+        chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
+        states = np.zeros((len(chosen), *self.grid, CHANNELS), np.float32)
+        for state, row, col in zip(
+            states, self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True
+        ):
+            state[:] = seed_state(*self.grid, row, col, hidden)
+        return states
+
     def xy(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
         """``(X, y)`` for scikit-learn: weights ``(n, P)`` and labels ``(n,)`` of the good NCAs."""
         good = self.subset(self.good)
@@ -154,11 +177,11 @@ class Zoo:
         self, nca_id: str, steps: int, seed: int = 0, every: int = 1
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """Grow an NCA from its seed: ``(step, state (H, W, 16))``, as ``nca_zoo.life.rollout``."""
-        from nca_zoo.life.rollout import rollout, seed_of
+        from nca_zoo.life.rollout import rollout
 
         row = self.index(nca_id)
         weights = self.subset([row]).weights[0]
-        return rollout(weights, seed_of(self, row), steps, seed, every)
+        return rollout(weights, self.seed_states(row), steps, seed, every)
 
     def torch_dataset(self) -> "TensorDataset":
         """A torch ``Dataset`` of ``(weights (P,), label)`` of the good NCAs."""

@@ -19,7 +19,6 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import rollout_keys
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.symmetry.alignment import align
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     engine, keys = SparseEngine(os.cpu_count() or 1), rollout_keys(seed, len(zoo))
-    states = np.stack([seed_of(zoo, row) for row in range(len(zoo))])[:, None]  # (N, 1, H, W, 16)
+    states = zoo.seed_states()[:, None]  # (N, 1, H, W, 16)
     total, now = np.zeros(len(zoo) - 1), 0
     for look in LOOKS:
         states, now = engine.rollout(zoo.weights, states, keys, now, look - now), look

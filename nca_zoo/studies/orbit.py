@@ -18,7 +18,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import seed_hidden
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import rollout_keys
-from nca_zoo.life.rollout import State, seed_of
+from nca_zoo.life.rollout import State
 from nca_zoo.probing.probe import ProbeResult, probe
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.symmetry.group import Element, act, random_element
@@ -87,7 +87,7 @@ def standing(
     zoo: Zoo, scrambled: Zoo, steps: int = 96, seed: int = 0, spread: float = 1.0
 ) -> Standing:
     """Compare the rollouts of a zoo and of its ``scramble(zoo, seed, spread)``, row by row."""
-    seeds = np.stack([seed_of(zoo, row) for row in range(len(zoo))])
+    seeds = zoo.seed_states()
     changes = []
     for first in range(0, len(zoo), BATCH):
         rows = slice(first, first + BATCH)

@@ -12,7 +12,7 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.rule import ALPHA, N_PARAMS, seed_state, seen
 from nca_zoo.life.dynamics import Case, measure
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import orbit
@@ -217,6 +217,6 @@ def _louder_colours(weights):
 
 def test_looking_by_hand_is_by_alpha_too(path, alphas):
     zoo = open_zoo(path)
-    *_, (_, state) = rollout(zoo.weights[1], seed_of(zoo, 1), 40)
+    *_, (_, state) = rollout(zoo.weights[1], zoo.seed_states(1), 40)
     score = psnr(seen(state, zoo.trained), zoo.target[1] / 255)
     assert score == pytest.approx(decibels(alphas[1][40]), abs=1e-3)
