@@ -33,7 +33,7 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
         return
     keys = rollout_keys(0, len(zoo))
     targets = restored(zoo.target)[..., compared(zoo.trained)]
-    again = measure(make_engine("sparse"), zoo.weights, seeds, targets, keys, to_400=stable)
+    again = measure(make_engine("sparse"), zoo.weights.copy(), seeds, targets, keys, to_400=stable)
     drawn = np.clip(again.grown, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))
     for row, nca_id in enumerate(zoo.id):

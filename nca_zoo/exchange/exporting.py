@@ -183,7 +183,7 @@ def _csv(zoo: Zoo, path: Path) -> None:
 def _torch(zoo: Zoo, path: Path) -> None:
     torch = _library("torch")
     arrays = _arrays(zoo)
-    weights = torch.from_numpy(arrays.pop("weights"))
+    weights = torch.from_numpy(arrays.pop("weights").copy())
     slices = param_slices()
     start = arrays.pop("init_weights", np.zeros(0, np.float32))
     checkpoint = {

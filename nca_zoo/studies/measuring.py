@@ -1,5 +1,6 @@
 """Measuring the dynamics of a whole zoo: resumable, on all cores, the results stored as columns."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from nca_zoo.errors import ZooError
 from nca_zoo.life.dynamics import COST, SEEDS, columns, measure_all
 from nca_zoo.store.parts import find_parts, zoo_path
+from nca_zoo.store.schema import made_here
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -48,9 +50,10 @@ def measure_zoo(
 ) -> int:
     """Measure every NCA of the zoo at ``path`` that was not measured yet; returns how many.
 
-    The file is written anew from time to time and at the end, also after Ctrl-C; what is cut short
-    otherwise costs the work since the last writing. Nobody else can write the zoo meanwhile.
-    Raises ``ZooError`` as ``unmeasured`` does unless ``again``, and for what the disk refuses.
+    What is measured is put beside the file from time to time, also after Ctrl-C, and into it at the
+    end; what is cut short otherwise costs the work since the last time. Nobody else can write the
+    zoo meanwhile. Raises ``ZooError`` as ``unmeasured`` does unless ``again``, and for what the
+    disk refuses.
     """
     path = zoo_path(path)
     zoo = open_zoo(path)
@@ -69,6 +72,8 @@ def measure_zoo(
             else zoo.column(column.name).astype(np.float32)
             for column in columns(seeds)
         }
+        made = made_here(f"nca-zoo dynamics --seeds {seeds}")
+        values = {dataclasses.replace(column, **made): v for column, v in values.items()}
         done, stored, due = 0, 0, time.monotonic() + STORE_EVERY_S
         try:
             for row, found in measure_all(zoo, rows, seeds, jobs):
@@ -78,11 +83,12 @@ def measure_zoo(
                 progress(done, len(rows))
                 if time.monotonic() > due:
                     began = time.monotonic()
-                    writer.measure(values)
+                    writer.add_columns(values, zoo.id.tolist())
                     stored = done
                     taken = time.monotonic() - began
                     due = began + max(STORE_EVERY_S, PATIENCE * taken)
         finally:
             if done > stored:
-                writer.measure(values)
+                writer.add_columns(values, zoo.id.tolist())
+        writer.consolidate()
     return done

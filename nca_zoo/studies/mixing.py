@@ -100,7 +100,7 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     height, width = zoo.grid
     start = seed_state(height, width, height // 2, width // 2, seed_hidden(zoo))
     starts = np.repeat(start[None, None], len(weights), axis=0)
-    flat = np.ascontiguousarray(weights, np.float32)
+    flat = np.array(weights, np.float32, order="C")
     keys = rollout_keys(seed, len(flat))
     states = SparseEngine(jobs).rollout(flat, starts, keys, 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)

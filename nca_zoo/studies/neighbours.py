@@ -104,9 +104,9 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     engine, keys = SparseEngine(os.cpu_count() or 1), rollout_keys(seed, len(zoo))
     states = zoo.seed_states()[:, None]  # (N, 1, H, W, 16)
-    total, now = np.zeros(len(zoo) - 1), 0
+    weights, total, now = zoo.weights.copy(), np.zeros(len(zoo) - 1), 0
     for look in LOOKS:
-        states, now = engine.rollout(zoo.weights, states, keys, now, look - now), look
+        states, now = engine.rollout(weights, states, keys, now, look - now), look
         pictures = np.clip(seen(states[:, 0], zoo.trained).astype(float), 0, 1)
         total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
     return total / len(LOOKS)

@@ -39,7 +39,7 @@ class ScrambledZoo(Zoo):
 
     def subset(self, rows: npt.ArrayLike) -> "ScrambledZoo":
         """As ``Zoo.subset``, with the scrambled weights of these rows."""
-        part = super().subset(rows)
+        part = Zoo(self.path, self._parts, self._rows, self.id).subset(rows)
         row_of = {nca_id: row for row, nca_id in enumerate(self.id)}
         return ScrambledZoo(part, self.weights[[row_of[nca_id] for nca_id in part.id]])
 
@@ -113,7 +113,8 @@ def standing(
 def _grown(weights: State, seeds: State, steps: int, seed: int) -> State:
     """States ``(K, H, W, 16)`` after so many steps, in float32."""
     keys = rollout_keys(seed, len(weights))
-    return SparseEngine().rollout(weights, seeds[:, None], keys, 0, steps)[:, 0]
+    own = np.array(weights, order="C")
+    return SparseEngine().rollout(own, seeds[:, None], keys, 0, steps)[:, 0]
 
 
 def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) -> float:

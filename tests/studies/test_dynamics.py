@@ -180,7 +180,8 @@ def known(tmp_path_factory):
     with ZooWriter(path, own_starts) as writer:
         column = {c.name: c for c in columns()}
         values = {"drift_400": amount, "recovery": luck, COST: np.full(60, 0.5, np.float32)}
-        writer.measure({column[name]: v[where] for name, v in values.items()})
+        found = {column[name]: v[where] for name, v in values.items()}
+        writer.add_columns(found, zoo.id.tolist())
     return path
 
 
