@@ -47,6 +47,7 @@ class Part:
     labels: Ints  # (n,)
     source_indices: Ints  # (n,)
     beside: tuple[Beside, ...] = ()  # columns added to its zoo that are not in the file
+    strangers: tuple[Path, ...] = ()  # files of columns there that were added to another zoo
 
     @property
     def n_bytes(self) -> int:
@@ -144,16 +145,16 @@ def find_parts(path: Path) -> list[Part]:
             beside = [read_beside(file) for file in files]
             parts = [read_part(shard) for shard in shards]
             main = [read_part(path)] if os.path.exists(path) or not parts else []
-            return [
-                replace(
-                    part,
-                    beside=tuple(b for b in beside if b.belongs_to(part.layout.header)),
-                )
-                for part in main + parts
-            ]
+            return [_with_columns(part, beside) for part in main + parts]
         except ZooError:
             if all(os.path.exists(file) for file in (*shards, *files)):
                 raise
+
+
+def _with_columns(part: Part, beside: Sequence[Beside]) -> Part:
+    """A part with those files of columns that belong to its zoo."""
+    own = tuple(file for file in beside if file.belongs_to(part.layout.header))
+    return replace(part, beside=own, strangers=tuple(f.path for f in beside if f not in own))
 
 
 def read_part(path: Path) -> Part:

@@ -130,7 +130,9 @@ class Zoo:
     @property
     def kept(self) -> tuple[str, ...]:
         """What others put into the file and is no column: a name and why, in a line each."""
-        return tuple(f"{kept.name}: {kept.why}" for p in self._parts for kept in p.layout.kept)
+        within = [f"{kept.name}: {kept.why}" for p in self._parts for kept in p.layout.kept]
+        strangers = [f"{path}: belongs to another zoo" for path in self._parts[0].strangers]
+        return (*within, *strangers)
 
     @property
     def scalars(self) -> tuple[str, ...]:
