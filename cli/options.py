@@ -1,6 +1,5 @@
 """Options, and a progress bar, that several commands share."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
 
 def data_folder() -> Path:
     """Where zoos and downloads lie: ``NCA_ZOO_DATA``, or ``data`` in the current folder."""
-    return Path(os.environ.get("NCA_ZOO_DATA", "data"))
+    from nca_zoo.building.settings import data_folder as folder
+
+    return folder()
 
 
 def default_zoo() -> Path:

@@ -260,7 +260,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
         parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")
-    zoo = nca_zoo.open(arguments.zoo)
+    zoo = nca_zoo.open(arguments.zoo, failed=True)
     zoo = zoo.subset(zoo.good)
     FOLDER.mkdir(exist_ok=True)
     for name in arguments.names or FIGURES:

@@ -46,7 +46,7 @@ def draw_digit(file: Path) -> None:
 def fit(picture: str, regime: str, folder: Path, steps: int | None) -> None:
     """Run `nca-zoo fit`, unless its zoo is there already and was not stopped half-way."""
     out = folder / f"{picture}-{regime}.h5"
-    if out.exists() and is_whole(nca_zoo.open(out)):
+    if out.exists() and is_whole(nca_zoo.open(out, failed=True)):
         print(f"{out} is there already")
         return
     command = ["fit", FIGURES / f"{picture}.png", "--regime", regime, "--out", out]
@@ -120,7 +120,7 @@ def main() -> None:
     if chosen.only:
         return
     zoos = {
-        (picture, regime): nca_zoo.open(folder / f"{picture}-{regime}.h5")
+        (picture, regime): nca_zoo.open(folder / f"{picture}-{regime}.h5", failed=True)
         for picture in PICTURES
         for regime in REGIMES
     }

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.places import components, nearest, places
 from nca_zoo.features.catalogue import find_feature
-from nca_zoo.store.schema import BY_NAME
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -77,20 +76,22 @@ def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
 def _column(zoo: "Zoo", name: str) -> dict[str, Any]:
     """A column of one value an NCA; text if JavaScript's numbers could not hold it."""
     values = zoo.column(name)
-    known = BY_NAME.get(name)
+    column = next(column for column in zoo.described if column.name == name)
     number = values.dtype.kind in "if" or (values.dtype.kind == "u" and values.itemsize < 8)
     items = values.tolist()
     return {
         "name": name,
-        "units": known.units if known else "",
-        "description": known.description if known else "",
+        "units": column.units,
+        "description": column.description,
         "number": number,
-        "values": [_plain(item) for item in items] if number else list(map(str, items)),
+        "values": [_plain(item, column.missing) for item in items]
+        if number
+        else list(map(str, items)),
     }
 
 
-def _plain(value: float) -> float | None:
-    """A number as JSON has it, with no more digits than float32 holds."""
-    if not math.isfinite(value):
+def _plain(value: float, missing: Any = None) -> float | None:
+    """A number as JSON has it, with no more digits than float32 holds; None for no value."""
+    if not math.isfinite(value) or (missing is not None and value == missing):
         return None
     return value if isinstance(value, int) else float(f"{value:.7g}")

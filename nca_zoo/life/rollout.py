@@ -108,3 +108,47 @@ def _walk(
             life.hurt(wound)
         if stop % every == 0 or stop == steps:
             yield stop, life.state
+
+
+def rollout_all(
+    weights: npt.ArrayLike,
+    states: npt.ArrayLike,
+    steps: int,
+    seed: int = 0,
+    every: int = 1,
+    damage: Sequence[Wound] = (),
+    batch: int = 256,
+    threads: int = 1,
+) -> Iterator[tuple[int, State]]:
+    """Let K NCAs live side by side and yield ``(step, states (K, H, W, 16))`` on the way.
+
+    weights: (K, P); states: (K, H, W, 16). Each lives exactly as ``rollout`` with the same seed
+    would have it. batch: how many the engine takes at a time; all states are held, 64 bytes a cell.
+    Which steps are yielded, wounds and errors: as ``rollout``.
+    """
+    if steps < 0 or every < 1 or batch < 1:
+        found = f"{steps}, {every} and {batch}"
+        raise ValueError(f"expected steps >= 0, every >= 1 and batch >= 1, found {found}")
+    now = np.array(states, np.float32, order="C")
+    own = np.array(weights, np.float32, order="C")
+    _check(damage, steps, *now.shape[1:3])
+    return _walk_all(own, now, steps, seed, every, damage, batch, threads)
+
+
+def _walk_all(
+    weights: State, states: State, steps: int, seed: int, every: int, damage: Sequence[Wound],
+    batch: int, threads: int,
+) -> Iterator[tuple[int, State]]:  # fmt: skip
+    engine, step = SparseEngine(threads), 0
+    for stop in sorted({*range(0, steps, every), *(wound.step for wound in damage), steps}):
+        for first in range(0, len(weights) if stop > step else 0, batch):
+            some = slice(first, first + batch)
+            keys = rollout_keys(seed, len(weights[some]))
+            before = np.ascontiguousarray(states[some, None])
+            states[some] = engine.rollout(weights[some], before, keys, step, stop - step)[:, 0]
+        step = stop
+        for wound in damage:
+            if wound.step == stop:
+                states = np.stack([wound.apply(state) for state in states])
+        if stop % every == 0 or stop == steps:
+            yield stop, states.copy()

@@ -95,6 +95,13 @@ def decoded(values: npt.NDArray[Any]) -> Texts:
         return np.char.decode(values, "utf-8", "replace")
 
 
+def encoded(texts: Texts, column: Column) -> npt.NDArray[Any]:
+    """What ``decoded`` undoes: UTF-8 bytes as they lie in a file."""
+    if column.dtype == ANY_LENGTH:
+        return np.array([text.encode() for text in texts.tolist()], object)
+    return np.char.encode(texts, "utf-8").astype(column.dtype)
+
+
 def in_common(one: Column, other: Column) -> Column | None:
     """The column that can hold the values of both; None if there is none.
 

@@ -10,13 +10,18 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import CHANNELS, TRAINED, Array, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.store.columns import Column, decoded, new_column
+from nca_zoo.store.assemble import disk, write_rows
+from nca_zoo.store.beside import find_columns
+from nca_zoo.store.columns import Column, decoded, encoded, new_column
+from nca_zoo.store.filelock import FileLock
+from nca_zoo.store.layout import Layout
 from nca_zoo.store.parts import (
     Names,
     Part,
     PartMoved,
     Rows,
     find_parts,
+    find_shards,
     locate,
     names_of,
     read_rows,
@@ -63,6 +68,7 @@ class Zoo:
         self.attrs: dict[str, Any] = parts[0].layout.header.attrs()
         self._rows = rows
         self._values: dict[str, npt.NDArray[Any]] = {"id": _frozen(ids)}
+        self._fileless = False
         self._see(parts)
 
     def _see(self, parts: Sequence[Part]) -> None:
@@ -177,7 +183,11 @@ class Zoo:
         chosen = np.atleast_1d(np.asarray(rows))
         if not chosen.size:
             chosen = chosen.astype(int)
-        return type(self)(self.path, self._parts, self._rows[chosen], self.id[chosen])
+        part = type(self)(self.path, self._parts, self._rows[chosen], self.id[chosen])
+        if self._fileless:
+            part._values = {name: _frozen(held[chosen]) for name, held in self._values.items()}
+            part._fileless = True
+        return part
 
     def ids(self, names: Iterable[str]) -> Self:
         """The zoo of the NCAs of these ids, in this order; raises as ``index``."""
@@ -243,6 +253,7 @@ class Zoo:
         self, columns: Mapping[Column, npt.NDArray[Any]], replace: bool = False
     ) -> None:
         """Add columns as they are described, all or none; as ``add``, which see."""
+        self._must_have_a_file()
         for column in columns:
             self._check_free(column.name, replace)
         with ZooWriter(self.path, self._parts[0].layout.header) as writer:
@@ -250,6 +261,10 @@ class Zoo:
         self._find_again()
         for column in columns:
             self._values.pop(column.name, None)
+
+    def _must_have_a_file(self) -> None:
+        if self._fileless:
+            raise ZooError("these NCAs are in no file yet; save them, and open the zoo")
 
     def _check_free(self, name: str, replace: bool) -> None:
         """Raise ZooError if no column of this name can be added."""
@@ -264,8 +279,47 @@ class Zoo:
         elif not replace:
             raise ZooError(f"{name} is in {self.path} already; replace=True puts this in its place")
 
+    def in_memory(self) -> Self:
+        """The same NCAs with all columns read: a zoo that needs no file any more, and has none."""
+        held = self.subset(np.arange(len(self)))
+        for name in held.columns:
+            held.column(name)
+        held._fileless = True
+        return held
+
+    def save(self, path: str | Path, replace: bool = False) -> Path:
+        """Write these NCAs, with all columns, into a zoo file of their own; as many as fit memory.
+
+        The file appears whole or not at all. replace: one that is there. Raises ZooError if there
+        is one, or if the disk refuses.
+        """
+        out = Path(path)
+        if out.exists() and not replace:
+            raise ZooError(f"{out} exists already; replace=True puts this in its place")
+        if not len(self):
+            raise ZooError(f"{self.path}: no NCA to save")
+        values = {}
+        for name, column in self._columns.items():
+            held = self.column(name)
+            values[name] = encoded(held, column) if column.is_text else held
+        layout = self._parts[0].layout
+        whole = Layout(len(self), layout.sizes, self.described, layout.header)
+        with disk(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(
+            out.with_name(out.name + ".lock"), f"{out} is being written already. The writer is"
+        )
+        try:
+            if find_shards(out) or find_columns(out):
+                raise ZooError(f"{out} is a zoo whose parts lie beside it; name another file")
+            write_rows(out, whole, values)
+        finally:
+            lock.release()
+        return out
+
     def consolidate(self) -> None:
         """Bring all that lies beside the file into it, so that h5py alone finds it there."""
+        self._must_have_a_file()
         with ZooWriter(self.path, self._parts[0].layout.header) as writer:
             writer.consolidate()
         self._find_again()
