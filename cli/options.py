@@ -32,6 +32,9 @@ zoo_option = click.option(
     help="The zoo file to read.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+store_option = click.option(
+    "--store", is_flag=True, help="Leave the result in the zoo, as columns; an earlier one goes."
+)
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 repeats_option = click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 

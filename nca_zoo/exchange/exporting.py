@@ -213,10 +213,10 @@ def _torch(zoo: Zoo, path: Path) -> None:
         # The seeds keep their bits, signed: torch 2.4 and 2.5 save no unsigned 64-bit numbers.
         "columns": _texts(zoo)
         | {
-            name: torch.from_numpy(a.view(np.int64) if a.dtype == np.uint64 else a)
+            name: torch.from_numpy((a.view(np.int64) if a.dtype == np.uint64 else a).copy())
             for name, a in arrays.items()
         },
-        "init_weights": torch.from_numpy(start),
+        "init_weights": torch.from_numpy(start.copy()),
         "attributes": attributes(zoo),
     }
     torch.save(checkpoint, path)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.places import components, nearest, places
 from nca_zoo.features.catalogue import find_feature
+from nca_zoo.store.columns import Column
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -84,10 +85,18 @@ def _column(zoo: "Zoo", name: str) -> dict[str, Any]:
         "units": column.units,
         "description": column.description,
         "number": number,
+        "classes": _names_classes(column),
         "values": [_plain(item, column.missing) for item in items]
         if number
         else list(map(str, items)),
     }
+
+
+def _names_classes(column: Column) -> bool:
+    """Whether its integers name things and do not count them: labels, clusters."""
+    kind = np.dtype(column.dtype).kind
+    added = column.origin != "schema" and kind in "iu" and not column.units
+    return column.name == "label" or added
 
 
 def _plain(value: float, missing: Any = None) -> float | None:

@@ -123,6 +123,22 @@ class Zoo:
             self._values[name] = _frozen(self._read(self._columns[name]))
         return self._values[name]
 
+    def known(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which NCAs have a value in a column ``(N, ...)``: bool ``(N,)``.
+
+        False where all of a row is missing: NaN, an empty text, or what stands for no integer.
+        """
+        values, column = self.column(name), self._columns[name]
+        if column.is_text:
+            has = values != ""
+        elif column.is_float:
+            has = ~np.isnan(values)
+        elif column.missing is not None and values.dtype.kind != "b":
+            has = values != column.missing
+        else:
+            has = np.ones(values.shape, bool)
+        return has.reshape(len(self), -1).any(axis=1)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of all columns."""
