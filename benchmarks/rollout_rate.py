@@ -18,7 +18,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fit_seed, fold
 from nca_zoo.automaton.record import Automata
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target
 from nca_zoo.store.zoofile import open_zoo
@@ -43,7 +43,7 @@ def stored(path: Path, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights and seeds of the first good NCAs of a zoo."""
     zoo = open_zoo(path)
     rows = np.flatnonzero(zoo.good)[:most]
-    return zoo.weights[rows], np.stack([seed_of(zoo, int(row)) for row in rows])
+    return zoo.weights[rows], zoo.seed_states(rows)
 
 
 def seconds(run: Callable[[], object], repeats: int) -> list[float]:

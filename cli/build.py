@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
+from nca_zoo.building.settings import zoo_settings
 from nca_zoo.building.share import parse_share
 from nca_zoo.building.workers import cluster
 from nca_zoo.errors import ZooError
@@ -22,7 +23,7 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.gate import Status
 
 from .options import data_folder, default_zoo
-from .training_options import build_settings, training_options
+from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
 NAMED = 10  # failed NCAs named in the summary
@@ -103,12 +104,7 @@ def build(
         raise click.UsageError("--jobs is for workers of this machine; a --cluster has its own")
     began = time.monotonic()
     share = None if part is None else parse_share(part)
-    writeup = training["regime"] == "writeup"
-    settings = build_settings(
-        training,
-        init="independent" if writeup else "meta",
-        alpha="opaque" if writeup else "ink",
-    )
+    settings = zoo_settings(training, tell)
     wanted = parse_classes(classes) if classes else None
     origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
     if share is not None:

@@ -8,7 +8,16 @@ import click
 
 from nca_zoo.features.catalogue import FEATURES
 
-from .options import json_option, listed, progress, sample_option, sampled, seed_option, zoo_option
+from .options import (
+    json_option,
+    listed,
+    progress,
+    sample_option,
+    sampled,
+    seed_option,
+    store_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.studies.cluster import ClusterResult
@@ -39,6 +48,7 @@ _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.ki
 @seed_option("The first of the seeds; also decides shuffled labels and resamples.")
 @click.option("--all-fits", is_flag=True, help="Cluster NCAs whose fit failed, too.")
 @sample_option()
+@store_option
 @json_option
 def cluster(
     zoo: Path,
@@ -48,6 +58,7 @@ def cluster(
     seed: int,
     all_fits: bool,
     sample: int | None,
+    store: bool,
     as_json: bool,
 ) -> None:
     """Do the weights fall into the classes by themselves?
@@ -59,6 +70,7 @@ def cluster(
     nca-zoo cluster
     nca-zoo cluster --features weights,W2 --seeds 20
     nca-zoo cluster --zoo data/growing.h5 --json
+    nca-zoo cluster --store
     """
     # Imported here so that --help does not wait for scikit-learn.
     from nca_zoo.store.zoofile import open_zoo
@@ -71,6 +83,17 @@ def cluster(
         result = run_cluster(
             read, names, seeds, clusters, seed, all_fits=all_fits, progress=advance
         )
+    if store:
+        from dataclasses import replace
+
+        from nca_zoo.store.schema import made_here
+        from nca_zoo.studies.cluster import clusterable, columns_of
+
+        of = clusterable(read, all_fits)
+        made = made_here(f"nca-zoo cluster --features {names[0]} --seed {seed}")
+        found = columns_of(of, names[0], clusters, seed)
+        of.add_columns({replace(c, **made): values for c, values in found.items()}, replace=True)
+        click.echo(f"stored in {zoo}: {', '.join(column.name for column in found)}", err=True)
     if as_json:
         click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
     else:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 
 from .options import data_folder
-from .training_options import SOLO, solo_settings, training_options
+from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
-    from nca_zoo.pictures.sources import Picture, Source
     from nca_zoo.training.diary import Diary, Page
     from nca_zoo.training.regime import Regime
     from nca_zoo.training.trainer import Fit
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 FILM_STEPS = 400  # CA steps; every one is a frame, in a GIF every fourth
 GIF_EVERY = 4
 FPS = {"mp4": 30, "gif": 25}
-AS_IS = 64  # cells a side up to which a picture stays as it is
-SCALED = 40  # cells a side of a larger one, as in Distill's article
 
 
 @click.command(short_help="Train one NCA on any picture, and show how it learned.")
@@ -91,7 +89,7 @@ def fit(
     from nca_zoo.training.diary import Diary
 
     keep = _steps(rows)
-    source, drawn = _load(picture, size)
+    source, drawn = picture_to_fit(picture, size, tell)
     settings = solo_settings(training, drawn.pixels)
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
     if out.suffix != ".h5":
@@ -125,22 +123,6 @@ def _steps(rows: str | None) -> frozenset[int] | None:
     if not all(piece.strip().isdecimal() for piece in rows.split(",")):
         raise ZooError(f"--rows {rows!r} is not understood; write training steps: 0,100,400")
     return frozenset(int(piece) for piece in rows.split(","))
-
-
-def _load(path: Path, size: int | None) -> "tuple[Source, Picture]":
-    """The picture, scaled if it is asked for or has too many pixels to be cells."""
-    from nca_zoo.pictures.sources import load_picture
-
-    source, picture = load_picture(path, size)
-    height, width = picture.pixels.shape[:2]
-    if size is None and max(height, width) > AS_IS:
-        click.echo(
-            f"note: {path} has {width} x {height} pixels; scaled to {SCALED} x {SCALED} cells "
-            f"(--size chooses another number)",
-            err=True,
-        )
-        source, picture = load_picture(path, SCALED)
-    return source, picture
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from nca_zoo.store.schema import dotted
 from .options import json_option, zoo_option
 
 if TYPE_CHECKING:
+    from nca_zoo.store.columns import Column
     from nca_zoo.store.zoofile import Zoo
 
 
@@ -50,7 +51,7 @@ def info(
         lines = [_line(name, value, units[name]) for name, value in about.items()]
     else:
         about = summary(held)
-        lines = [*facts(about), "", *class_table(about)]
+        lines = [*facts(about), "", *class_table(about), *further(about)]
     click.echo(json.dumps(about, indent=2) if as_json else "\n".join(lines))
 
 
@@ -60,8 +61,35 @@ def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
     return {name: _plain(row.column(name)[0]) for name in row.scalars}
 
 
+def _further(column: "Column") -> dict[str, Any]:
+    """A column that is not of the schema: what it is, and who made it how."""
+    kind = "text" if column.is_text else np.dtype(column.dtype).name
+    told = ("units", "description", "origin", "made_by", "made_with", "made")
+    shape = [int(side) for side in column.shape]
+    return {"name": column.name, "type": kind, "shape": shape} | {
+        name: getattr(column, name) for name in told
+    }
+
+
+def further(about: dict[str, Any]) -> list[str]:
+    """Lines on the columns that were added, and on what is kept and not read; none if none are."""
+    lines = []
+    for column in about["further"]:
+        shape = f" {tuple(column['shape'])}" if column["shape"] else ""
+        units = f", {column['units']}" if column["units"] else ""
+        made = ", ".join(filter(None, (column[name] for name in ("made_by", "made_with", "made"))))
+        told = column["description"] or ("by another program" if not made else "")
+        lines.append(
+            f"{column['name']:14}{column['type']}{shape}{units}  {told}{f' ({made})' * bool(made)}"
+        )
+    head = ["", "Columns added to it:"] if lines else []
+    kept = [f"kept, not read: {line}" for line in about["kept"]]
+    return [*head, *lines, *([""] * bool(kept)), *kept]
+
+
 def _line(name: str, value: Any, units: str) -> str:
-    shown = f"{value:.6g}" if isinstance(value, float) else value
+    shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+    shown = "".join(letter if letter.isprintable() else "?" for letter in shown)
     return f"{name:14}{shown} {units}".rstrip()
 
 
@@ -76,6 +104,8 @@ def summary(zoo: "Zoo") -> dict[str, Any]:
         "status": dict(zip(statuses.tolist(), counts.tolist(), strict=True)),
         "grid": list(zoo.grid),
         "columns": list(zoo.columns),
+        "further": [_further(column) for column in zoo.described if column.origin != "schema"],
+        "kept": list(zoo.kept),
         "visible": zoo.visible,
         "shared_start": bool(len(attrs["init_weights"])),
         **{name: attrs[name] for name in ("schema", "created", "source", "licence", "engine")},

@@ -3,6 +3,7 @@
 import importlib
 import keyword
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -77,8 +78,21 @@ def group() -> None:
     """
 
 
+def _note(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any
+) -> None:
+    """Our own warnings as one line on stderr, others as Python shows them."""
+    from nca_zoo.errors import ZooWarning
+
+    text = f"note: {message}"
+    if not issubclass(category, ZooWarning):
+        text = warnings.formatwarning(message, category, filename, lineno).rstrip()
+    click.echo(text, err=True)
+
+
 def main() -> None:
     """Entry point: exit 0 done, 1 one-line error, 2 usage."""
+    warnings.showwarning = _note  # type: ignore[assignment]
     try:
         group()
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import FEATURES
 
-from .options import data_folder, sample_option, sampled, seed_option, zoo_option
+from .options import data_folder, sample_option, sampled, seed_option, store_option, zoo_option
 
 
 @click.command()
@@ -38,6 +38,7 @@ from .options import data_folder, sample_option, sampled, seed_option, zoo_optio
     help="Write the map as a page in which every NCA grows, as `explore --html`, and no PNG.",
 )
 @sample_option()
+@store_option
 @click.pass_context
 def map(
     ctx: click.Context,
@@ -49,6 +50,7 @@ def map(
     all_fits: bool,
     html: Path | None,
     sample: int | None,
+    store: bool,
 ) -> None:
     """Draw all NCAs as a map: near means alike.
 
@@ -83,6 +85,16 @@ def map(
     of_all = f" of {len(opened)}" if sample is not None and sample < len(opened) else ""
     caption = f"{len(read)}{of_all} NCAs, laid out by UMAP of {chosen.description}; seed {seed}"
     title = f"UMAP of {feature}"
+    if store:
+        read.add(
+            f"map_{feature}",
+            places.astype("<f4"),
+            f"place on the map, x and y: UMAP of {chosen.description}, {neighbours} neighbours, "
+            f"seed {seed}",
+            made_by=f"nca-zoo map --feature {feature} --neighbours {neighbours} --seed {seed}",
+            replace=True,
+        )
+        click.echo(f"stored in {zoo}: map_{feature}", err=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, atlas(read.target, read.label, settle(places, grid), grid, title, caption))
     click.echo(out)
@@ -93,7 +105,7 @@ def _hand_over(ctx: click.Context, zoo: Path, feature: str, html: Path) -> None:
     from .explore import explore
 
     given = click.core.ParameterSource.COMMANDLINE
-    for name in ("out", "seed", "neighbours", "all_fits"):
+    for name in ("out", "seed", "neighbours", "all_fits", "store"):
         if ctx.get_parameter_source(name) is given:
             option = "--" + name.replace("_", "-")
             raise ZooError(f"{option} is for the PNG and --html lays out a page: leave out one")

@@ -1,6 +1,5 @@
 """Options, and a progress bar, that several commands share."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
 
 def data_folder() -> Path:
     """Where zoos and downloads lie: ``NCA_ZOO_DATA``, or ``data`` in the current folder."""
-    return Path(os.environ.get("NCA_ZOO_DATA", "data"))
+    from nca_zoo.building.settings import data_folder as folder
+
+    return folder()
 
 
 def default_zoo() -> Path:
@@ -31,6 +32,9 @@ zoo_option = click.option(
     help="The zoo file to read.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+store_option = click.option(
+    "--store", is_flag=True, help="Leave the result in the zoo, as columns; an earlier one goes."
+)
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 repeats_option = click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 

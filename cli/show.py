@@ -17,7 +17,8 @@ from nca_zoo.ground.progress import Progress, counted, silent
 from .options import progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
-    from nca_zoo.life.rollout import Damage, State
+    from nca_zoo.automaton.wounds import Wound
+    from nca_zoo.life.rollout import State
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.viewer.frames import Pixels, Reel
 
@@ -131,7 +132,7 @@ def show(
     nca-zoo show 3-000 7-012 --grid --out pair.gif
     nca-zoo show --digits 0-9 --sample 5 --out sheet.png
     """
-    from nca_zoo.life.rollout import parse_damage
+    from nca_zoo.automaton.wounds import parse_wound
     from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:
@@ -140,7 +141,7 @@ def show(
         raise click.UsageError("name NCAs, or choose them by --digits and --sample, not both")
     if out is not None and out.suffix.lower() not in KINDS:
         raise ZooError(f"--out {out}: the name must end in one of {', '.join(KINDS)}")
-    wounds = tuple(map(parse_damage, damage))
+    wounds = tuple(map(parse_wound, damage))
     ncas = _choose(open_zoo(zoo), nca_ids, classes, sample)
     grid = grid or len(ncas) > 1 or columns is not None
     kind = "grid" if grid else "channels" if channels else "one"
@@ -231,7 +232,7 @@ def _note_failures(ncas: "Zoo") -> None:
 
 
 def _steps_shown(
-    kind: str, still: bool, steps: int, every: int | None, wounds: tuple["Damage", ...], ncas: int
+    kind: str, still: bool, steps: int, every: int | None, wounds: tuple["Wound", ...], ncas: int
 ) -> set[int]:
     if kind == "grid" and still:
         return {steps}
@@ -262,17 +263,17 @@ def _walk(
     row: int,
     steps: int,
     seed: int,
-    wounds: tuple["Damage", ...],
+    wounds: tuple["Wound", ...],
     shown: set[int],
     channels: bool = False,
     advance: Progress = silent,
 ) -> "States":
     """The states to show of an NCA: all channels, or what is seen of them alone."""
     from nca_zoo.automaton.rule import seen
-    from nca_zoo.life.rollout import rollout, seed_of
+    from nca_zoo.life.rollout import rollout
 
     stride = math.gcd(*shown)
-    path = rollout(ncas.weights[row], seed_of(ncas, row), steps, seed, stride, wounds)
+    path = rollout(ncas.weights[row], ncas.seed_states(row), steps, seed, stride, wounds)
     return [
         (step, state if channels else seen(state, ncas.trained).copy())
         for step, state in counted(path, 1 + steps // stride, advance)
@@ -343,10 +344,10 @@ def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> 
 
 def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
     from nca_zoo.features.catalogue import seed_hidden
-    from nca_zoo.life.rollout import Life, seed_of
+    from nca_zoo.life.rollout import Life
     from nca_zoo.viewer.window import watch
 
-    life = Life(ncas.weights[0], seed_of(ncas, 0), seed, seed_hidden(ncas))
+    life = Life(ncas.weights[0], ncas.seed_states(0), seed, seed_hidden(ncas))
     look = _look(ncas, background)
     if ncas.status[0] == "unjudged":
         look["target"] = None

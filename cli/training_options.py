@@ -1,6 +1,5 @@
 """The options that decide how NCAs are trained, the same for every command that trains zoos."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,18 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.automaton.rule import TRAINED
-from nca_zoo.choices import ENGINES
-from nca_zoo.pictures.targets import TargetSettings
-from nca_zoo.training.init import INITS, make_init
+from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
+from nca_zoo.choices import ENGINES, INITS
 from nca_zoo.training.regime import REGIMES
 
 if TYPE_CHECKING:
     from nca_zoo.building.build import BuildSettings
     from nca_zoo.pictures.image_files import Pixels
 
-SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
-SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/notes/fit.md)
-FULL = 0.5  # share of the frame that is filled, from which that holds
 SOLO = {  # the defaults of commands that train on one picture, in words
     "init": "meta; writeup: independent",
     "alpha": "ink; writeup of an opaque picture: opaque",
@@ -28,8 +23,6 @@ SOLO = {  # the defaults of commands that train on one picture, in words
 }
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr")  # of the regime
 
 visible_option = click.option(
     "--visible",
@@ -108,41 +101,20 @@ def training_options(
     return decorate
 
 
-def build_settings(
-    chosen: dict[str, Any], init: str, alpha: str, **overrides: float
-) -> "BuildSettings":
-    """The settings that these options stand for.
+def build_settings(chosen: dict[str, Any], **defaults: Any) -> "BuildSettings":
+    """See ``nca_zoo.building.settings.build_settings``; says on stderr what should be known."""
+    from nca_zoo.building.settings import build_settings as settings_of
 
-    Where none are given: ``init``, ``alpha``, and these settings of the regime.
-    """
-    from nca_zoo.building.build import BuildSettings
-
-    named = {name: chosen[name] for name in _OVERRIDES if chosen[name] is not None}
-    regime = dataclasses.replace(REGIMES[chosen["regime"]], **overrides | named)
-    start, visible = chosen["start"], chosen["visible"]
-    target = TargetSettings(chosen["alpha"] or alpha, chosen["seed_at"], visible)  # type: ignore[arg-type]
-    first = make_init(chosen["init"] or init, chosen["regime"], chosen["seed"], start, visible)
-    if start is not None and first.visible != visible:
-        click.echo(
-            f"note: {start} was learnt with --visible {first.visible}, and this is {visible}: "
-            "training takes longer from there",
-            err=True,
-        )
-    return BuildSettings(regime, first, target, chosen["seed"], chosen["engine"], chosen["device"])
+    return settings_of(chosen, tell, **defaults)
 
 
 def solo_settings(chosen: dict[str, Any], pixels: "Pixels") -> "BuildSettings":
     """``build_settings`` of a command that trains on one picture."""
-    return build_settings(chosen, **solo_defaults(pixels, chosen["regime"], chosen["visible"]))
+    from nca_zoo.building.settings import solo_settings as settings_of
+
+    return settings_of(chosen, pixels, tell)
 
 
-def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:
-    """``SOLO`` for a picture's pixels and what was chosen, as ``build_settings`` takes it."""
-    ink = pixels if pixels.ndim == 2 else pixels[..., 3]
-    if regime == "writeup":
-        transparent = pixels.ndim == 3 and int(ink.min()) < 255
-        return {"init": "independent", "alpha": "ink" if transparent else "opaque"}
-    coloured = pixels.ndim == 3 and visible == "rgba"
-    slow = coloured or float(ink.mean()) / 255 >= FULL
-    steps = max(SOLO_STEPS, REGIMES[regime].steps)
-    return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if slow else {})
+def tell(text: str) -> None:
+    """Say on stderr what a person should know."""
+    click.echo(f"note: {text}", err=True)

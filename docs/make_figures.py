@@ -16,11 +16,12 @@ from playwright.sync_api import sync_playwright
 import nca_zoo
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.rule import seen
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import Damage, rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import Target, restored
 from nca_zoo.store.sampling import sample_classes
 from nca_zoo.store.zoofile import Zoo
@@ -44,12 +45,12 @@ EXAMPLE = 3  # the class whose first NCA explains the rule
 HALF_GROWN = 20  # the CA step that is taken apart
 LESSONS = (0, 10, 20, 40, 80, 160)  # training steps after which the picture is shown
 POOL_AFTER = 20  # training steps
-WOUND = Damage(200, radius=5)
+WOUND = Wound(200, radius=5)
 WOUNDED = {  # NCAs of the default zoo; the wound takes a third of the picture or so
-    "2-000": Damage(100, 8, 16, 6),
-    "3-007": Damage(100, 18, 14, 6),
-    "7-012": Damage(100, 8, 16, 6),
-    "8-003": Damage(100, 20, 12, 6),
+    "2-000": Wound(100, 8, 16, 6),
+    "3-007": Wound(100, 18, 14, 6),
+    "7-012": Wound(100, 8, 16, 6),
+    "8-003": Wound(100, 20, 12, 6),
 }
 HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
@@ -70,7 +71,9 @@ def contact_sheet(zoo: Zoo, path: Path) -> None:
     """Five NCAs of every class, as `show --digits 0-9 --sample 5` makes it."""
     panels = []
     for row in sample_classes(zoo.label, 5):
-        *_, (step, state) = rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1], every=400)
+        *_, (step, state) = rollout(
+            zoo.weights[row], zoo.seed_states(row), STRIP_STEPS[-1], every=400
+        )
         visible = seen(state, zoo.trained)
         score = psnr(visible, restored(zoo.target[row]))
         cells = composite(visible[None], "dark")
@@ -159,7 +162,7 @@ def lives(zoo: Zoo, path: Path) -> None:
     panels: list[Panel] = []
     for regime in ("growing", "persistent", "regenerating"):
         *_, cohort = _lessons(zoo, regime, "meta", (200,))
-        run = rollout(cohort.weights[0], seed_of(zoo, row), LIVES[-1], damage=[WOUND])
+        run = rollout(cohort.weights[0], zoo.seed_states(row), LIVES[-1], damage=[WOUND])
         shown = [(step, state) for step, state in run if step in LIVES]
         panels += [
             (composite(state, "dark", zoo.trained), f"step {step}", "" if number else regime)
@@ -197,11 +200,13 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
 }
 
 
-def _film(path: Path, zoo: Zoo, lives: dict[int, list[Damage]], last: int, lines: int = 1) -> None:
+def _film(path: Path, zoo: Zoo, lives: dict[int, list[Wound]], last: int, lines: int = 1) -> None:
     """Write a film of some rows' lives side by side, each with its wounds, to CA step ``last``."""
     panels = []
     for row, wounds in lives.items():
-        run = list(rollout(zoo.weights[row], seed_of(zoo, row), last, every=EVERY, damage=wounds))
+        run = list(
+            rollout(zoo.weights[row], zoo.seed_states(row), last, every=EVERY, damage=wounds)
+        )
         cells = composite(np.stack([state for _, state in run]), "dark", zoo.trained)
         panels.append(frames.Panel(cells, zoo.id[row]))
     film = list(ContactFilm([step for step, _ in run], panels, columns=len(panels) // lines))
@@ -216,7 +221,7 @@ def _example(zoo: Zoo) -> int:
 def _states(zoo: Zoo) -> list[tuple[int, np.ndarray]]:
     """Every step of the example's life."""
     row = _example(zoo)
-    return list(rollout(zoo.weights[row], seed_of(zoo, row), STRIP_STEPS[-1]))
+    return list(rollout(zoo.weights[row], zoo.seed_states(row), STRIP_STEPS[-1]))
 
 
 def _lessons(zoo: Zoo, regime: str, init: str, steps: Sequence[int]) -> Iterator[Cohort]:
@@ -241,7 +246,7 @@ def _lessons(zoo: Zoo, regime: str, init: str, steps: Sequence[int]) -> Iterator
 def _judged(zoo: Zoo, weights: np.ndarray, caption: str) -> Panel:
     """What these weights grow by step 96, and its PSNR."""
     row = _example(zoo)
-    *_, (_, state) = rollout(weights, seed_of(zoo, row), 96, every=96)
+    *_, (_, state) = rollout(weights, zoo.seed_states(row), 96, every=96)
     visible = seen(state, zoo.trained)
     db = psnr(visible, restored(zoo.target[row]))
     return composite(visible, "dark"), caption, f"{db:.1f} dB"
@@ -255,7 +260,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
         parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")
-    zoo = nca_zoo.open(arguments.zoo)
+    zoo = nca_zoo.open(arguments.zoo, failed=True)
     zoo = zoo.subset(zoo.good)
     FOLDER.mkdir(exist_ok=True)
     for name in arguments.names or FIGURES:

@@ -79,7 +79,7 @@ class Study:
         command += ["--digits", self.digits, "--per-class", str(self.per_class)]
         command += ["--jobs", str(self.jobs), *options]
         subprocess.run(command, check=True, stdout=sys.stderr)
-        return nca_zoo.open(out)
+        return nca_zoo.open(out, failed=True)
 
     def twins(self) -> dict[str, Zoo]:
         """All twin zoos, by their names."""
@@ -88,12 +88,12 @@ class Study:
     def whole(self) -> Zoo:
         """The default zoo if it is there, or else the twin that is built like it."""
         if self.main.exists():
-            return nca_zoo.open(self.main)
+            return nca_zoo.open(self.main, failed=True)
         return self.twin("meta", "persistent")
 
     def most(self) -> Zoo:
         """The largest zoo that is built like the default one."""
-        return nca_zoo.open(self.large) if self.large else self.whole()
+        return nca_zoo.open(self.large, failed=True) if self.large else self.whole()
 
 
 def about(zoo: Zoo) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def moves(study: Study) -> dict[str, Any]:
     for regime in REGIMES:
         path = study.twin("meta", regime).path
         measure_zoo(path, study.seeds, study.jobs)
-        zoo = nca_zoo.open(path)
+        zoo = nca_zoo.open(path, failed=True)
         known = [name for name in QUANTITIES if np.nanstd(zoo.column(name)) > 0]
         result = forecast(zoo, ("weights",), known, ("ridge", "knn", "svm"), all_fits=True)
         found[regime] = result.as_dict()

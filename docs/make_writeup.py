@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import nca_zoo
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
@@ -46,7 +46,7 @@ def draw_digit(file: Path) -> None:
 def fit(picture: str, regime: str, folder: Path, steps: int | None) -> None:
     """Run `nca-zoo fit`, unless its zoo is there already and was not stopped half-way."""
     out = folder / f"{picture}-{regime}.h5"
-    if out.exists() and is_whole(nca_zoo.open(out)):
+    if out.exists() and is_whole(nca_zoo.open(out, failed=True)):
         print(f"{out} is there already")
         return
     command = ["fit", FIGURES / f"{picture}.png", "--regime", regime, "--out", out]
@@ -69,7 +69,7 @@ def film(zoos: dict[str, Zoo]) -> list[np.ndarray]:
     sheet = Sheet(len(zoos) + 1, len(zoos) + 1, *first.grid, "dark", SIDE_BY_SIDE)
     sheet.draw(len(zoos), composite(restored(first.target[0]), "dark"))
     sheet.caption(len(zoos), "target")
-    runs = [rollout(z.weights[0], seed_of(z, 0), LAST, every=EVERY) for z in zoos.values()]
+    runs = [rollout(z.weights[0], z.seed_states(0), LAST, every=EVERY) for z in zoos.values()]
     frames = []
     for states in zip(*runs, strict=True):
         for panel, (regime, (step, state)) in enumerate(zip(zoos, states, strict=True)):
@@ -120,7 +120,7 @@ def main() -> None:
     if chosen.only:
         return
     zoos = {
-        (picture, regime): nca_zoo.open(folder / f"{picture}-{regime}.h5")
+        (picture, regime): nca_zoo.open(folder / f"{picture}-{regime}.h5", failed=True)
         for picture in PICTURES
         for regime in REGIMES
     }

@@ -1,4 +1,4 @@
-"""The one exception that reaches a person, and how it quotes others."""
+"""The one exception and the one warning that reach a person, and how they quote others."""
 
 
 class ZooError(Exception):
@@ -10,3 +10,7 @@ def one_line(error: BaseException) -> str:
     """What another library says is wrong, as one short printable line."""
     line = " ".join(str(error).split()).strip("'\"")[:120] or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+class ZooWarning(UserWarning):
+    """Something a person should know and need not put right: one line, as of ``ZooError``."""

@@ -8,7 +8,6 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import compared
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
 
@@ -27,7 +26,7 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
     if not len(zoo):
         return
     try:
-        seeds = np.stack([seed_of(zoo, row) for row in range(len(zoo))])
+        seeds = zoo.seed_states()
         stable = zoo.attrs["regime"]["gate"].get("pass_400") is not None
     except (KeyError, TypeError, AttributeError):
         yield f"{zoo.path}: attribute settings: expected a regime that says how its NCAs grow"

@@ -14,8 +14,9 @@ import numpy as np
 
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.exporting import metadata_csv
+from nca_zoo.store.beside import find_columns
+from nca_zoo.store.columns import Column
 from nca_zoo.store.parts import BLOCK_BYTES, find_shards
-from nca_zoo.store.schema import BY_NAME, Column
 from nca_zoo.store.zoofile import Zoo
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)  # Hugging Face's classes of rows
@@ -34,7 +35,10 @@ SEEN = {  # what is visible of an NCA, in words
     "rgba": "RGBA, the first four",
     "grey": "alpha alone, the fourth, as white ink (grey); the first three are hidden",
 }
-TYPES = {"f": "sc:Float", "i": "sc:Integer", "u": "sc:Integer", "S": "sc:Text"}
+TYPES = {
+    "f": "sc:Float", "i": "sc:Integer", "u": "sc:Integer", "b": "sc:Boolean",
+    "S": "sc:Text", "O": "sc:Text",
+}  # fmt: skip
 
 
 def checksum(path: Path) -> str:
@@ -48,6 +52,11 @@ def checksum(path: Path) -> str:
 
 def _whole(zoo: Zoo) -> Path:
     """The one file that a dataset is; raises ZooError while a build is unfinished."""
+    if columns := find_columns(zoo.path):
+        raise ZooError(
+            f"{zoo.path}: columns that were added lie beside it ({columns[0].parent.name}); "
+            "zoo.consolidate() brings them into the file"
+        )
     if find_shards(zoo.path):
         raise ZooError(
             f"{zoo.path}: its build is not finished, so part of it lies in other files; run the "
@@ -67,10 +76,6 @@ def _about(zoo: Zoo) -> str:
         "cells, one trained for each picture, with the pictures, what was grown, and how well. "
         f"Visible channels: {SEEN[zoo.visible]}. Pictures: {zoo.attrs['source']}."
     )
-
-
-def _columns(zoo: Zoo) -> list[Column]:
-    return [BY_NAME.get(name) or Column(name, zoo.column(name).dtype.str) for name in zoo.columns]
 
 
 def card(zoo: Zoo) -> str:
@@ -128,8 +133,8 @@ def card(zoo: Zoo) -> str:
             "| column | type | units | |",
             "|---|---|---|---|",
             *(
-                f"| `{c.name}` | {_type(c, zoo)} | {c.units} | {_cell(c.description)} |"
-                for c in _columns(zoo)
+                f"| `{c.name}` | {_type(c, zoo)} | {_cell(c.units)} | {_cell(_told(c))} |"
+                for c in zoo.described
             ),
             "",
             "Weights of NCAs whose `status` is not `ok` did not pass the quality gate: leave them "
@@ -137,6 +142,11 @@ def card(zoo: Zoo) -> str:
             "",
         ]
     )
+
+
+def _told(column: Column) -> str:
+    made = ", ".join(filter(None, (column.made_by, column.made_with)))
+    return f"{column.description} ({made})" if made else column.description
 
 
 def _cell(text: object) -> str:
@@ -187,7 +197,7 @@ def croissant(zoo: Zoo, url: str | None = None) -> dict[str, Any]:
     path, attrs = _whole(zoo), zoo.attrs
     _, licence = LICENCES.get(attrs["licence"], ("", ""))
     table = metadata_csv(zoo).encode()
-    columns = [column for column in _columns(zoo) if column.name in zoo.scalars]
+    columns = [column for column in zoo.described if not column.shape]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -236,7 +246,7 @@ def croissant(zoo: Zoo, url: str | None = None) -> dict[str, Any]:
 
 
 def _field(column: Column, file: str) -> dict[str, Any]:
-    about = column.description or column.name
+    about = _told(column) or column.name
     return {
         "@type": "cr:Field",
         "@id": f"ncas/{column.name}",

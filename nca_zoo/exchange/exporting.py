@@ -19,10 +19,10 @@ from nca_zoo.errors import ZooError
 from nca_zoo.exchange.distill import pack
 from nca_zoo.ground.files import make_folder, published
 from nca_zoo.ground.progress import Progress, silent
-from nca_zoo.store.schema import ATTRIBUTES, BY_NAME, COLUMNS
+from nca_zoo.store.columns import Column
+from nca_zoo.store.schema import ATTRIBUTES
 from nca_zoo.store.zoofile import Zoo
 
-TEXTS = [column.name for column in COLUMNS if column.is_text]
 BLOCK_ROWS = 1000  # of a Parquet file's row groups
 
 Write = Callable[[Zoo, Path], None]
@@ -82,25 +82,35 @@ def attributes(zoo: Zoo) -> dict[str, str]:
         for attribute in ATTRIBUTES
         if attribute.kind != "weights"
     }
-    columns = {name: BY_NAME[name] for name in zoo.columns if name in BY_NAME}
-    texts["columns"] = json.dumps(
-        {
-            n: f"{c.description} [{c.units}]" if c.units else c.description
-            for n, c in columns.items()
-        }
-    )
-    return texts
+    texts["columns"] = json.dumps({column.name: told(column) for column in zoo.described})
+    missing = {
+        column.name: int(column.fill) for column in zoo.described if column.missing is not None
+    }
+    return texts | ({"missing": json.dumps(missing)} if missing else {})
+
+
+def told(column: Column) -> str:
+    """A column's description and units, and how it was made if it was added: one line."""
+    text = f"{column.description} [{column.units}]" if column.units else column.description
+    made = ", ".join(filter(None, (column.made_by, column.made_with, column.made)))
+    return f"{text} ({made})" if made else text
+
+
+def text_columns(zoo: Zoo) -> list[str]:
+    """Names of the columns of texts."""
+    return [column.name for column in zoo.described if column.is_text]
 
 
 def _arrays(zoo: Zoo) -> dict[str, npt.NDArray[Any]]:
     """Every column of numbers, and the start that all share if there is one."""
     start = zoo.attrs["init_weights"]
-    arrays = {name: zoo.column(name) for name in zoo.columns if name not in TEXTS}
+    texts = text_columns(zoo)
+    arrays = {name: zoo.column(name) for name in zoo.columns if name not in texts}
     return arrays | ({"init_weights": start} if len(start) else {})
 
 
 def _texts(zoo: Zoo) -> dict[str, list[str]]:
-    return {name: zoo.column(name).tolist() for name in TEXTS if name in zoo.columns}
+    return {name: zoo.column(name).tolist() for name in text_columns(zoo)}
 
 
 def _tensors(zoo: Zoo) -> dict[str, npt.NDArray[np.float32]]:
@@ -135,22 +145,30 @@ def _parquet(zoo: Zoo, path: Path) -> None:
             return pa.array(values)
         return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values[0].size)
 
+    columns = {column.name: column for column in zoo.described}
+
     def table(rows: Zoo) -> Any:
         arrays, fields = [], []
         for name in rows.columns:
             values = rows.column(name)
             arrays.append(array(values))
-            shape = {"shape": json.dumps(values.shape[1:])}
+            shape = {"shape": json.dumps(values.shape[1:]), **_about(columns[name])}
             fields.append(pa.field(name, arrays[-1].type, False, shape))
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields, head))
 
     starts = range(0, len(zoo), BLOCK_ROWS)
     tables = (table(zoo.subset(np.arange(len(zoo))[i : i + BLOCK_ROWS])) for i in starts)
     first = next(tables)
-    with parquet.ParquetWriter(path, first.schema, use_dictionary=TEXTS) as writer:
+    with parquet.ParquetWriter(path, first.schema, use_dictionary=text_columns(zoo)) as writer:
         writer.write_table(first)
         for block in tables:
             writer.write_table(block)
+
+
+def _about(column: Column) -> dict[str, str]:
+    """What a Parquet field says of itself, as the dataset in the zoo does."""
+    names = ("description", "units", "made_by", "made_with", "made")
+    return {name: text for name in names if (text := getattr(column, name))}
 
 
 def metadata_csv(zoo: Zoo) -> str:
@@ -165,7 +183,7 @@ def _csv(zoo: Zoo, path: Path) -> None:
 def _torch(zoo: Zoo, path: Path) -> None:
     torch = _library("torch")
     arrays = _arrays(zoo)
-    weights = torch.from_numpy(arrays.pop("weights"))
+    weights = torch.from_numpy(arrays.pop("weights").copy())
     slices = param_slices()
     start = arrays.pop("init_weights", np.zeros(0, np.float32))
     checkpoint = {
@@ -177,10 +195,10 @@ def _torch(zoo: Zoo, path: Path) -> None:
         # The seeds keep their bits, signed: torch 2.4 and 2.5 save no unsigned 64-bit numbers.
         "columns": _texts(zoo)
         | {
-            name: torch.from_numpy(a.view(np.int64) if a.dtype == np.uint64 else a)
+            name: torch.from_numpy((a.view(np.int64) if a.dtype == np.uint64 else a).copy())
             for name, a in arrays.items()
         },
-        "init_weights": torch.from_numpy(start),
+        "init_weights": torch.from_numpy(start.copy()),
         "attributes": attributes(zoo),
     }
     torch.save(checkpoint, path)

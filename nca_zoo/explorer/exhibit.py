@@ -12,7 +12,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.explorer.places import components, nearest, places
 from nca_zoo.features.catalogue import find_feature
 from nca_zoo.ground.progress import Progress, counted, silent
-from nca_zoo.store.schema import BY_NAME
+from nca_zoo.store.columns import Column
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -70,9 +70,8 @@ def make_exhibit(
 
 
 def _seed_hidden(zoo: "Zoo") -> bool:
-    from nca_zoo.life.rollout import seed_of
 
-    return bool(seed_of(zoo, 0)[..., -1].any())
+    return bool(zoo.seed_states(0)[..., -1].any())
 
 
 def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
@@ -84,20 +83,30 @@ def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
 def _column(zoo: "Zoo", name: str) -> dict[str, Any]:
     """A column of one value an NCA; text if JavaScript's numbers could not hold it."""
     values = zoo.column(name)
-    known = BY_NAME.get(name)
+    column = next(column for column in zoo.described if column.name == name)
     number = values.dtype.kind in "if" or (values.dtype.kind == "u" and values.itemsize < 8)
     items = values.tolist()
     return {
         "name": name,
-        "units": known.units if known else "",
-        "description": known.description if known else "",
+        "units": column.units,
+        "description": column.description,
         "number": number,
-        "values": [_plain(item) for item in items] if number else list(map(str, items)),
+        "classes": _names_classes(column),
+        "values": [_plain(item, column.missing) for item in items]
+        if number
+        else list(map(str, items)),
     }
 
 
-def _plain(value: float) -> float | None:
-    """A number as JSON has it, with no more digits than float32 holds."""
-    if not math.isfinite(value):
+def _names_classes(column: Column) -> bool:
+    """Whether its integers name things and do not count them: labels, clusters."""
+    kind = np.dtype(column.dtype).kind
+    added = column.origin != "schema" and kind in "iu" and not column.units
+    return column.name == "label" or added
+
+
+def _plain(value: float, missing: Any = None) -> float | None:
+    """A number as JSON has it, with no more digits than float32 holds; None for no value."""
+    if not math.isfinite(value) or (missing is not None and value == missing):
         return None
     return value if isinstance(value, int) else float(f"{value:.7g}")

@@ -156,11 +156,10 @@ def _seed(zoo: "Zoo") -> Vectors:
 
 def _gradient(zoo: "Zoo") -> Vectors:
     from nca_zoo.features.tangent import start_gradients
-    from nca_zoo.life.rollout import seed_of
 
     start = shared_start(zoo, "gradient")
     targets = zoo.target[..., compared(zoo.trained)]
-    return start_gradients(start, lambda row: seed_of(zoo, row), targets)
+    return start_gradients(start, zoo.seed_states, targets)
 
 
 FEATURES: dict[str, Feature] = {

@@ -11,9 +11,10 @@ import numpy as np
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.record import Automata, rollout_keys
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP, psnr
-from nca_zoo.life.rollout import Damage, State
+from nca_zoo.life.rollout import State
 
 LATE_STEP = 1000
 HEALED_STEP = 2 * GROWN_STEP  # as long after the wound as growing took
@@ -52,7 +53,7 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
         state = on(state, now, now + 1)
         young.append(psnr(seen(state), case.target))
     grown = state
-    wound = Damage(GROWN_STEP)
+    wound = Wound(GROWN_STEP)
     wounded = np.stack([wound.apply(one) for one in grown[0]])[None]
     healed = on(wounded, GROWN_STEP, HEALED_STEP)
     unharmed = on(grown, GROWN_STEP, HEALED_STEP)

@@ -1,25 +1,28 @@
 """What an HDF5 file turns out to hold, and whether that is a zoo that can be trusted.
 
-A zoo is raw, fixed-length data in the file itself. Whatever differs is refused before it is read:
-filters, variable-length data, and all that leads out of the file. So nothing that a file says can
-make a reader follow it elsewhere, or take memory for a column that is larger than the file.
+A zoo is raw, fixed-length data in the file itself. Whatever differs in its own columns is refused
+before it is read: filters, variable-length data, and all that leads out of the file. So nothing
+that a file says can make a reader follow it elsewhere, or take memory for a column that is larger
+than the file.
+
+What other programs have put beside the zoo's own columns is a column, too, if it is as plain as
+they are and has a row for each NCA; or else it is kept as it is, named, and never opened.
 """
 
 import json
 import math
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import h5py
 import numpy as np
 
 from nca_zoo.automaton.rule import PARAM_SPEC
-from nca_zoo.errors import ZooError, one_line
+from nca_zoo.errors import ZooError
+from nca_zoo.store.columns import ANY_LENGTH, Column, Sizes
+from nca_zoo.store.hdf5 import DAMAGE, about, item_bytes, raw_dataset, reason, stamp
 from nca_zoo.store.schema import (
     ATTRIBUTES,
     BY_NAME,
@@ -27,15 +30,24 @@ from nca_zoo.store.schema import (
     MAX_ATTRIBUTE_BYTES,
     NAME,
     SCHEMA,
-    Column,
     Header,
-    Sizes,
 )
 
-CHUNK_BYTES = 1 << 19
-CHECKSUM_BYTES = 4  # behind each chunk
-# What h5py raises on a damaged or hostile file
-DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+PLAIN = ("b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8")
+ABOUT = ("units", "description", "made_by", "made_with", "made")  # texts beside a column
+OTHER_LENGTH = "shape "  # how the reason begins why data of another length are no column
+CAME_ALONG = b"came_along"  # attribute of those in a file that is written anew: never its rows
+LETTERS = 70  # of an odd name that are shown
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something in a zoo file that is no column: it stays there, is not read, and goes along."""
+
+    link: bytes  # its name in the file
+    name: str  # the same, fit to be shown
+    why: str  # it is no column
+    by_row: bool = False  # whether it seems to have a row for each NCA
 
 
 @dataclass(frozen=True)
@@ -44,51 +56,14 @@ class Layout:
 
     rows: int  # N
     sizes: Sizes
-    columns: tuple[Column, ...]  # those of the schema, then any that were measured later
+    columns: tuple[Column, ...]  # those of the schema, then any that were added later
     header: Header
+    kept: tuple[Kept, ...] = ()
 
-
-@contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """A file open for reading; raises ZooError if there is none or it is not HDF5."""
-    with _open(path) as file:
-        yield file
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"
-            raise ZooError(f"{path}: expected a zoo file, found {kind}")
-        if found.st_size == 0:
-            raise ZooError(f"{path}: the file is empty; expected a zoo")
-        with path.open("rb"):  # so that a missing permission is told from damage
-            return h5py.File(path, "r", locking=False, rdcc_nbytes=2 * CHUNK_BYTES)
-    except FileNotFoundError:
-        raise ZooError(
-            f"{path}: no such file; make a zoo with `nca-zoo build`, or name one with --zoo"
-        ) from None
-    except PermissionError:
-        raise ZooError(f"{path}: no permission to read it") from None
-    except DAMAGE as error:
-        if "signature not found" in str(error):
-            raise ZooError(f"{path}: not an HDF5 file; expected a zoo") from None
-        raise ZooError(f"{path}: damaged or truncated ({reason(error)})") from None
-
-
-def reason(error: BaseException) -> str:
-    """HDF5's own words on what is wrong, as one short printable line."""
-    text = str(error)
-    if any(word in text for word in ("Fletcher32", "checksum", "filter returned failure")):
-        return "a checksum does not match"
-    return one_line(error)
-
-
-def stamp(file: h5py.File) -> tuple[int, int]:
-    """What tells an open file from another at the same path: its bytes, and when it was written."""
-    found = os.fstat(file.id.get_vfd_handle())
-    return found.st_size, found.st_mtime_ns
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their names."""
+        return {column.name: column for column in self.columns}
 
 
 def read_layout(file: h5py.File) -> Layout:
@@ -102,7 +77,7 @@ def read_layout(file: h5py.File) -> Layout:
 def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
     """The layout of an HDF5 file, or all that keeps it from being a zoo; reads no column."""
     try:
-        header = _check_attributes(file)
+        header = check_attributes(file)
         names = list(file)
         problems = [
             f"{column.name}: missing"
@@ -110,22 +85,22 @@ def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
             if column.name not in names and not column.optional
         ]
         datasets: dict[str, h5py.h5d.DatasetID] = {}
-        for name in names:
-            dataset, problem = _dataset(file, name)
+        for name in filter(BY_NAME.__contains__, names):
+            dataset, problem = raw_dataset(file, name)
             if dataset is None:
-                problems.append(problem)
+                problems.append(f"{name}: {problem}")
             else:
                 datasets[name] = dataset
         if problems:
             return None, problems
         rows, sizes = _rows_and_sizes(datasets)
-        extras = [_extra(name, datasets[name]) for name in names if name not in BY_NAME]
-        known = (column for column in COLUMNS if column.name in names)
-        layout = Layout(rows, sizes, (*known, *extras), header)
         n_bytes, _ = stamp(file)
-        for column in layout.columns:
-            if misfit := _misfit(datasets[column.name], column, layout, n_bytes):
+        known = [column for column in COLUMNS if column.name in names]
+        for column in known:
+            if misfit := _misfit(datasets[column.name], column, rows, sizes, n_bytes):
                 problems.append(misfit)
+        extras, kept = others(file, rows)
+        layout = Layout(rows, sizes, (*known, *extras), header, tuple(kept))
         return (None if problems else layout), problems
     except ZooError as error:
         return None, [str(error)]
@@ -133,7 +108,40 @@ def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
         return None, [f"damaged ({reason(error)})"]
 
 
-def _check_attributes(file: h5py.File) -> Header:
+def others(file: h5py.File, rows: int) -> tuple[list[Column], list[Kept]]:
+    """What is in a file of ``rows`` rows beside the schema's columns: columns, and what is none."""
+    columns, kept = [], []
+    for name in list(file):
+        if name in BY_NAME:
+            continue
+        found = _other(file, name, rows)
+        if isinstance(found, Column):
+            columns.append(found)
+        else:
+            kept.append(found)
+    return columns, kept
+
+
+def _other(file: h5py.File, name: str, rows: int) -> Column | Kept:
+    """Something that the schema does not know."""
+    plain = NAME.fullmatch(name) is not None
+    link = name.encode("utf-8", "surrogateescape")
+    shown = name if plain else ascii(name)[:LETTERS]
+    try:
+        dataset, problem = raw_dataset(file, name)
+        if dataset is None:
+            return Kept(link, shown, problem, problem.startswith("compressed"))
+        if not plain:
+            return Kept(link, shown, "such a name no column can have", _by_row(dataset, rows))
+        problem = _no_column(dataset, rows, stamp(file)[0])
+        if problem:
+            return Kept(link, shown, problem, _by_row(dataset, rows))
+        return _extra(name, dataset)
+    except DAMAGE as error:
+        return Kept(link, shown, f"damaged ({reason(error)})")
+
+
+def check_attributes(file: h5py.File) -> Header:
     if not h5py.h5a.exists(file.id, b"schema"):
         raise ZooError("HDF5, but no zoo: it has no attribute schema")
     schema = _attribute(file, "schema", "number")
@@ -195,56 +203,65 @@ def _header(file: h5py.File) -> Header:
     )
 
 
-def _dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, str]:
-    """A dataset that can be read as a column, or why it must not be.
-
-    Asks for nothing that makes HDF5 open another file: it does so for as little as the shape of a
-    virtual dataset. In h5py's low-level calls, which take a tenth of the time.
-    """
-    shown = name if NAME.fullmatch(name) else ascii(name)
-    link = name.encode("utf-8", "surrogateescape")
-    if file.id.links.get_info(link).type != h5py.h5l.TYPE_HARD:
-        return None, f"{shown}: a link, which is not followed; expected a dataset in the file"
-    if h5py.h5o.get_info(file.id, link).type != h5py.h5o.TYPE_DATASET:
-        return None, f"{shown}: not a dataset"
-    dataset = h5py.h5d.open(file.id, link)
-    stored = dataset.get_create_plist()
-    if stored.get_layout() == h5py.h5d.VIRTUAL or stored.get_external_count():
-        return None, f"{shown}: its data lie in other files, which are not read"
-    filters = {stored.get_filter(i)[0] for i in range(stored.get_nfilters())}
-    if filters - {h5py.h5z.FILTER_FLETCHER32}:
-        return None, f"{shown}: compressed or filtered; expected raw data, with checksums at most"
-    if stored.get_layout() == h5py.h5d.CHUNKED:
-        chunk, shape = stored.get_chunk(), dataset.shape
-        if any(part > whole for part, whole in zip(chunk, shape, strict=True)):
-            return None, f"{shown}: chunks of {chunk} in data of {shape}"
-        n_bytes = math.prod(chunk) * dataset.dtype.itemsize + CHECKSUM_BYTES * len(filters)
-        if not _chunks_take(dataset, n_bytes):
-            return None, f"{shown}: damaged (a chunk is not stored in {n_bytes} bytes)"
-    if name not in BY_NAME and (shown != name or dataset.dtype.str not in ("<f4", "<f8")):
-        return None, f"{shown}: not in schema {SCHEMA}; further columns must be float32 or float64"
-    return dataset, ""
+def _no_column(dataset: h5py.h5d.DatasetID, rows: int, n_bytes: int) -> str:
+    """Why a dataset of a file of ``n_bytes`` is no column of ``rows`` rows; empty if it is one."""
+    dtype, shape = dataset.dtype, dataset.shape
+    text = h5py.check_string_dtype(dtype)
+    plain = dtype.str.lstrip("<>|=") in PLAIN or dtype.kind == "S" or bool(text and len(shape) < 2)
+    if not plain or dtype.subdtype or (dtype.kind != "b" and h5py.check_enum_dtype(dtype)):
+        return f"{_kind(dtype)}; a column holds numbers, true and false, or texts"
+    if not shape or shape[0] != rows:
+        return f"{OTHER_LENGTH}{shape}; a column here has {rows} rows"
+    if h5py.h5a.exists(dataset, CAME_ALONG):
+        return f"{OTHER_LENGTH}{shape}, of a zoo that had other rows"
+    if not math.prod(shape) * dtype.itemsize:
+        return f"shape {shape}; it holds nothing"
+    if math.prod(shape) * item_bytes(dataset) > n_bytes:
+        return f"says it holds {shape}, more than the {n_bytes} bytes of the file"
+    return ""
 
 
-def _chunks_take(dataset: h5py.h5d.DatasetID, n_bytes: int) -> bool:
-    """Whether each chunk is stored in so many bytes: with no room for a checksum HDF5 crashes."""
-    return not dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None)
+def _kind(dtype: np.dtype[Any]) -> str:
+    """What a type that no column has is called."""
+    if h5py.check_ref_dtype(dtype):
+        return "references"
+    if h5py.check_enum_dtype(dtype):
+        return "an enumeration"
+    if dtype.kind == "O":
+        return "data of any length"
+    return {"V": "records", "c": "complex numbers"}.get(dtype.kind, str(dtype))
+
+
+def _by_row(dataset: h5py.h5d.DatasetID, rows: int) -> bool:
+    return dataset.shape[:1] == (rows,)
 
 
 def _extra(name: str, dataset: h5py.h5d.DatasetID) -> Column:
-    """A column that the schema does not know: something measured later."""
+    """A column that the schema does not know: something that was added later."""
     attributes = h5py.AttributeManager(h5py.Dataset(dataset))
-    units, description = (_about(attributes, key) for key in ("units", "description"))
-    return Column(name, dataset.dtype.str, tuple(dataset.shape[1:]), units, description)
+    dtype = dataset.dtype.newbyteorder("<").str if dataset.dtype.kind != "O" else ANY_LENGTH
+    told: dict[str, Any] = {key: about(attributes, key) for key in ABOUT}
+    return Column(
+        name,
+        dtype,
+        tuple(dataset.shape[1:]),
+        origin="added" if told["made_with"] else "foreign",
+        missing=_missing(attributes, np.dtype(dtype)),
+        **told,
+    )
 
 
-def _about(attributes: h5py.AttributeManager, key: str) -> str:
-    """A dataset's attribute ``units`` or ``description``; empty if it is no plain text."""
-    if key not in attributes or attributes.get_id(key).dtype.kind != "S":
-        return ""
-    value = attributes[key]
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
-    return text if text.isprintable() else ""
+def _missing(attributes: h5py.AttributeManager, dtype: np.dtype[Any]) -> Any:
+    """What a column of integers or booleans says to stand for a missing value; or None."""
+    if "missing" not in attributes or dtype.kind not in "iub":
+        return None
+    stored = attributes.get_id("missing")
+    if stored.shape or stored.dtype.kind not in "iub":
+        return None
+    value = int(attributes["missing"])
+    limits = np.iinfo(dtype) if dtype.kind != "b" else None
+    fits = value in (0, 1) if limits is None else limits.min <= value <= limits.max
+    return dtype.type(value) if fits else None
 
 
 def _rows_and_sizes(datasets: Mapping[str, h5py.h5d.DatasetID]) -> tuple[int, dict[str, int]]:
@@ -258,14 +275,14 @@ def _rows_and_sizes(datasets: Mapping[str, h5py.h5d.DatasetID]) -> tuple[int, di
 
 
 def _misfit(
-    dataset: h5py.h5d.DatasetID, column: Column, layout: Layout, n_bytes: int
+    dataset: h5py.h5d.DatasetID, column: Column, rows: int, sizes: Sizes, n_bytes: int
 ) -> str | None:
     """What is wrong with a dataset's type or shape, in a file of ``n_bytes``."""
-    shape = (layout.rows, *column.row_shape(layout.sizes))
+    shape = (rows, *column.row_shape(sizes))
     dtype = np.dtype(column.dtype)
     if dataset.dtype != dtype or dataset.shape != shape:
         found = f"{dataset.dtype} {dataset.shape}"
         return f"{column.name}: expected {dtype} {shape}, found {found}"
-    if layout.rows * column.row_bytes(layout.sizes) > n_bytes:
+    if rows * column.row_bytes(sizes) > n_bytes:
         return f"{column.name}: says it holds {shape}, more than the {n_bytes} bytes of the file"
     return None

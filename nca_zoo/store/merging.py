@@ -9,8 +9,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.assemble import disk, merge
-from nca_zoo.store.parts import Part, find_parts, find_shards, leftovers, zoo_path
-from nca_zoo.store.schema import LEFT_OUT, Column, Header, dotted
+from nca_zoo.store.parts import find_parts, find_shards, leftovers, shared_columns, zoo_path
+from nca_zoo.store.schema import LEFT_OUT, Header, dotted
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
@@ -61,7 +61,7 @@ def merge_zoos(
                 f"{part.path}: other settings than {first.path}: {', '.join(differ)}; "
                 "if one file should hold both all the same, add --mix-settings"
             )
-    _check_columns(parts)
+    shared_columns(parts)  # raises
     alike = [replace(part, layout=replace(part.layout, header=header)) for part in parts]
     with disk(out):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -81,19 +81,6 @@ def merge_zoos(
 def _must_be_new(out: Path) -> None:
     if out.exists() or find_shards(out):
         raise ZooError(f"{out} exists already; name another file with --out, or move it away")
-
-
-def _check_columns(parts: Sequence[Part]) -> None:
-    """Columns that were measured later must mean the same in all zoos that have them."""
-    known: dict[str, tuple[Column, Part]] = {}
-    for part in parts:
-        for column in part.layout.columns:
-            other, where = known.setdefault(column.name, (column, part))
-            if (column.dtype, column.shape) != (other.dtype, other.shape):
-                raise ZooError(
-                    f"{part.path}: {column.name} is {column.dtype} {column.shape}, but "
-                    f"{other.dtype} {other.shape} in {where.path}"
-                )
 
 
 def common_header(headers: Sequence[Header]) -> Header:

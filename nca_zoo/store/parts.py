@@ -2,14 +2,15 @@
 
 A build adds finished NCAs as *shards*, small zoo files in a folder beside the main file, and merges
 them into it from time to time (``zoowriter.py``). Together they are one table, every row once, in
-the order that the merged file will have: by label, source index and id.
+the order that the merged file will have: by label, source index and id. Columns that were added
+meanwhile lie in files of their own (``beside.py``) and are read in place of the file's.
 """
 
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store.layout import DAMAGE, Layout, opened, read_layout, reason, stamp
-from nca_zoo.store.schema import BY_NAME, Column, Sizes, column_problem
+from nca_zoo.store.beside import Beside, find_columns, read_beside
+from nca_zoo.store.columns import ANY_LENGTH, Column, Sizes, in_common
+from nca_zoo.store.hdf5 import DAMAGE, opened, reason, stamp
+from nca_zoo.store.layout import Layout, read_layout
+from nca_zoo.store.schema import BY_NAME, column_problem
 
 BLOCK_BYTES = 1 << 23  # what is read at a time
+TEXTS_AT_ONCE = 256  # of any length
 NAMED = 20  # ids that an error names at most
 
 Ints = npt.NDArray[np.int64]
@@ -42,10 +47,64 @@ class Part:
     ids: Names  # (n,)
     labels: Ints  # (n,)
     source_indices: Ints  # (n,)
+    beside: tuple[Beside, ...] = ()  # columns added to its zoo that are not in the file
+    strangers: tuple[Path, ...] = ()  # files of columns there that were added to another zoo
 
     @property
     def n_bytes(self) -> int:
         return self.stamp[0]
+
+    @property
+    def added(self) -> dict[str, tuple[Column, Beside]]:
+        """By name, the columns that are read from beside it, and where they lie."""
+        return {column.name: (column, file) for file in self.beside for column in file.columns}
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """By name, all columns that can be read of its rows."""
+        return self.layout.by_name | {name: column for name, (column, _) in self.added.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """An open file of a zoo, and which of its columns can be read."""
+
+    file: h5py.File
+    columns: Mapping[str, Column]
+    beside: Mapping[str, tuple[h5py.File, Ints]] = field(default_factory=dict)
+
+    def find(self, name: str, rows: Ints) -> tuple[h5py.File | None, Ints]:
+        """The file that holds a column, and where these rows ``(m,)`` of it lie; -1 for nowhere."""
+        if name in self.beside:
+            file, row_of = self.beside[name]
+            return file, row_of[rows]
+        return (self.file if name in self.columns else None), rows
+
+
+def held(part: Part, stack: ExitStack, names: Container[str]) -> Held:
+    """Open a part to read the columns of these names; what was opened closes with ``stack``.
+
+    Raises PartMoved if a file is not what it was when it was looked at.
+    """
+    file = _opened_again(part.path, part.stamp, stack)
+    files: dict[Path, tuple[h5py.File, Ints]] = {}
+    beside = {}
+    for name, (_, added) in part.added.items():
+        if name in names:
+            if added.path not in files:
+                again = _opened_again(added.path, added.stamp, stack)
+                files[added.path] = again, added.rows_of(part.ids)
+            beside[name] = files[added.path]
+    return Held(file, part.columns, beside)
+
+
+def _opened_again(path: Path, seen: tuple[int, int], stack: ExitStack) -> h5py.File:
+    if not os.path.exists(path):
+        raise PartMoved(f"{path}: gone while it was read; open the zoo again")
+    file = stack.enter_context(opened(path))
+    if stamp(file) != seen:
+        raise PartMoved(f"{path}: changed while it was read; open the zoo again")
+    return file
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,15 +150,22 @@ def zoo_path(path: str | Path) -> Path:
 def find_parts(path: Path) -> list[Part]:
     """The main file, if there is one yet, and every finished shard, in order."""
     while True:
-        # Shards first: one that is merged meanwhile is then found again in the main file.
-        shards = find_shards(path)
+        # These first: what is merged meanwhile is then found again in the main file.
+        shards, files = find_shards(path), find_columns(path)
         try:
+            beside = [read_beside(file) for file in files]
             parts = [read_part(shard) for shard in shards]
             main = [read_part(path)] if os.path.exists(path) or not parts else []
-            return main + parts
+            return [_with_columns(part, beside) for part in main + parts]
         except ZooError:
-            if all(os.path.exists(shard) for shard in shards):
+            if all(os.path.exists(file) for file in (*shards, *files)):
                 raise
+
+
+def _with_columns(part: Part, beside: Sequence[Beside]) -> Part:
+    """A part with those files of columns that belong to its zoo."""
+    own = tuple(file for file in beside if file.belongs_to(part.layout.header))
+    return replace(part, beside=own, strangers=tuple(f.path for f in beside if f not in own))
 
 
 def read_part(path: Path) -> Part:
@@ -108,7 +174,8 @@ def read_part(path: Path) -> Part:
         layout = read_layout(file)
         columns = [BY_NAME[name] for name in ("id", "label", "source_index")]
         everything = Rows(np.zeros(layout.rows, np.int64), np.arange(layout.rows))
-        values = [gather({0: file}, column, layout.sizes, everything) for column in columns]
+        there = {0: Held(file, layout.by_name)}
+        values = [gather(there, column, layout.sizes, everything) for column in columns]
         seen = stamp(file)
     ids = values[0]
     if problem := column_problem(BY_NAME["id"], ids, ids, np.ones(len(ids), bool), layout.sizes):
@@ -116,7 +183,8 @@ def read_part(path: Path) -> Part:
     names, counts = np.unique(ids, return_counts=True)
     if len(names) < len(ids):
         raise ZooError(f"{path}: id {names[counts > 1][0].decode()} occurs more than once")
-    return Part(path, seen, layout, ids.astype(str), *(v.astype(np.int64) for v in values[1:]))
+    labels, indices = (v.astype(np.int64) for v in values[1:])
+    return Part(path, seen, layout, ids.astype(str), labels, indices)
 
 
 def locate(parts: Sequence[Part]) -> Rows:
@@ -143,6 +211,25 @@ def locate(parts: Sequence[Part]) -> Rows:
     labels = np.concatenate([part.labels for part in parts])[kept]
     indices = np.concatenate([part.source_indices for part in parts])[kept]
     return rows[kept[np.lexsort((ids[kept], indices, labels))]]
+
+
+def shared_columns(parts: Sequence[Part]) -> dict[str, Column]:
+    """By name, every column that some part has, wide enough for all.
+
+    Raises ZooError for a column that is not the same kind of thing in all of them.
+    """
+    found: dict[str, tuple[Column, Part]] = {}
+    for part in parts:
+        for column in part.columns.values():
+            other, where = found.setdefault(column.name, (column, part))
+            common = in_common(other, column)
+            if common is None:
+                raise ZooError(
+                    f"{part.path}: {column.name} is {column.dtype} {column.shape}, but "
+                    f"{other.dtype} {other.shape} in {where.path}; rename or delete one of them"
+                )
+            found[column.name] = common, where
+    return {name: column for name, (column, _) in found.items()}
 
 
 def names_of(parts: Sequence[Part], rows: Rows) -> Names:
@@ -173,35 +260,30 @@ def _check_same(parts: Sequence[Part], rows: Rows, twins: Rows, ids: npt.NDArray
 def read_rows(parts: Sequence[Part], column: Column, rows: Rows) -> npt.NDArray[Any]:
     """One column ``(n, ...)`` of the given rows; opens the files that hold them."""
     with ExitStack() as stack:
-        files = {}
-        for number in np.unique(rows.part).tolist():
-            part = parts[number]
-            if not os.path.exists(part.path):
-                raise PartMoved(f"{part.path}: gone while it was read; open the zoo again")
-            files[number] = stack.enter_context(opened(part.path))
-            if stamp(files[number]) != part.stamp:
-                raise PartMoved(f"{part.path}: changed while it was read; open the zoo again")
+        numbers = np.unique(rows.part).tolist()
+        files = {number: held(parts[number], stack, {column.name}) for number in numbers}
         return gather(files, column, parts[0].layout.sizes, rows)
 
 
-def gather(
-    files: Mapping[int, h5py.File], column: Column, sizes: Sizes, rows: Rows
-) -> npt.NDArray[Any]:
+def gather(files: Mapping[int, Held], column: Column, sizes: Sizes, rows: Rows) -> npt.NDArray[Any]:
     """One column ``(n, ...)`` of rows that lie in open files.
 
-    A file without the column gives NaN, or empty text. Reads at most 8 MB at a time, in the order
-    of the files.
+    A file without the column gives ``column.fill``. Reads at most 8 MB at a time, in the order of
+    the files. A text of any length comes as bytes, in an array of objects.
     """
     out = np.empty((len(rows), *column.row_shape(sizes)), column.dtype)
-    step = max(1, BLOCK_BYTES // max(1, column.row_bytes(sizes)))
-    for number, file in files.items():
+    for number, there in files.items():
         where = np.flatnonzero(rows.part == number)
-        where = where[np.argsort(rows.row[where], kind="stable")]
-        wanted = rows.row[where]
-        if column.name not in file:
-            out[where] = b"" if column.is_text else np.nan
+        file, places = there.find(column.name, rows.row[where])
+        if file is None:
+            out[where] = column.fill
             continue
-        start = 0
+        out[where[places < 0]] = column.fill
+        where, places = where[places >= 0], places[places >= 0]
+        order = np.argsort(places, kind="stable")
+        where, wanted = where[order], places[order]
+        step, most = _step(file, column, sizes), stamp(file)[0]
+        start, letters = 0, 0
         while start < len(wanted):
             stop = int(np.searchsorted(wanted, wanted[start] + step))
             first, last = int(wanted[start]), int(wanted[stop - 1])
@@ -210,6 +292,27 @@ def gather(
             except DAMAGE as error:
                 words = f"{column.name}: damaged ({reason(error)})"
                 raise ZooError(f"{file.filename}: {words}") from None
+            if column.dtype == ANY_LENGTH:
+                letters += sum(map(len, block))
+                if letters > most:
+                    words = f"{column.name}: says it holds more text than the {most} bytes of it"
+                    raise ZooError(f"{file.filename}: {words}")
             out[where[start:stop]] = block[wanted[start:stop] - first]
             start = stop
+        _agree_on_missing(out, where, column, there.columns[column.name])
     return out
+
+
+def _step(file: h5py.File, column: Column, sizes: Sizes) -> int:
+    """How many rows to read at a time. A text may be as long as the file says, and no longer."""
+    if column.dtype == ANY_LENGTH:
+        return max(1, min(TEXTS_AT_ONCE, 4 * BLOCK_BYTES // stamp(file)[0]))
+    return max(1, BLOCK_BYTES // max(1, column.row_bytes(sizes)))
+
+
+def _agree_on_missing(out: npt.NDArray[Any], where: Ints, column: Column, own: Column) -> None:
+    """What stood for a missing value in one file stands for one among the rows of all."""
+    if out.dtype.kind in "iu" and own.missing is not None and own.missing != column.fill:
+        rows = out[where]
+        rows[rows == own.missing] = column.fill
+        out[where] = rows

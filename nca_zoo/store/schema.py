@@ -5,11 +5,11 @@ How this lies in HDF5 is in ``hdf5.py``; docs/zoo-file.md explains the format to
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
 from nca_zoo.errors import ZooError
+from nca_zoo.store.columns import Column, Sizes
 
 SCHEMA = 1
 LOSS_POINTS = 100
@@ -28,50 +29,10 @@ LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
 _CHECK_BYTES = 1 << 23  # columns are checked in pieces, since one may hold gigabytes
 _FINITE = float(np.finfo(np.float32).max)
 
-Sizes = Mapping[str, int]  # grid height "H", grid width "W", points of the loss curve "L"
 Text = npt.NDArray[np.bytes_]
 
 
-@dataclass(frozen=True)
-class Column:
-    """One dataset of the file: a value for each of the N NCAs.
-
-    A size in ``shape`` is a number or the name of one of ``Sizes``. ``low`` and ``high`` bound the
-    values, both included; of floating-point columns only in rows whose status is ok. ``inside``
-    names a size that the values stay below. With ``or_unknown`` NaN is allowed in every row: what
-    nobody recorded of an NCA that was trained elsewhere. A text that is ``optional`` may be missing
-    from a file, or empty: zoos that were written before it was thought of have none.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...] = ()
-    units: str = ""
-    description: str = ""
-    low: float = -np.inf
-    high: float = np.inf
-    inside: str = ""
-    or_unknown: bool = False
-    optional: bool = False
-
-    def row_shape(self, sizes: Sizes) -> tuple[int, ...]:
-        """Shape of one row in a zoo of these sizes."""
-        return tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
-
-    def row_bytes(self, sizes: Sizes) -> int:
-        """Bytes of one row in a zoo of these sizes."""
-        return math.prod(self.row_shape(sizes)) * np.dtype(self.dtype).itemsize
-
-    @property
-    def is_text(self) -> bool:
-        return np.dtype(self.dtype).kind == "S"
-
-    @property
-    def is_float(self) -> bool:
-        return np.dtype(self.dtype).kind == "f"
-
-
-COLUMNS: tuple[Column, ...] = (
+_COLUMNS = (
     Column("id", "S64", description="name: 7-012 is the 13th picture of class 7 in its source"),
     Column(
         "weights",
@@ -132,6 +93,7 @@ COLUMNS: tuple[Column, ...] = (
         optional=True,
     ),
 )
+COLUMNS = tuple(replace(column, origin="schema") for column in _COLUMNS)
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 
@@ -183,6 +145,11 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
+
+
+def made_here(made_by: str) -> dict[str, Any]:
+    """What a column that is made now says of that: how, with which version, and when."""
+    return {"made_by": made_by, "made_with": f"nca-zoo {version('nca-zoo')}", "made": _now()}
 
 
 def _now() -> str:
@@ -296,7 +263,7 @@ def column_problem(
     whether a row's status is ok.
     """
     if column.is_text:
-        return _text_problem(column, values)
+        return _text_problem(column, values) if column.origin == "schema" else None
     rows = max(1, _CHECK_BYTES // max(1, column.row_bytes(sizes)))
     high = column.high if not column.inside else min(column.high, sizes[column.inside] - 1)
     if column.low == -np.inf and high == np.inf:

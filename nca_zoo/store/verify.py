@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, silent
-from nca_zoo.store.layout import DAMAGE, Layout, inspect, opened, reason
-from nca_zoo.store.parts import BLOCK_BYTES, Rows, find_shards, gather, zoo_path
+from nca_zoo.store.beside import find_columns, read_beside
+from nca_zoo.store.hdf5 import DAMAGE, opened, reason
+from nca_zoo.store.layout import Layout, inspect
+from nca_zoo.store.parts import BLOCK_BYTES, Held, Rows, find_shards, gather, zoo_path
 from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 
@@ -67,7 +69,12 @@ def _problems_seen_by_a_child(path: Path) -> list[str]:
 def _problems(path: Path, progress: Progress) -> list[str]:
     shards = find_shards(path)
     files = [path, *shards] if os.path.exists(path) or not shards else shards
+    beside = find_columns(path)
     problems: list[str] = []
+    for file in beside:
+        found = list(_added_problems(file))
+        if os.path.exists(file):
+            problems += found
     for done, file in enumerate(files):
         found = list(_file_problems(file))
         progress(done + 1, len(files))
@@ -100,8 +107,23 @@ def _file_problems(path: Path) -> Iterator[str]:
         yield f"{path}: damaged ({reason(error)})"
 
 
+def _added_problems(path: Path) -> Iterator[str]:
+    """What is wrong with a file of columns beside a zoo."""
+    try:
+        added = read_beside(path)
+        with opened(path) as file:
+            there = {0: Held(file, {column.name: column for column in added.columns})}
+            for column in added.columns:
+                step = max(1, BLOCK_BYTES // max(1, column.row_bytes({})))
+                for start in range(0, len(added.ids), step):
+                    stop = min(start + step, len(added.ids))
+                    gather(there, column, {}, _rows(start, stop))
+    except ZooError as error:
+        yield str(error)
+
+
 def _column(file: h5py.File, column: Column, layout: Layout) -> npt.NDArray[Any]:
-    return gather({0: file}, column, layout.sizes, _rows(0, layout.rows))
+    return gather({0: Held(file, layout.by_name)}, column, layout.sizes, _rows(0, layout.rows))
 
 
 def _rows(start: int, stop: int) -> Rows:
@@ -116,7 +138,8 @@ def _column_problem(
     step = max(1, BLOCK_BYTES // max(1, column.row_bytes(layout.sizes)))
     for start in range(0, layout.rows, step):
         block = slice(start, min(start + step, layout.rows))
-        values = gather({0: file}, column, layout.sizes, _rows(block.start, block.stop))
+        there = {0: Held(file, layout.by_name)}
+        values = gather(there, column, layout.sizes, _rows(block.start, block.stop))
         if problem := column_problem(column, values, ids[block], ok[block], layout.sizes):
             return problem
         if column.name == "weights":

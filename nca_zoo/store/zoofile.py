@@ -1,31 +1,38 @@
 """Reading a zoo: the file, and whatever a build has finished since, as numpy arrays."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.rule import TRAINED
+from nca_zoo.automaton.rule import CHANNELS, TRAINED, Array, seed_state
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.locks import FileLock
+from nca_zoo.store.assemble import disk, write_rows
+from nca_zoo.store.beside import find_columns
+from nca_zoo.store.columns import Column, decoded, encoded, new_column
+from nca_zoo.store.layout import Layout
 from nca_zoo.store.parts import (
     Names,
     Part,
     PartMoved,
     Rows,
     find_parts,
+    find_shards,
     locate,
     names_of,
     read_rows,
+    shared_columns,
     zoo_path,
 )
-from nca_zoo.store.schema import Column, column_problem, visible
+from nca_zoo.store.schema import BY_NAME, column_problem, made_here, visible
+from nca_zoo.store.zoowriter import ZooWriter
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch.utils.data import TensorDataset
 
 
 class Zoo:
@@ -59,10 +66,33 @@ class Zoo:
     def __init__(self, path: Path, parts: Sequence[Part], rows: Rows, ids: Names) -> None:
         self.path = path
         self.attrs: dict[str, Any] = parts[0].layout.header.attrs()
-        self._parts = parts
         self._rows = rows
-        self._columns = {column.name: column for part in parts for column in part.layout.columns}
-        self._values: dict[str, npt.NDArray[Any]] = {"id": ids}
+        self._values: dict[str, npt.NDArray[Any]] = {"id": _frozen(ids)}
+        self._fileless = False
+        self._see(parts)
+
+    def _see(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._columns = shared_columns(parts)
+
+    @classmethod
+    def opened(cls, path: str | Path, failed: bool = True) -> Self:
+        """The zoo at ``path``: the file, and whatever a build has finished beside it.
+
+        failed: with the fits that did not pass the gate, which ``nca_zoo.open`` leaves out.
+
+        Reads ids and order, nothing else. Raises ZooError, one line that names the file, for
+        anything that is no whole zoo. Never runs code from the file nor follows it to other files.
+        """
+        path = zoo_path(path)
+        while True:
+            parts = find_parts(path)
+            try:
+                rows = locate(parts)
+            except PartMoved:
+                continue
+            zoo = cls(path, parts, rows, names_of(parts, rows))
+            return zoo if failed else zoo.subset(zoo.good)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -72,17 +102,42 @@ class Zoo:
         return f"<Zoo {self.path}: {len(self)} NCAs of {height} x {width} cells>"
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:
-        if name.startswith("_") or name not in self._columns:
-            raise AttributeError(f"a zoo has no {name!r}")
-        return self.column(name)
+        columns = self.__dict__.get("_columns", {})  # not there yet while a copy is made
+        if not name.startswith("_") and name in columns:
+            return self.column(name)
+        near = "" if name.startswith("_") else nearest(name, dir(self))
+        raise AttributeError(f"a zoo has no {name!r}{near}")
+
+    def __dir__(self) -> list[str]:
+        named = (name for name in self._columns if name.isidentifier())
+        return sorted({*super().__dir__(), *named})
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A column ``(N, ...)`` by name; raises ZooError, naming the nearest, if there is none."""
+        """A column ``(N, ...)`` by name; raises ZooError, naming the nearest, if there is none.
+
+        The array is read-only, and the same one every time.
+        """
         if name not in self._columns:
-            raise ZooError(f"{self.path}: no column {name!r}{_nearest(name, self.columns)}")
+            raise ZooError(f"{self.path}: no column {name!r}{nearest(name, self.columns)}")
         if name not in self._values:
-            self._values[name] = self._read(self._columns[name])
+            self._values[name] = _frozen(self._read(self._columns[name]))
         return self._values[name]
+
+    def known(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which NCAs have a value in a column ``(N, ...)``: bool ``(N,)``.
+
+        False where all of a row is missing: NaN, an empty text, or what stands for no integer.
+        """
+        values, column = self.column(name), self._columns[name]
+        if column.is_text:
+            has = values != ""
+        elif column.is_float:
+            has = ~np.isnan(values)
+        elif column.missing is not None and values.dtype.kind != "b":
+            has = values != column.missing
+        else:
+            has = np.ones(values.shape, bool)
+        return has.reshape(len(self), -1).any(axis=1)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,8 +146,15 @@ class Zoo:
 
     @property
     def described(self) -> tuple[Column, ...]:
-        """All columns with what is known about them: type, units, description."""
+        """All columns with what is known about them: type, units, description, origin."""
         return tuple(self._columns.values())
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What others put into the file and is no column: a name and why, in a line each."""
+        within = [f"{kept.name}: {kept.why}" for p in self._parts for kept in p.layout.kept]
+        strangers = [f"{path}: belongs to another zoo" for path in self._parts[0].strangers]
+        return (*within, *strangers)
 
     @property
     def scalars(self) -> tuple[str, ...]:
@@ -129,20 +191,46 @@ class Zoo:
         """The row of an NCA; raises ZooError, naming the nearest ids, if there is none."""
         found = np.flatnonzero(self.id == nca_id)
         if not len(found):
-            raise ZooError(f"{self.path}: no NCA {nca_id!r}{_nearest(nca_id, self.id)}")
+            raise ZooError(f"{self.path}: no NCA {nca_id!r}{nearest(nca_id, self.id)}")
         return int(found[0])
 
-    def subset(self, rows: npt.ArrayLike) -> "Zoo":
+    def subset(self, rows: npt.ArrayLike) -> Self:
         """The zoo of some rows only: a bool mask ``(N,)``, or row numbers in the order wanted."""
         chosen = np.atleast_1d(np.asarray(rows))
         if not chosen.size:
             chosen = chosen.astype(int)
-        return Zoo(self.path, self._parts, self._rows[chosen], self.id[chosen])
+        part = type(self)(self.path, self._parts, self._rows[chosen], self.id[chosen])
+        if self._fileless:
+            part._values = {name: _frozen(held[chosen]) for name, held in self._values.items()}
+            part._fileless = True
+        return part
 
-    def xy(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int16]]:
-        """``(X, y)`` for scikit-learn: weights ``(n, P)`` and labels ``(n,)`` of the good NCAs."""
-        good = self.subset(self.good)
-        return good.weights, good.label
+    def ids(self, names: Iterable[str]) -> Self:
+        """The zoo of the NCAs of these ids, in this order; raises as ``index``."""
+        return self.subset([self.index(name) for name in names])
+
+    def seed_states(self, rows: npt.ArrayLike | None = None) -> Array:
+        """The states ``(n, H, W, 16)`` that NCAs were trained to grow from.
+
+        rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
+        Raises ZooError if the file does not say what its seeds are like.
+        """
+        try:
+            hidden = bool(self.attrs["settings"]["regime"]["seed_hidden"])
+        except (KeyError, TypeError):
+            raise ZooError(
+                f"{self.path}: its settings lack regime.seed_hidden, so its NCAs cannot be grown; "
+                "build it again"
+            ) from None
+        if rows is not None and np.ndim(rows) == 0:
+            return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
+        chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
+        states = np.zeros((len(chosen), *self.grid, CHANNELS), np.float32)
+        for state, row, col in zip(
+            states, self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True
+        ):
+            state[:] = seed_state(*self.grid, row, col, hidden)
+        return states
 
     def frame(self) -> "pd.DataFrame":
         """A pandas frame of all ``scalars``, indexed by id."""
@@ -150,23 +238,107 @@ class Zoo:
 
         return pd.DataFrame({name: self.column(name) for name in self.scalars}).set_index("id")
 
-    def rollout(
-        self, nca_id: str, steps: int, seed: int = 0, every: int = 1
-    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        """Grow an NCA from its seed: ``(step, state (H, W, 16))``, as ``nca_zoo.life.rollout``."""
-        from nca_zoo.life.rollout import rollout, seed_of
+    def add(
+        self,
+        name: str,
+        values: npt.ArrayLike,
+        description: str = "",
+        units: str = "",
+        *,
+        made_by: str = "",
+        replace: bool = False,
+        missing: Any = None,
+    ) -> None:
+        """Add a column to the file: a value ``(N, ...)`` for each NCA of this zoo.
 
-        row = self.index(nca_id)
-        weights = self.subset([row]).weights[0]
-        return rollout(weights, seed_of(self, row), steps, seed, every)
+        values: numbers of any shape, true and false, or texts; NCAs of the file that are not in
+        this zoo have none (``missing``, or ``Column.fill``). made_by: how they were made, a command
+        or a sentence; the version of nca-zoo and the time are noted, too. replace: an earlier
+        column of this name that was added in this way.
 
-    def torch_dataset(self) -> "TensorDataset":
-        """A torch ``Dataset`` of ``(weights (P,), label)`` of the good NCAs."""
-        import torch
-        from torch.utils.data import TensorDataset
+        Once this returns the column is safe, whole or not at all. Of a file of over 64 MB it lies
+        in a folder beside it (docs/zoo-file.md says how long), where every reader of nca-zoo finds
+        it. Raises ZooError for a name that is taken, for values that do not fit, and while another
+        process writes the zoo.
+        """
+        made = made_here(made_by)
+        column, stored = new_column(name, values, len(self), description, units, missing, **made)
+        self.add_columns({column: stored}, replace)
 
-        weights, labels = self.xy()
-        return TensorDataset(torch.from_numpy(weights), torch.from_numpy(labels.astype(np.int64)))
+    def add_columns(
+        self, columns: Mapping[Column, npt.NDArray[Any]], replace: bool = False
+    ) -> None:
+        """Add columns as they are described, all or none; as ``add``, which see."""
+        self._must_have_a_file()
+        for column in columns:
+            self._check_free(column.name, replace)
+        with ZooWriter(self.path, self._parts[0].layout.header) as writer:
+            writer.add_columns(columns, self.id.tolist())
+        self._find_again()
+        for column in columns:
+            self._values.pop(column.name, None)
+
+    def _must_have_a_file(self) -> None:
+        if self._fileless:
+            raise ZooError("these NCAs are in no file yet; save them, and open the zoo")
+
+    def _check_free(self, name: str, replace: bool) -> None:
+        """Raise ZooError if no column of this name can be added."""
+        if name in BY_NAME or hasattr(type(self), name) or name in vars(self):
+            raise ZooError(f"{name} is a zoo's own name; choose another for a column of yours")
+        held = self._columns.get(name)
+        if held is None:
+            if any(kept.name == name for part in self._parts for kept in part.layout.kept):
+                raise ZooError(f"{self.path} holds {name} already; choose another name")
+        elif held.origin == "foreign":
+            raise ZooError(f"{name} was written by another program; choose another name")
+        elif not replace:
+            raise ZooError(f"{name} is in {self.path} already; replace=True puts this in its place")
+
+    def in_memory(self) -> Self:
+        """The same NCAs with all columns read: a zoo that needs no file any more, and has none."""
+        held = self.subset(np.arange(len(self)))
+        for name in held.columns:
+            held.column(name)
+        held._fileless = True
+        return held
+
+    def save(self, path: str | Path, replace: bool = False) -> Path:
+        """Write these NCAs, with all columns, into a zoo file of their own; as many as fit memory.
+
+        The file appears whole or not at all. replace: one that is there. Raises ZooError if there
+        is one, or if the disk refuses.
+        """
+        out = Path(path)
+        if out.exists() and not replace:
+            raise ZooError(f"{out} exists already; replace=True puts this in its place")
+        if not len(self):
+            raise ZooError(f"{self.path}: no NCA to save")
+        values = {}
+        for name, column in self._columns.items():
+            held = self.column(name)
+            values[name] = encoded(held, column) if column.is_text else held
+        layout = self._parts[0].layout
+        whole = Layout(len(self), layout.sizes, self.described, layout.header)
+        with disk(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(
+            out.with_name(out.name + ".lock"), f"{out} is being written already. The writer is"
+        )
+        try:
+            if find_shards(out) or find_columns(out):
+                raise ZooError(f"{out} is a zoo whose parts lie beside it; name another file")
+            write_rows(out, whole, values)
+        finally:
+            lock.release()
+        return out
+
+    def consolidate(self) -> None:
+        """Bring all that lies beside the file into it, so that h5py alone finds it there."""
+        self._must_have_a_file()
+        with ZooWriter(self.path, self._parts[0].layout.header) as writer:
+            writer.consolidate()
+        self._find_again()
 
     def _read(self, column: Column) -> npt.NDArray[Any]:
         try:
@@ -178,35 +350,30 @@ class Zoo:
         sizes = self._parts[0].layout.sizes
         if problem := column_problem(column, values, self.id, ok, sizes):
             raise ZooError(f"{self.path}: {problem}")
-        return values.astype(str) if column.is_text else values
+        return decoded(values) if column.is_text else values
 
     def _find_again(self) -> None:
         """A build has merged parts since they were looked at: find the same rows once more."""
-        now = open_zoo(self.path)
-        row_of = {nca_id: row for row, nca_id in enumerate(now.id)}
-        mine, theirs = self._parts[0].layout, now._parts[0].layout
+        again = open_zoo(self.path)
+        row_of = {nca_id: row for row, nca_id in enumerate(again.id)}
+        mine, theirs = self._parts[0].layout, again._parts[0].layout
         if mine.header.differences(theirs.header) or not row_of.keys() >= set(self.id):
             raise ZooError(f"{self.path}: became another zoo while it was read; open it again")
-        self._rows = now._rows[[row_of[nca_id] for nca_id in self.id]]
-        self._parts = now._parts
+        self._rows = again._rows[[row_of[nca_id] for nca_id in self.id]]
+        self._see(again._parts)
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), 3, 0.5)
+def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    values.flags.writeable = False
+    return values
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; the nearest are ..."``, or nothing if none is near."""
+    near = difflib.get_close_matches(name, [str(known) for known in names], 3, 0.5)
     return f"; the nearest are {', '.join(near)}" if near else ""
 
 
-def open_zoo(path: str | Path) -> Zoo:
-    """Open a zoo for reading: the file at ``path`` and every finished shard beside it.
-
-    Reads ids and order, nothing else. Raises ZooError, one line that names the file, for anything
-    that is no whole zoo. Never runs code from the file nor follows it to other files.
-    """
-    path = zoo_path(path)
-    while True:
-        parts = find_parts(path)
-        try:
-            rows = locate(parts)
-        except PartMoved:
-            continue
-        return Zoo(path, parts, rows, names_of(parts, rows))
+def open_zoo(path: str | Path, failed: bool = True) -> Zoo:
+    """Open a zoo for reading: see ``Zoo.opened``. Commands choose their NCAs for themselves."""
+    return Zoo.opened(path, failed)

@@ -2,7 +2,8 @@
 
 Finished NCAs become *shards*: small zoo files, written under another name, synced to the disk and
 renamed. Shards are merged into the main file in the same way and then deleted. What is cut short
-is either not there yet or there twice, and readers take a row once (``parts.py``).
+is either not there yet or there twice, and readers take a row once (``parts.py``). Columns that are
+added later begin in the same way, as files of their own (``beside.py``).
 """
 
 from collections import defaultdict
@@ -19,6 +20,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.files import sync_folder
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.store.assemble import disk, merge, write_rows
+from nca_zoo.store.beside import columns_folder, find_columns, read_beside
+from nca_zoo.store.columns import Column, Sizes
 from nca_zoo.store.layout import Layout
 from nca_zoo.store.parts import (
     find_parts,
@@ -28,8 +31,10 @@ from nca_zoo.store.parts import (
     shards_folder,
     zoo_path,
 )
-from nca_zoo.store.schema import COLUMNS, Column, Header, Sizes, column_problem, digests
+from nca_zoo.store.schema import BY_NAME, COLUMNS, Header, column_problem, digests
 
+SMALL_BYTES = 64 << 20  # a main file of up to so many is written anew for every added column
+LARGE_SHARE = 4  # and a larger one, once columns beside it come to this part of it
 FAN_BITS = 4  # 16 shards of about one size become one
 
 
@@ -113,37 +118,57 @@ class ZooWriter:
         self._tidy()
 
     def consolidate(self) -> None:
-        """Merge the main file and all shards into one main file."""
-        if shards := find_shards(self.path):
-            self._main_rows = merge(find_parts(self.path), self.path)
+        """Merge the main file, all shards and all columns beside it into one main file."""
+        shards, columns = find_shards(self.path), find_columns(self.path)
+        if shards or columns:
+            parts = find_parts(self.path)
+            self._main_rows = merge(parts, self.path)
             self._delete(shards)
+            # The oldest first: were the last to go before it, an older value would count again.
+            self._remove(sorted({added.path for added in parts[0].beside}))
 
-    def measure(self, measured: Mapping[Column, npt.NDArray[Any]]) -> None:
-        """Store further columns, ``(N,)`` float in the order in which the zoo is read.
+    def add_columns(self, columns: Mapping[Column, npt.NDArray[Any]], ids: Sequence[str]) -> None:
+        """Store a value ``(n, ...)`` of each column for the NCAs ``ids`` ``(n,)``.
 
-        Replaces columns of the same name. The file is written anew, whole or not at all.
+        They replace columns of the same names; other NCAs have no value. Once this returns they are
+        safe on disk, whole, in a file beside the main one: ``close`` may leave them there.
         """
-        self.consolidate()
-        parts = find_parts(self.path)
-        for column, values in measured.items():
-            if values.shape != (parts[0].layout.rows,):
-                expected = (parts[0].layout.rows,)
+        named = np.array(list(ids), BY_NAME["id"].dtype)
+        for column, values in columns.items():
+            if values.shape != (expected := (len(named), *column.row_shape(self._sizes))):
                 raise ZooError(f"{column.name}: expected shape {expected}, found {values.shape}")
-        merge(parts, self.path, measured=measured)
+        older = find_columns(self.path)
+        file = columns_folder(self.path) / f"{_next_number(older):08d}.h5"
+        with disk(self.path):
+            file.parent.mkdir(exist_ok=True)
+        layout = Layout(len(named), self._sizes, (BY_NAME["id"], *columns), self.header)
+        write_rows(file, layout, {"id": named} | {c.name: v for c, v in columns.items()})
+        names = {column.name for column in columns}
+        self._remove([p for p in older if {c.name for c in read_beside(p).columns} <= names])
 
     def close(self) -> None:
-        """Consolidate, and let the next writer in."""
+        """Consolidate unless the columns alone are new and the file is large; let the next in."""
         try:
-            self.consolidate()
-            with suppress(OSError):
-                self._folder.rmdir()
+            if find_shards(self.path) or self._columns_are_due():
+                self.consolidate()
+            for folder in (self._folder, columns_folder(self.path)):
+                with suppress(OSError):
+                    folder.rmdir()
         finally:
             self._lock.release()
 
+    def _columns_are_due(self) -> bool:
+        """Whether columns lie beside the file, and it is small or they are not."""
+        files = (read_beside(path) for path in find_columns(self.path))
+        beside = sum(file.stamp[0] for file in files if file.belongs_to(self.header))
+        main = self.path.stat().st_size if self.path.exists() else 0
+        return beside > 0 and (main <= SMALL_BYTES or LARGE_SHARE * beside >= main)
+
     def _resume(self) -> None:
         with disk(self.path):
-            for unfinished in leftovers(self.path):
-                unfinished.unlink()
+            unfinished = [*leftovers(self.path), *columns_folder(self.path).glob("*.tmp")]
+            for left in unfinished:
+                left.unlink()
         if not self.path.exists() and not find_shards(self.path):
             return
         parts = find_parts(self.path)
@@ -176,15 +201,23 @@ class ZooWriter:
                 self._delete(shards)
 
     def _next_shard(self) -> Path:
-        numbers = (int(shard.stem) for shard in find_shards(self.path) if shard.stem.isdecimal())
-        return self._folder / f"{max(numbers, default=0) + 1:08d}.h5"
+        return self._folder / f"{_next_number(find_shards(self.path)):08d}.h5"
 
     def _delete(self, shards: Sequence[Path]) -> None:
+        self._remove(shards)
+        for shard in shards:
+            self._shards.pop(shard, None)
+
+    def _remove(self, files: Sequence[Path]) -> None:
         with disk(self.path):
-            for shard in shards:
-                shard.unlink()
-                self._shards.pop(shard, None)
-            sync_folder(self._folder)
+            for file in files:
+                file.unlink()
+            if files:
+                sync_folder(files[0].parent)
+
+
+def _next_number(files: Sequence[Path]) -> int:
+    return max((int(file.stem) for file in files if file.stem.isdecimal()), default=0) + 1
 
 
 def _sizes_of(record: Mapping[str, Any]) -> dict[str, int]:

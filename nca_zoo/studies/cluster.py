@@ -19,13 +19,20 @@ from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import PIXEL_CONTROLS, Feature, readable, with_controls
+from nca_zoo.features.catalogue import (
+    PIXEL_CONTROLS,
+    Feature,
+    find_feature,
+    readable,
+    with_controls,
+)
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.features.reduction import SCALINGS, Scaling, project, unit_rows
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.probe import SHUFFLED
 from nca_zoo.probing.resampling import COVERAGE, RESAMPLES, interval
 from nca_zoo.probing.splits import MIN_PICTURES
+from nca_zoo.store.columns import Column
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -124,8 +131,7 @@ def cluster(
     zoos too small or of one class.
     """
     chosen = with_controls(zoo, features)
-    read = readable(zoo, all_fits)
-    read = read.subset(read.label >= 0)
+    read = clusterable(zoo, all_fits)
     labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
     classes = np.unique(labels)
     _check(labels, classes, seeds, clusters)
@@ -156,6 +162,37 @@ def cluster(
         seeds=seeds,
         seed=seed,
     )
+
+
+def columns_of(
+    zoo: "Zoo", feature: str = "weights", clusters: int | None = None, seed: int = 0
+) -> dict[Column, Ints]:
+    """The clusters of the first seed, (N,), as columns to be added to the zoo: one for a method.
+
+    zoo: what ``cluster`` read of it. Of the first scaling; -1 is in no cluster of HDBSCAN.
+    """
+    clusters = clusters or len(np.unique(zoo.label))
+    smallest = max(5, len(zoo) // 100)
+    runs = _all_runs(zoo, [find_feature(feature)], [seed], clusters, smallest, silent)
+    asked = {
+        "kmeans": f"{clusters} clusters",
+        "hdbscan": f"clusters of {smallest} or more, -1 in none",
+    }
+    return {
+        Column(
+            f"{method}_{feature}",
+            "<i2",
+            description=f"{method} of {feature}, {scaling}: {asked[method]}; seed {seed}",
+            missing=np.iinfo("<i2").min,
+        ): found[0].astype("<i2")
+        for (_, scaling, method), found in runs[: len(METHODS)]
+    }
+
+
+def clusterable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":
+    """The NCAs that can be clustered and compared: readable, and of a class."""
+    read = readable(zoo, all_fits)
+    return read.subset(read.label >= 0)
 
 
 def _check(labels: Ints, classes: Ints, seeds: int, clusters: int | None) -> None:

@@ -1,5 +1,6 @@
 """Measuring the dynamics of a whole zoo: resumable, on all cores, the results stored as columns."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -20,10 +21,10 @@ from nca_zoo.life.dynamics import (
     measure,
 )
 from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.pictures.targets import restored
+from nca_zoo.store.columns import Column
 from nca_zoo.store.parts import find_parts, zoo_path
-from nca_zoo.store.schema import Column
+from nca_zoo.store.schema import made_here
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -88,7 +89,7 @@ def case_of(zoo: Zoo, row: int) -> Case:
     """The NCA in a row of a zoo."""
     target = restored(zoo.target[row])
     judged = str(zoo.status[row]) != "unjudged"
-    return Case(zoo.weights[row], seed_of(zoo, row), target, judged, zoo.trained)
+    return Case(zoo.weights[row], zoo.seed_states(row), target, judged, zoo.trained)
 
 
 def measure_all(
@@ -144,9 +145,10 @@ def measure_zoo(
 ) -> int:
     """Measure every NCA of the zoo at ``path`` that was not measured yet; returns how many.
 
-    The file is written anew from time to time and at the end, also after Ctrl-C; what is cut short
-    otherwise costs the work since the last writing. Nobody else can write the zoo meanwhile.
-    Raises ``ZooError`` as ``unmeasured`` does unless ``again``, and for what the disk refuses.
+    What is measured is put beside the file from time to time, also after Ctrl-C, and into it at the
+    end; what is cut short otherwise costs the work since the last time. Nobody else can write the
+    zoo meanwhile. Raises ``ZooError`` as ``unmeasured`` does unless ``again``, and for what the
+    disk refuses.
     """
     path = zoo_path(path)
     zoo = open_zoo(path)
@@ -165,6 +167,8 @@ def measure_zoo(
             else zoo.column(column.name).astype(np.float32)
             for column in columns(seeds)
         }
+        made = made_here(f"nca-zoo dynamics --seeds {seeds}")
+        values = {dataclasses.replace(column, **made): v for column, v in values.items()}
         done, stored, due = 0, 0, time.monotonic() + STORE_EVERY_S
         try:
             for row, found in measure_all(zoo, rows, seeds, jobs):
@@ -174,11 +178,12 @@ def measure_zoo(
                 progress(done, len(rows))
                 if time.monotonic() > due:
                     began = time.monotonic()
-                    writer.measure(values)
+                    writer.add_columns(values, zoo.id.tolist())
                     stored = done
                     taken = time.monotonic() - began
                     due = began + max(STORE_EVERY_S, PATIENCE * taken)
         finally:
             if done > stored:
-                writer.measure(values)
+                writer.add_columns(values, zoo.id.tolist())
+        writer.consolidate()
     return done

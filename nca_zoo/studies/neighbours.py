@@ -18,7 +18,6 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats
 from nca_zoo.life.engines import make_engine
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.symmetry.alignment import align
 
 if TYPE_CHECKING:
@@ -103,8 +102,7 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     engine = make_engine(threads=os.cpu_count() or 1)
-    seeds = np.stack([seed_of(zoo, row) for row in range(len(zoo))])
-    ncas = Automata.grown(zoo.weights, seeds, seed, zoo.trained)
+    ncas = Automata.grown(zoo.weights, zoo.seed_states(), seed, zoo.trained)
     states, total, now = ncas.starts(), np.zeros(len(zoo) - 1), 0
     for look in LOOKS:
         states, now = engine.rollout(ncas, states, now, look - now), look

@@ -19,7 +19,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import seed_hidden
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.life.engines import make_engine
-from nca_zoo.life.rollout import State, seed_of
+from nca_zoo.life.rollout import State
 from nca_zoo.probing.probe import ProbeResult, probe
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.symmetry.group import Element, act, random_element
@@ -40,7 +40,7 @@ class ScrambledZoo(Zoo):
 
     def subset(self, rows: npt.ArrayLike) -> "ScrambledZoo":
         """As ``Zoo.subset``, with the scrambled weights of these rows."""
-        part = super().subset(rows)
+        part = Zoo(self.path, self._parts, self._rows, self.id).subset(rows)
         row_of = {nca_id: row for row, nca_id in enumerate(self.id)}
         return ScrambledZoo(part, self.weights[[row_of[nca_id] for nca_id in part.id]])
 
@@ -88,7 +88,7 @@ def standing(
     zoo: Zoo, scrambled: Zoo, steps: int = 96, seed: int = 0, spread: float = 1.0
 ) -> Standing:
     """Compare the rollouts of a zoo and of its ``scramble(zoo, seed, spread)``, row by row."""
-    seeds = np.stack([seed_of(zoo, row) for row in range(len(zoo))])
+    seeds = zoo.seed_states()
     changes = []
     for first in range(0, len(zoo), BATCH):
         rows = slice(first, first + BATCH)

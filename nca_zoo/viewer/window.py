@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import VISIBLE, seen
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import Damage, Life
+from nca_zoo.life.rollout import Life
 from nca_zoo.viewer.channels import look, views
 from nca_zoo.viewer.frames import BACKGROUNDS, Pixels, cell_size, composite
 
@@ -111,7 +112,7 @@ class Tank(ttk.Frame):
     def touch(self, row: int, col: int) -> None:
         """Erase around a cell, or plant a seed in it: whichever tool is chosen."""
         if self._tool.get() == "erase":
-            self.life.hurt(Damage(0, row, col, self._radius.get()))
+            self.life.hurt(Wound(0, row, col, self._radius.get()))
         else:
             self.life.plant(row, col)
         self._draw()

@@ -13,14 +13,15 @@ from PIL import Image
 from readback import HEIGHT, PANEL, WIDTH, cells_of, middles
 from rows import grey
 
+import nca_zoo
 import nca_zoo_cli.fit
 from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import solo_defaults
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
 from nca_zoo_cli.main import group
-from nca_zoo_cli.training_options import solo_defaults
 
 QUICKLY = ["--steps", "3", "--extra-steps", "0", "--attempts", "1", "--regime", "growing"]
 
@@ -106,7 +107,7 @@ def test_of_a_grey_nca_film_and_sheet_show_alpha(tmp_path, monkeypatch, lively_w
     monkeypatch.setattr(nca_zoo_cli.fit, "solo_settings", lambda *_, **__: settings)
     run("fit", tmp_path / "seven.png", "--film", "gif", "--out", tmp_path / "a.h5")
     zoo = open_zoo(tmp_path / "a.h5")
-    states = dict(zoo.rollout("seven", 40, every=40))
+    states = dict(nca_zoo.open(zoo.path, failed=True)["seven"].rollout(40, every=40, states=True))
     assert np.abs(states[40][..., 0] - states[40][..., 3]).max() > 0.5
     with Image.open(tmp_path / "a.gif") as film:
         film.seek(10)  # step 40

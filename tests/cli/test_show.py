@@ -20,8 +20,9 @@ from readback import (
 )
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import Damage, rollout
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.schema import Header
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.regime import REGIMES
@@ -71,7 +72,7 @@ def grown(weights, steps, **options):
 def test_show_writes_a_video_beside_the_zoo(zoo, lively_weights):
     result = run(zoo, "7-012", "--steps", "20", "--seed", "5", "--damage", "9:6,5,2")
     path = zoo.parent / "show" / "7-012.mp4"
-    states = grown(lively_weights(3), 20, seed=5, damage=[Damage(9, 6, 5, 2)])
+    states = grown(lively_weights(3), 20, seed=5, damage=[Wound(9, 6, 5, 2)])
     target = np.round(255 * pictures(1, seed=1)[0]) / 255
     db = psnr(states[20][..., :4], target)
     assert result.stdout == f"{path}\n7-012 at step 20: PSNR {db:.1f} dB against its target\n"
@@ -97,7 +98,7 @@ def test_show_writes_by_the_ending(zoo, tmp_path):
 def test_a_strip_shows_the_wound_and_its_healing(zoo, tmp_path, lively_weights):
     path = tmp_path / "strip.png"
     run(zoo, "7-012", "--steps", "70", "--damage", "40", "--out", str(path))
-    states = grown(lively_weights(3), 70, damage=[Damage(40)])
+    states = grown(lively_weights(3), 70, damage=[Wound(40)])
     shown = [(step, states[step]) for step in (0, 8, 16, 32, 40, 56, 64, 70)]
     target = np.round(255 * pictures(1, seed=1)[0]) / 255
     np.testing.assert_array_equal(read_png(path), strip(shown, target, "7-012", "class 7"))
@@ -126,7 +127,7 @@ def test_a_grid_of_films_is_the_films_side_by_side(zoo, tmp_path, lively_weights
     _, frames = decode(path)
     assert len(frames) == 4
     for seed, panel in ((3, 0), (4, 1)):
-        states = grown(lively_weights(seed), 12, damage=[Damage(8, 6, 5, 2)])
+        states = grown(lively_weights(seed), 12, damage=[Wound(8, 6, 5, 2)])
         for frame, step in zip(frames, (0, 4, 8, 12), strict=True):
             shown = list(cells_of(frame, 1, 2, 16, 16, 32, 40))[panel]
             assert np.abs(shown - composite(states[step], "dark")).max() <= 8

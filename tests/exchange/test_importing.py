@@ -10,6 +10,7 @@ from PIL import Image
 from rows import header, record
 from safetensors.numpy import save_file
 
+import nca_zoo
 from nca_zoo.automaton import rule
 from nca_zoo.exchange.distill import pack
 from nca_zoo.exchange.importing import name_of
@@ -137,7 +138,7 @@ def test_the_seed_may_have_alpha_alone(tmp_path, nca):
     path, weights = nca(3, "a.safetensors")
     run("import", path, "--out", tmp_path / "zoo.h5", "--grid", "7,7", "--seed-alpha")
     zoo = open_zoo(tmp_path / "zoo.h5")
-    [*_, (_, state)] = zoo.rollout("a", 96)
+    [*_, (_, state)] = nca_zoo.open(zoo.path, failed=True)["a"].rollout(96, states=True)
     alone = dict(rollout(weights, rule.seed_state(7, 7, 3, 3, hidden=False), 96))[96]
     np.testing.assert_array_equal(state, alone)
     assert np.abs(zoo.grown[0] / 255 - np.clip(alone[..., :4], 0, 1)).max() <= 0.5 / 255 + 1e-6

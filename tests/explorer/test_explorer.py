@@ -10,10 +10,11 @@ from calls import walk
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.automaton.rule import CHANNELS, seed_state
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import Damage, rollout
+from nca_zoo.life.rollout import rollout
 from nca_zoo.viewer.channels import tint
 
 GROW = """async ([weights, state, height, width, steps, seed]) => {
@@ -105,7 +106,7 @@ def test_the_brush_erases_and_a_click_plants_a_seed(page):
 
 @pytest.mark.parametrize(("place", "heals"), [((18, 14), True), ((14, 13), False)])
 def test_a_wound_heals_or_does_not_as_in_python(page, exhibit, place, heals):
-    wound = Damage(120, *place, 3)
+    wound = Wound(120, *place, 3)
     states = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 260, damage=[wound]))
     pause(page)
     page.click("#restart")
@@ -219,7 +220,7 @@ def test_a_grey_automaton_is_seen_by_its_alpha(
 
 def watched(page, exhibit, start):
     """Look at the first NCA of ``grey_exhibit`` in every way, whole and wounded."""
-    wound = Damage(30, 14, 13, 3)
+    wound = Wound(30, 14, 13, 3)
     path = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 40, damage=[wound]))
     before = dict(rollout(start, seed_state(*GRID, *SEED), 40, damage=[wound]))  # without garbage
     target = np.frombuffer(exhibit.targets, np.uint8).reshape(-1, *GRID, 4)[0, ..., 3] / 255

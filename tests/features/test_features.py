@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nca_zoo.automaton.rule import N_PARAMS, unflatten
+from nca_zoo.automaton.rule import N_PARAMS, seed_state, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import (
     FEATURES,
@@ -30,6 +30,9 @@ class SmallZoo:
     seed_col: np.ndarray
     attrs: dict[str, Any] = field(default_factory=dict)
     trained: int = 4
+
+    def seed_states(self, row: int) -> np.ndarray:
+        return seed_state(H, W, self.seed_row[row], self.seed_col[row])
 
 
 def small_zoo(rgba: str = "ink", **attrs: Any) -> SmallZoo:

@@ -1,6 +1,4 @@
-"""Rollouts against a plain loop over the rule; damage; where an NCA starts."""
-
-from types import SimpleNamespace
+"""Rollouts against a plain loop over the rule; damage."""
 
 import numpy as np
 import pytest
@@ -8,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nca_zoo.automaton import noise, rule
+from nca_zoo.automaton.wounds import Wound, parse_wound
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import Damage, Life, parse_damage, rollout, seed_of
+from nca_zoo.life.rollout import Life, rollout
 
 HEIGHT, WIDTH = 11, 17
 
@@ -58,13 +57,13 @@ def test_every_chooses_and_changes_nothing(lively_weights, start, steps, every, 
 
 def test_the_start_is_left_alone(lively_weights, start):
     before = start.copy()
-    list(rollout(lively_weights(3), start, 5, damage=[Damage(0), Damage(2)]))
+    list(rollout(lively_weights(3), start, 5, damage=[Wound(0), Wound(2)]))
     np.testing.assert_array_equal(start, before)
 
 
 @pytest.mark.parametrize("every", [1, 4])
 def test_damage_erases_a_circle_before_its_step_and_no_other(lively_weights, start, every):
-    weights, wound = lively_weights(3), Damage(8, 5, 8, 2)
+    weights, wound = lively_weights(3), Wound(8, 5, 8, 2)
     whole = dict(rollout(weights, start, 16, every=every))
     hurt = dict(rollout(weights, start, 16, every=every, damage=[wound]))
     circle = np.array(
@@ -81,7 +80,7 @@ def test_damage_erases_a_circle_before_its_step_and_no_other(lively_weights, sta
 
 
 def test_damage_between_the_states_shown_still_happens(lively_weights, start):
-    wounds = [Damage(7, 5, 8, 3), Damage(7, 0, 0, 2), Damage(3)]
+    wounds = [Wound(7, 5, 8, 3), Wound(7, 0, 0, 2), Wound(3)]
     one_by_one = dict(rollout(lively_weights(3), start, 10, damage=wounds))
     found = dict(rollout(lively_weights(3), start, 10, every=5, damage=wounds))
     np.testing.assert_array_equal(found[10], one_by_one[10])
@@ -89,7 +88,7 @@ def test_damage_between_the_states_shown_still_happens(lively_weights, start):
 
 
 def test_a_dead_nca_stays_dead(lively_weights, start):
-    states = list(rollout(lively_weights(3), start, 4, damage=[Damage(0, 5, 8, 0)]))
+    states = list(rollout(lively_weights(3), start, 4, damage=[Wound(0, 5, 8, 0)]))
     assert all((state == 0).all() for _, state in states)
 
 
@@ -97,16 +96,16 @@ def test_standard_damage_sits_on_the_lit_centre():
     state = np.zeros((20, 12, 16), np.float32)
     state[2:5, 6:11, rule.ALPHA] = 7  # counts as 1: rows 2 to 4, columns 6 to 10
     state[3, 8, rule.ALPHA] = np.nan
-    rows, cols = np.nonzero(Damage(0).cells(state))
+    rows, cols = np.nonzero(Wound(0).cells(state))
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (0, 6, 5, 11)  # radius 12 / 4
-    rows, cols = np.nonzero(Damage(0).cells(np.zeros_like(state)))
+    rows, cols = np.nonzero(Wound(0).cells(np.zeros_like(state)))
     assert (rows.mean(), cols.mean()) == (9.5, 5.5)
 
 
 @pytest.mark.parametrize(("wound", "words"), [
-    (Damage(16), "ends at step 16"),
-    (Damage(3, 11, 0, 2), "row 11 lies outside the grid of 11 x 17"),
-    (Damage(3, 0, 16.5, 2), "columns go from 0 to 16"),
+    (Wound(16), "ends at step 16"),
+    (Wound(3, 11, 0, 2), "row 11 lies outside the grid of 11 x 17"),
+    (Wound(3, 0, 16.5, 2), "columns go from 0 to 16"),
 ])  # fmt: skip
 def test_damage_that_makes_no_sense_is_refused_at_once(lively_weights, start, wound, words):
     with pytest.raises(ZooError, match=words):
@@ -119,59 +118,34 @@ def test_wrong_numbers_are_refused(lively_weights, start):
             rollout(lively_weights(3), start, steps, every=every)
 
 
-def test_parse_damage():
-    assert parse_damage("200") == Damage(200)
-    assert parse_damage(" 200:14,13.5,5 ") == Damage(200, 14, 13.5, 5)
+def test_parse_wound():
+    assert parse_wound("200") == Wound(200)
+    assert parse_wound(" 200:14,13.5,5 ") == Wound(200, 14, 13.5, 5)
 
 
 @given(st.integers(0, 10**9 - 1), *[st.integers(0, 99_999)] * 3)
-def test_parse_damage_reads_what_it_prints(step, row, col, radius):
+def test_parse_wound_reads_what_it_prints(step, row, col, radius):
     text = f"{step}:{row / 100:.2f},{col},{radius / 1000:.3f}"
-    assert parse_damage(text) == Damage(step, row / 100, col, radius / 1000)
+    assert parse_wound(text) == Wound(step, row / 100, col, radius / 1000)
 
 
 @given(st.text() | st.from_regex(r"-?\d+:?[\d.,+e-]*", fullmatch=True))
 def test_any_other_text_is_one_line_of_error(text):
     message = "200:14,14,5"
     try:
-        parse_damage(text)
+        parse_wound(text)
     except ZooError as error:
         message = str(error)
     assert len(message.splitlines()) == 1
     assert "200:14,14,5" in message
 
 
-def stand_in(**attrs):
-    return SimpleNamespace(
-        path="zoo.h5",
-        target=np.zeros((2, 6, 9, 4), np.uint8),
-        seed_row=np.array([1, 4], np.int16),
-        seed_col=np.array([2, 8], np.int16),
-        attrs=attrs,
-    )
-
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_seed_of_follows_the_zoo(hidden):
-    seed = seed_of(stand_in(settings={"regime": {"seed_hidden": hidden}}), 1)
-    assert seed.shape == (6, 9, 16)
-    assert seed.dtype == np.float32
-    assert np.argwhere(seed.any(axis=-1)).tolist() == [[4, 8]]
-    np.testing.assert_array_equal(seed[4, 8], [0, 0, 0, 1] + [float(hidden)] * 12)
-
-
-@pytest.mark.parametrize("settings", [{}, {"regime": {}}, {"regime": None}])
-def test_seed_of_a_zoo_that_does_not_say(settings):
-    with pytest.raises(ZooError, match=r"zoo\.h5: .*seed_hidden"):
-        seed_of(stand_in(settings=settings), 0)
-
-
 def test_a_life_is_a_rollout_that_can_be_touched(lively_weights, start):
     life = Life(lively_weights(3), start, seed=5)
-    path = dict(rollout(lively_weights(3), start, 12, seed=5, damage=[Damage(7, 5, 8, 2)]))
+    path = dict(rollout(lively_weights(3), start, 12, seed=5, damage=[Wound(7, 5, 8, 2)]))
     life.grow(6)
     life.grow()
-    life.hurt(Damage(0, 5, 8, 2))
+    life.hurt(Wound(0, 5, 8, 2))
     np.testing.assert_array_equal(life.state, path[7])
     life.grow(5)
     assert life.step == 12

@@ -12,9 +12,9 @@ from PIL import Image
 from rows import header, record
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.wounds import Wound, parse_wound
 from nca_zoo.building.share import parse_share
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import Damage, parse_damage
 from nca_zoo.pictures.image_files import read_files
 from nca_zoo.pictures.sources import load_pictures, parse_classes
 from nca_zoo.store.zoofile import open_zoo
@@ -72,8 +72,8 @@ def test_parts(text):
 @quick
 @given(near)
 def test_damage(text):
-    damage = attempt(parse_damage, text)
-    assert damage is None or isinstance(damage, Damage)
+    damage = attempt(parse_wound, text)
+    assert damage is None or isinstance(damage, Wound)
 
 
 @pytest.fixture(scope="module")

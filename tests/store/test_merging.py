@@ -14,7 +14,6 @@ from rows import datasets, header, record, same
 
 from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.store import assemble, merging
 from nca_zoo.store.merging import Merged, common_header, merge_zoos
 from nca_zoo.store.schema import Header, dotted
@@ -124,7 +123,7 @@ def test_mixed_settings_say_what_differs_and_what_does_not(tmp_path):
     }
     assert mixed["regime"] == PERSISTENT | {"gate": {}}
     merged = open_zoo(tmp_path / "three.h5")
-    assert seed_of(merged, 0).shape == (3, 4, 16)  # they can still be grown
+    assert merged.seed_states(0).shape == (3, 4, 16)  # they can still be grown
     assert len(merged.attrs["init_weights"]) == 8336
     with pytest.raises(ZooError, match="built with other settings"):
         ZooWriter(tmp_path / "three.h5", header())

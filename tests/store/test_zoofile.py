@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import GRID, datasets, header, record, same
 
+import nca_zoo
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.store.schema import ATTRIBUTES, COLUMNS
@@ -116,8 +117,36 @@ def test_subset_is_the_same_rows(path, which):
         np.testing.assert_array_equal(part.column(name), zoo.column(name)[rows])
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_zoo_gives_the_states_that_its_ncas_grow_from(tmp_path, hidden):
+    about = header(regime={"name": "persistent", "seed_hidden": hidden})
+    with ZooWriter(tmp_path / "zoo.h5", about) as writer:
+        writer.add([record(0, (6, 9), seed_row=1, seed_col=2)])
+        writer.add([record(1, (6, 9), seed_row=4, seed_col=8)])
+    states = open_zoo(tmp_path / "zoo.h5").seed_states()
+    assert states.shape == (2, 6, 9, 16)
+    assert states.dtype == np.float32
+    assert np.argwhere(states.any(axis=-1)).tolist() == [[0, 1, 2], [1, 4, 8]]
+    np.testing.assert_array_equal(states[1, 4, 8], [0, 0, 0, 1] + [float(hidden)] * 12)
+    zoo = open_zoo(tmp_path / "zoo.h5")
+    np.testing.assert_array_equal(zoo.seed_states(1), states[1])
+    np.testing.assert_array_equal(zoo.seed_states([1, 0]), states[::-1])
+
+
+@pytest.mark.parametrize("changes", [{"regime": {}}, {"regime": {"seed_hidden": True}}])
+def test_a_zoo_that_does_not_say_what_its_seeds_are_like(tmp_path, changes):
+    path = tmp_path / "zoo.h5"
+    with ZooWriter(path, header(**changes)) as writer:
+        writer.add([record(0)])
+    if changes["regime"]:
+        assert open_zoo(path).seed_states().shape == (1, *GRID, 16)
+        return
+    with pytest.raises(ZooError, match=r"zoo\.h5: .*seed_hidden"):
+        open_zoo(path).seed_states()
+
+
 def test_readers_of_other_libraries(path):
-    zoo = open_zoo(path)
+    zoo = nca_zoo.open(path)
     features, labels = zoo.xy()
     assert features.shape == (6, N_PARAMS)
     assert np.isfinite(features).all()
@@ -227,7 +256,7 @@ def test_examples_of_the_docs(tmp_path, monkeypatch, example):
         mine = unflatten(open_zoo("data/zoo.h5").weights[0])
         assert plain == {name: array.tolist() for name, array in mine.items()}
     if "frame" in names:
-        assert "dead" in set(names["frame"]["status"])
+        assert ("dead" in set(names["frame"]["status"])) == ("nca_zoo" not in example)
 
 
 def test_the_docs_name_all_columns_and_attributes():

@@ -10,10 +10,11 @@ from rows import header, record
 
 import nca_zoo
 from nca_zoo.automaton.rule import N_PARAMS, seed_state
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
 from nca_zoo.life.dynamics import COST, Case, measure
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import Damage, rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import measuring
@@ -49,12 +50,13 @@ def test_measures_what_rollouts_one_by_one_show(path):
     zoo = open_zoo(path)
     row, seeds = 1, 3
     found = measure(case_of(zoo, row), seeds)
-    weights, start, target = zoo.weights[row], seed_of(zoo, row), zoo.target[row] / np.float32(255)
+    weights, start = zoo.weights[row], zoo.seed_states(row)
+    target = zoo.target[row] / np.float32(255)
     expected = {name: [] for name in NAMES - {COST, "spread_96"}}
     grown = []
     for seed in range(seeds):
         states = dict(rollout(weights, start, 1000, seed))
-        wounded = dict(rollout(weights, start, 192, seed, damage=[Damage(96)]))
+        wounded = dict(rollout(weights, start, 192, seed, damage=[Wound(96)]))
         grown.append(seen(states[96]))
         at_96 = psnr(states[96][..., :4], target)
         first = next(t for t in range(1, 97) if psnr(states[t][..., :4], target) >= at_96 - 3)
@@ -177,7 +179,8 @@ def known(tmp_path_factory):
     with ZooWriter(path, own_starts) as writer:
         column = {c.name: c for c in columns()}
         values = {"drift_400": amount, "recovery": luck, COST: np.full(60, 0.5, np.float32)}
-        writer.measure({column[name]: v[where] for name, v in values.items()})
+        found = {column[name]: v[where] for name, v in values.items()}
+        writer.add_columns(found, zoo.id.tolist())
     return path
 
 

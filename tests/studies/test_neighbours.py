@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from rows import header, record
 
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies.neighbours import LOOKS, neighbours
@@ -46,7 +46,7 @@ def test_behaviour_is_what_rollouts_one_by_one_show(zoo: Zoo) -> None:
     seen = {}
     for nca_id in ("0-000", "0-001"):
         row = zoo.index(nca_id)
-        states = dict(rollout(zoo.weights[row], seed_of(zoo, row), LOOKS[-1], 7))
+        states = dict(rollout(zoo.weights[row], zoo.seed_states(row), LOOKS[-1], 7))
         seen[nca_id] = np.stack([np.clip(states[look][..., :4], 0, 1) for look in LOOKS])
     assert found["0-001"] == pytest.approx(((seen["0-000"] - seen["0-001"]) ** 2).mean(), rel=1e-5)
 

@@ -11,7 +11,7 @@ from rows import header, record
 from nca_zoo.automaton import noise
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import FEATURES
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import orbit
@@ -49,7 +49,8 @@ def test_scrambling_moves_weights_and_nothing_that_can_be_seen(path):
     assert (far > 0.5 * np.linalg.norm(zoo.weights, axis=1)).all()
     for row in (0, 7):
         one, other = (
-            list(rollout(z.weights[row], seed_of(z, row), STEPS))[-1][1] for z in (zoo, scrambled)
+            list(rollout(z.weights[row], z.seed_states(row), STEPS))[-1][1]
+            for z in (zoo, scrambled)
         )
         np.testing.assert_allclose(one[..., :4], other[..., :4], atol=1e-4)
     np.testing.assert_array_equal(open_zoo(path).weights, zoo.weights)  # the file is as it was

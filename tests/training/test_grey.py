@@ -17,7 +17,6 @@ from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import measure, stored_measures
-from nca_zoo.life.rollout import seed_of
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import TargetSettings, make_target, restored, stored
 from nca_zoo.store.verify import verify
@@ -94,7 +93,7 @@ def test_its_ncas_grow_by_the_plain_rule_what_the_file_says(zoo):
     assert held.good.all()
     key = fold(0, Stream.ROLLOUT)
     for row in range(len(held)):
-        weights, state = held.weights[row].astype(float), seed_of(held, row).astype(float)
+        weights, state = held.weights[row].astype(float), held.seed_states(row).astype(float)
         ink = held.target[row, ..., 3] / 255
         for step in range(400):
             state = rule.step(weights, state, fire_mask(key, step, 12, 11))
@@ -113,7 +112,7 @@ def test_its_ncas_grow_by_the_plain_rule_what_the_file_says(zoo):
 
 def test_its_ncas_grow_again_bit_for_bit(zoo, tmp_path):
     held = open_zoo(zoo)
-    seeds = np.stack([seed_of(held, row) for row in range(len(held))])
+    seeds = np.stack([held.seed_states(row) for row in range(len(held))])
     targets = restored(held.target)[..., 3:]
     looks = measure(SparseEngine(), Automata.grown(held.weights, seeds, shows=1), targets)
     np.testing.assert_array_equal(stored(looks["96"].pictures), held.grown)

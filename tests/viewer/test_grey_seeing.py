@@ -8,11 +8,12 @@ from click.testing import CliRunner
 from readback import HEIGHT, PANEL, WIDTH, cells_of, decode, middles, read_png, read_screen
 from rows import GREY, grey, header
 
+import nca_zoo
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.rule import ALPHA, N_PARAMS, seed_state, seen
 from nca_zoo.life.dynamics import Case, measure
 from nca_zoo.life.quality import psnr
-from nca_zoo.life.rollout import rollout, seed_of
+from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import orbit
@@ -90,7 +91,7 @@ def test_a_seed_that_stands_still_is_measured_by_alpha_alone():
 
 def test_the_zoo_does_hold_garbage(path, alphas):
     zoo = open_zoo(path)
-    states = dict(zoo.rollout("0-000", 40))
+    states = dict(nca_zoo.open(zoo.path, failed=True)["0-000"].rollout(40, states=True))
     np.testing.assert_allclose(states[40][..., ALPHA], alphas[0][40], atol=1e-4)
     as_rgba = look(states[40], "picture").astype(float)
     assert np.abs(as_rgba - white(alphas[0][40])).max() > 100
@@ -123,7 +124,7 @@ def test_channels_apart_are_alpha_and_fifteen_hidden_ones(path, alphas, tmp_path
     out = tmp_path / "a.png"
     said = run(path, "0-000", "--channels", "--steps", "40", "--every", "40", "--out", str(out))
     assert f"PSNR {decibels(alphas[0][40]):.1f} dB" in said
-    *_, (_, state) = open_zoo(path).rollout("0-000", 40)
+    *_, (_, state) = nca_zoo.open(path, failed=True)["0-000"].rollout(40, states=True)
     found = list(cells_of(read_png(out), 17, 17 * 3, 8, 16, 32, text=14))
     assert close(found[17], white(alphas[0][40]))
     in_order = (3, *range(4, 16), 0, 1, 2)
@@ -159,7 +160,7 @@ def test_hidden_channels_are_named_so():
 
 def test_a_step_taken_apart_shows_alpha(path, alphas):
     zoo = open_zoo(path)
-    state = dict(zoo.rollout("0-000", 40))[39]
+    state = dict(nca_zoo.open(zoo.path, failed=True)["0-000"].rollout(40, states=True))[39]
     fire = noise.fire_mask(noise.fold(0, noise.Stream.ROLLOUT), 39, HEIGHT, WIDTH)
     before, *_, after = figures.one_step(zoo.weights[0], state, fire, 39, zoo.trained)
     assert close(before[0], white(alphas[0][39]))
@@ -176,7 +177,9 @@ def test_the_terminal_shows_alpha(path, alphas, plain):
     alpha = np.clip(alphas[0][40], 0, 1)
     zoo = open_zoo(path)
     screen = Screen(zoo.target[0] / 255, "0-000", "class 0", colour=not plain, trained=1)
-    assert screen.draw(40, dict(zoo.rollout("0-000", 40))[40]) == [*picture, caption]
+    assert screen.draw(
+        40, dict(nca_zoo.open(zoo.path, failed=True)["0-000"].rollout(40, states=True))[40]
+    ) == [*picture, caption]
     if plain:
         levels = alpha.reshape(-1, 2, WIDTH).mean(axis=1) * 9
         shown = np.array([[" .:-=+*#%@".index(c) for c in line[:WIDTH]] for line in picture])
@@ -217,6 +220,6 @@ def _louder_colours(weights):
 
 def test_looking_by_hand_is_by_alpha_too(path, alphas):
     zoo = open_zoo(path)
-    *_, (_, state) = rollout(zoo.weights[1], seed_of(zoo, 1), 40)
+    *_, (_, state) = rollout(zoo.weights[1], zoo.seed_states(1), 40)
     score = psnr(seen(state, zoo.trained), zoo.target[1] / 255)
     assert score == pytest.approx(decibels(alphas[1][40]), abs=1e-3)

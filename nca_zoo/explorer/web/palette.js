@@ -19,7 +19,7 @@ function along(scale, share) {
   return low.map((value, c) => Math.round(value + (place % 1) * (high[c] - value)));
 }
 
-const isClasses = (column, values) => !column.number || (column.name === "label" && values.length <= 10);
+const isClasses = (column, values) => !column.number || (column.classes && values.length <= 10);
 
 /**
  * How a column is coloured: `colours`, one [r, g, b] a row, and `legend`, pairs of text and colour.

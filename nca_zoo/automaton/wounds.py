@@ -1,0 +1,78 @@
+"""Wounds: a circle of cells loses all that it holds, just before a step is taken."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.rule import ALPHA
+from nca_zoo.errors import ZooError
+
+State = npt.NDArray[np.float32]
+
+_NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+_WOUND = re.compile(rf"(\d{{1,9}})(?::{_NUMBER},{_NUMBER},{_NUMBER})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Wound:
+    """A wound: just before CA step ``step`` is taken, all cells in a circle lose all 16 channels.
+
+    Steps count from 0, so the wounded state is state number ``step`` of the rollout. ``row``,
+    ``col`` and ``radius`` are in cells; a cell is hit if its centre lies within the radius or on
+    it. Without a place, the centre is the centre of mass of the state's alpha at that moment (the
+    middle of the grid if nothing is left); without a radius, it is a quarter of the smaller side,
+    which takes half or more of the ink of most digits.
+    """
+
+    step: int
+    row: float | None = None
+    col: float | None = None
+    radius: float | None = None
+
+    def cells(self, state: State) -> npt.NDArray[np.bool_]:
+        """Which cells of ``state`` (H, W, 16) are hit: bool (H, W)."""
+        height, width = state.shape[:2]
+        row, col = self.row, self.col
+        if row is None or col is None:
+            row, col = _lit_centre(state)
+        radius = min(height, width) / 4 if self.radius is None else self.radius
+        rows, cols = np.ogrid[:height, :width]
+        return (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+
+    def apply(self, state: State) -> State:
+        """A copy of ``state`` (H, W, 16) with the wound."""
+        return np.where(self.cells(state)[..., None], np.float32(0), state)
+
+
+def _lit_centre(state: State) -> tuple[float, float]:
+    """Centre of mass (row, col) of alpha clipped to [0, 1]."""
+    height, width = state.shape[:2]
+    alpha = np.clip(np.nan_to_num(state[..., ALPHA].astype(float)), 0, 1)
+    total = alpha.sum()
+    if total == 0:
+        return (height - 1) / 2, (width - 1) / 2
+    return (
+        float(alpha.sum(axis=1) @ np.arange(height) / total),
+        float(alpha.sum(axis=0) @ np.arange(width) / total),
+    )
+
+
+def parse_wound(text: str) -> Wound:
+    """Read ``STEP`` (the standard damage) or ``STEP:ROW,COL,RADIUS``.
+
+    >>> parse_wound("200:14,14,5")
+    Wound(step=200, row=14.0, col=14.0, radius=5.0)
+    """
+    match = _WOUND.fullmatch(text.strip())
+    if match is None:
+        raise ZooError(
+            f"damage {text!r} is not understood; write STEP or STEP:ROW,COL,RADIUS in cells, "
+            "such as 200 or 200:14,14,5"
+        )
+    step, *circle = match.groups()
+    if circle[0] is None:
+        return Wound(int(step))
+    row, col, radius = map(float, circle)
+    return Wound(int(step), row, col, radius)

@@ -1,0 +1,134 @@
+"""What was chosen of the settings of a training, and what stands for the rest.
+
+The command line and Python's ``nca_zoo.fit`` and ``nca_zoo.build`` ask here, so the same choices
+train the same weights.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nca_zoo.errors import ZooError
+from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.training.init import make_init
+from nca_zoo.training.regime import REGIMES
+
+if TYPE_CHECKING:
+    from nca_zoo.building.build import BuildSettings
+    from nca_zoo.pictures.image_files import Pixels
+    from nca_zoo.pictures.sources import Picture, Source
+
+AS_IS = 64  # cells a side up to which a picture stays as it is
+SCALED = 40  # cells a side of a larger one, as in Distill's article
+SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
+SLOW_LR = 7e-4  # with colours, or where most cells live, the regimes' 2e-3 overshoots (docs/fit.md)
+FULL = 0.5  # share of the frame that is filled, from which that holds
+OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr")  # of the regime
+CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
+    "regime": "persistent",
+    "init": None,
+    "start": None,
+    "alpha": None,
+    "seed_at": "ink",
+    "visible": "rgba",
+    "engine": "auto",
+    "device": "cpu",
+    "seed": 0,
+    **dict.fromkeys(OVERRIDES),
+}
+
+Tell = Callable[[str], None]  # what a person should know, in a line
+
+
+def quiet(text: str) -> None:
+    """Tell nobody."""
+
+
+def data_folder() -> Path:
+    """Where zoos and downloads lie: ``NCA_ZOO_DATA``, or ``data`` in the current folder."""
+    return Path(os.environ.get("NCA_ZOO_DATA", "data"))
+
+
+def chosen(**given: Any) -> dict[str, Any]:
+    """``CHOICES`` with what was given; raises ZooError for a setting that there is not."""
+    if unknown := given.keys() - CHOICES.keys():
+        raise ZooError(
+            f"there is no setting {sorted(unknown)[0]!r}; there are {', '.join(CHOICES)}"
+        )
+    if given.get("start") is not None:
+        given["start"] = Path(given["start"])
+    if (regime := given.get("regime", "persistent")) not in REGIMES:
+        raise ZooError(f"there is no regime {regime!r}; there are {', '.join(REGIMES)}")
+    return CHOICES | given
+
+
+def build_settings(
+    choices: Mapping[str, Any], tell: Tell, init: str, alpha: str, **overrides: float
+) -> "BuildSettings":
+    """The settings that these choices, by the names of ``CHOICES``, stand for.
+
+    Where none are made: ``init``, ``alpha``, and these settings of the regime.
+    """
+    from nca_zoo.building.build import BuildSettings
+
+    named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
+    regime = dataclasses.replace(REGIMES[choices["regime"]], **overrides | named)
+    start, visible = choices["start"], choices["visible"]
+    target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
+    first = make_init(choices["init"] or init, choices["regime"], choices["seed"], start, visible)
+    if start is not None and first.visible != visible:
+        tell(
+            f"{start} was learnt with --visible {first.visible}, and this is {visible}: "
+            "training takes longer from there"
+        )
+    return BuildSettings(
+        regime, first, target, choices["seed"], choices["engine"], choices["device"]
+    )
+
+
+def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettings":
+    """``build_settings`` of a whole zoo."""
+    writeup = choices["regime"] == "writeup"
+    return build_settings(
+        choices,
+        tell,
+        init="independent" if writeup else "meta",
+        alpha="opaque" if writeup else "ink",
+    )
+
+
+def solo_settings(
+    choices: Mapping[str, Any], pixels: "Pixels", tell: Tell = quiet
+) -> "BuildSettings":
+    """``build_settings`` of what trains on one picture."""
+    defaults = solo_defaults(pixels, choices["regime"], choices["visible"])
+    return build_settings(choices, tell, **defaults)
+
+
+def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:
+    """What ``solo_settings`` chooses for a picture's pixels, as ``build_settings`` takes it."""
+    ink = pixels if pixels.ndim == 2 else pixels[..., 3]
+    if regime == "writeup":
+        transparent = pixels.ndim == 3 and int(ink.min()) < 255
+        return {"init": "independent", "alpha": "ink" if transparent else "opaque"}
+    coloured = pixels.ndim == 3 and visible == "rgba"
+    slow = coloured or float(ink.mean()) / 255 >= FULL
+    steps = max(SOLO_STEPS, REGIMES[regime].steps)
+    return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if slow else {})
+
+
+def picture_to_fit(path: Path, size: int | None, tell: Tell = quiet) -> "tuple[Source, Picture]":
+    """The picture in a file, scaled if it is asked for or has too many pixels to be cells."""
+    from nca_zoo.pictures.sources import load_picture
+
+    source, picture = load_picture(path, size)
+    height, width = picture.pixels.shape[:2]
+    if size is None and max(height, width) > AS_IS:
+        tell(
+            f"{path} has {width} x {height} pixels; scaled to {SCALED} x {SCALED} cells "
+            f"(--size chooses another number)"
+        )
+        source, picture = load_picture(path, SCALED)
+    return source, picture
