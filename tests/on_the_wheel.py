@@ -3,8 +3,8 @@
     python tests/on_the_wheel.py [arguments of pytest]
 
 Builds the sdist, the wheel from it, and installs that into an empty environment, which has the
-libraries of this one and cannot see the checkout's code. The sparse engine's compiled kernels are
-kept in this environment, for as long as the code that they are made of stays as it is.
+libraries of this one and cannot see the checkout's code. From run to run this environment keeps
+what hypothesis knows and the sparse engine's compiled kernels, while their code stays as it is.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[1]
 LEFT_OUT = (".git", ".venv", "data", "build", "dist", "*.egg-info", "__pycache__", "notebooks",
             ".*_cache", ".hypothesis")  # fmt: skip
+KEPT = Path(sys.prefix, "kept-by-tests")
 MOST_WORKERS = 8  # each takes up to 1 GB, and the longest group of tests more than an eighth
 COMPILED = "*.nb[ic]"  # numba's index and data, beside the code
 BUILD = ["build", "--digits", "1", "--per-class", "1", "--steps", "1", "--extra-steps", "0",
@@ -70,14 +71,14 @@ def bring_kernels(python: Path, folder: Path) -> None:
     for room in ("automaton", "life/engines"):
         for path in sorted((CHECKOUT / "nca_zoo" / room).glob("*.py")):
             digest.update(path.read_bytes())
-    kept = Path(sys.prefix, "kernels", digest.hexdigest()[:16])
+    kept = KEPT / f"kernels-{digest.hexdigest()[:16]}"
     engines = Path(site(python), "nca_zoo/life/engines")
     for path in engines.glob("*.py"):
         os.utime(path, (0, 0))  # older versions of numba know what is theirs by its time
     if not kept.exists():
         run(python, "-m", "nca_zoo_cli.main", *BUILD, cwd=folder)
-        kept.parent.mkdir(exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=kept.parent))
+        KEPT.mkdir(exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=KEPT))
         for path in (engines / "__pycache__").glob(COMPILED):
             shutil.copy(path, new)
         if not kept.exists():  # by another run of this checkout's tests
@@ -106,8 +107,8 @@ def main() -> int:
         configuration = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", CHECKOUT]
         workers = ["-n", str(min(cores(), MOST_WORKERS))]
         command = [python, "-m", "pytest", *configuration, *workers, *given]
-        built = os.environ | {"NCA_ZOO_BUILT": name}  # for the test of the package
-        return subprocess.call(command, cwd=folder, env=built)
+        known = {"NCA_ZOO_BUILT": name, "HYPOTHESIS_STORAGE_DIRECTORY": str(KEPT / "hypothesis")}
+        return subprocess.call(command, cwd=folder, env=os.environ | known)
 
 
 if __name__ == "__main__":

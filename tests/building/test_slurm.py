@@ -53,6 +53,7 @@ def blocks():
     return script, submit.replace("of-16", "of-3")
 
 
+@pytest.mark.wide
 def test_the_array_job_of_the_page_makes_one_zoo(tmp_path, monkeypatch):
     write_set(tmp_path / "data", "mnist", 8, 8, tuple(range(10)), train=7)
     script, submit = blocks()

@@ -158,6 +158,7 @@ def digits(out, *more):
 
 
 @posix
+@pytest.mark.wide
 def test_a_cluster_gives_the_same_bits_though_a_worker_is_killed(tmp_path, start):
     address = scheduler(start, tmp_path)
     workers = [worker(start, address) for _ in range(3)]
