@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from nca_zoo.store.schema import dotted
+from nca_zoo.store.settings import Settings
 
 from .options import json_option, zoo_option
 
@@ -146,7 +146,7 @@ def _plain(value: Any) -> Any:
 
 def facts(about: dict[str, Any]) -> list[str]:
     """The summary as lines for people, without the table of classes."""
-    settings = about["settings"]
+    settings = Settings(about["settings"])
     start = "one for all" if about["shared_start"] else "one for each"
     rows = {
         "NCAs": ", ".join(f"{count} {status}" for status, count in about["status"].items()),
@@ -154,14 +154,19 @@ def facts(about: dict[str, Any]) -> list[str]:
         "source": about["source"],
         "licence": about["licence"],
         "visible": {"rgba": "RGBA", "grey": "grey: alpha alone, as white ink"}[about["visible"]],
-        "start": f"{settings.get('init', 'unknown')}, {start}",
-        "regime": _pairs(dotted(settings.get("regime", {}))),
+        "start": f"{settings.init}, {start}",
+        "regime": _pairs(_regime(settings)),
         "engine": about["engine"],
         "versions": _pairs(about["versions"]),
         "created": f"{about['created']}, schema {about['schema']}",
     }
     head = f"{about['zoo']}: {about['ncas']} NCAs, {about['bytes'] / 1e6:.1f} MB"
     return [head, "", *(f"{name:10}{value}" for name, value in rows.items() if value)]
+
+
+def _regime(settings: Settings) -> dict[str, Any]:
+    prefix = "regime."
+    return {k.removeprefix(prefix): v for k, v in settings.flat.items() if k.startswith(prefix)}
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def merge(zoos: tuple[Path, ...], out: Path, mix_settings: bool, as_json: bool) 
 
     with progress("merge", "B") as advance:
         merged = merge_zoos(zoos, out, mix_settings, advance)
-    mixed = open_zoo(out).attrs["settings"].get("mixed", {})
+    mixed = open_zoo(out).settings.mixed
     if as_json:
         about = {"zoo": str(out), "ncas": merged.rows, "twins": merged.twins, "mixed": mixed}
         click.echo(json.dumps(about))

@@ -343,11 +343,10 @@ def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> 
 
 
 def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
-    from nca_zoo.features.catalogue import seed_hidden
     from nca_zoo.life.rollout import Life
     from nca_zoo.viewer.window import watch
 
-    life = Life(ncas.weights[0], ncas.seed_states(0), seed, seed_hidden(ncas))
+    life = Life(ncas.weights[0], ncas.seed_states(0), seed, ncas.seed_hidden)
     look = _look(ncas, background)
     if ncas.status[0] == "unjudged":
         look["target"] = None

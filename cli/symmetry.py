@@ -131,7 +131,7 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
     """
     import numpy as np
 
-    from nca_zoo.features.catalogue import alignment_start, seed_hidden
+    from nca_zoo.features.catalogue import alignment_start
     from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.symmetry.alignment import aligner
     from nca_zoo.symmetry.group import act
@@ -142,7 +142,7 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
     reference = chosen.weights[0] if to else alignment_start(chosen)
     is_start = not to and np.array_equal(reference, opened.attrs["init_weights"])
     name = "the start" if is_start else str(chosen.id[0])
-    element = aligner(weights, reference, seed_hidden(opened))
+    element = aligner(weights, reference, opened.seed_hidden)
     length = np.linalg.norm(reference)
     found = {
         "reference": name,

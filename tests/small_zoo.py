@@ -30,6 +30,7 @@ class SmallZoo:
     attrs: dict[str, Any] = field(default_factory=lambda: {"init_weights": np.zeros(0)})
     scalars = ("id", "label", "psnr_96", "psnr_400", "split")
     trained = 4
+    seed_hidden = True
 
     def column(self, name: str) -> np.ndarray:
         return getattr(self, name)

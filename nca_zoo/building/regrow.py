@@ -6,6 +6,7 @@ import numpy as np
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import compared
+from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure
 from nca_zoo.pictures.targets import restored
@@ -26,10 +27,10 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
     if not len(zoo):
         return
     try:
-        seeds = zoo.seed_states()
-        stable = zoo.attrs["regime"]["gate"].get("pass_400") is not None
-    except (KeyError, TypeError, AttributeError):
-        yield f"{zoo.path}: attribute settings: expected a regime that says how its NCAs grow"
+        seeds, stable = zoo.seed_states(), zoo.settings.stable
+    except ZooError as error:
+        words = str(error).removeprefix(f"{zoo.path}: ")
+        yield f"{zoo.path}: attribute settings: {words}"
         return
     targets = restored(zoo.target)[..., compared(zoo.trained)]
     trials = [GROWN, STABLE] if stable else [GROWN]

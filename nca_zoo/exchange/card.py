@@ -98,7 +98,6 @@ def card(zoo: Zoo) -> str:
             }
         ],
     }
-    settings = attrs["settings"]
     origin = [MNIST, ""] if _is_mnist(zoo) else []
     return "\n".join(
         [
@@ -128,7 +127,7 @@ def card(zoo: Zoo) -> str:
             "",
             "| | |",
             "|---|---|",
-            *(f"| {name} | {_cell(text)} |" for name, text in _facts(zoo, settings).items()),
+            *(f"| {name} | {_cell(text)} |" for name, text in _facts(zoo).items()),
             "",
             "| column | type | units | |",
             "|---|---|---|---|",
@@ -160,16 +159,15 @@ def _type(column: Column, zoo: Zoo) -> str:
     return f"{kind} ({', '.join(sides)})" if sides else kind
 
 
-def _facts(zoo: Zoo, settings: dict[str, Any]) -> dict[str, object]:
+def _facts(zoo: Zoo) -> dict[str, object]:
     statuses, counts = np.unique(zoo.status, return_counts=True)
-    regime = settings.get("regime", {})
     return {
         "NCAs": ", ".join(f"{n} {s}" for s, n in zip(statuses, counts, strict=True)),
         "source": zoo.attrs["source"],
         "licence of the pictures": zoo.attrs["licence"],
         "visible channels": SEEN[zoo.visible],
-        "regime": regime.get("name", "unknown"),
-        "start": settings.get("init", "unknown"),
+        "regime": zoo.settings.regime,
+        "start": zoo.settings.init,
         "trained by": zoo.attrs["engine"],
         "made with": ", ".join(f"{k} {v}" for k, v in zoo.attrs["versions"].items()),
         "created": zoo.attrs["created"],

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nca_zoo.automaton.rule import CHANNELS, PARAM_SPEC, flatten, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.distill import unpack
-from nca_zoo.store.schema import visible
+from nca_zoo.store.settings import Settings
 
 Floats = npt.NDArray[np.float32]
 Tensors = dict[str, npt.NDArray[Any]]
@@ -51,7 +51,7 @@ def read_visible(path: Path) -> str:
         from safetensors import safe_open
 
         with safe_open(path, framework="numpy") as file:
-            return visible(json.loads((file.metadata() or {})["settings"]))
+            return Settings(json.loads((file.metadata() or {})["settings"])).visible
     except Exception:  # a foreign file may have no settings, or others, of any form
         return "rgba"
 

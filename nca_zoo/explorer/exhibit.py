@@ -58,7 +58,7 @@ def make_exhibit(
         "total": total or len(zoo),
         "height": height,
         "width": width,
-        "seedHidden": _seed_hidden(zoo),
+        "seedHidden": zoo.seed_hidden,
         "trained": zoo.trained,
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [
@@ -67,11 +67,6 @@ def make_exhibit(
         ],
     }
     return Exhibit(about, zoo.target.tobytes(), zoo.weights)
-
-
-def _seed_hidden(zoo: "Zoo") -> bool:
-
-    return bool(zoo.seed_states(0)[..., -1].any())
 
 
 def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:

@@ -55,17 +55,6 @@ def shared_start(zoo: "Zoo", what: str) -> Vectors:
     return start
 
 
-def seed_hidden(zoo: "Zoo") -> bool:
-    """Whether the zoo's seeds light their hidden channels: it decides which bases keep the seed."""
-    try:
-        return bool(zoo.attrs["settings"]["regime"]["seed_hidden"])
-    except (KeyError, TypeError):
-        raise ZooError(
-            "the zoo's settings lack regime.seed_hidden, without which its symmetries are not "
-            "known; leave aligned, canonical and invariants out, or build it again"
-        ) from None
-
-
 def alignment_start(zoo: "Zoo") -> Vectors:
     """What a zoo is aligned to, ``(P,)``: the start that its NCAs share, or else its first NCA.
 
@@ -105,25 +94,25 @@ def _tensor(zoo: "Zoo", name: str) -> "Transformer":
 def _aligned(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Aligned
 
-    return Aligned(_usable_start(zoo), seed_hidden(zoo))
+    return Aligned(_usable_start(zoo), zoo.seed_hidden)
 
 
 def _canonical(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Canonical
 
-    return Canonical(seed_hidden(zoo))
+    return Canonical(zoo.seed_hidden)
 
 
 def _invariants(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Invariants
 
-    return Invariants(seed_hidden(zoo))
+    return Invariants(zoo.seed_hidden)
 
 
 def _procrustes(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Procrustes
 
-    return Procrustes(seed_hidden(zoo))
+    return Procrustes(zoo.seed_hidden)
 
 
 def _queries(zoo: "Zoo") -> "Transformer":
@@ -131,7 +120,7 @@ def _queries(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Queries
 
     start = zoo.attrs.get("init_weights", ())
-    return Queries(met_by(start, seed_hidden(zoo)) if len(start) else random_perceptions())
+    return Queries(met_by(start, zoo.seed_hidden) if len(start) else random_perceptions())
 
 
 def _flat(images: Vectors) -> Vectors:
@@ -197,7 +186,7 @@ def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
     """The features of these names, and all controls that this zoo has: not all have a gradient."""
     controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
     try:
-        shared_start(zoo, "gradient"), seed_hidden(zoo)
+        shared_start(zoo, "gradient"), zoo.seed_hidden
     except ZooError:
         controls.remove("gradient")
     return [find_feature(name) for name in dict.fromkeys([*names, *controls])]

@@ -10,7 +10,8 @@ from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.assemble import disk, merge
 from nca_zoo.store.parts import find_parts, find_shards, leftovers, shared_columns, zoo_path
-from nca_zoo.store.schema import LEFT_OUT, Header, dotted
+from nca_zoo.store.schema import Header
+from nca_zoo.store.settings import Settings
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
@@ -121,7 +122,7 @@ def common_header(headers: Sequence[Header]) -> Header:
 
 def _values(header: Header) -> dict[str, list[Any]]:
     """Every setting by its dotted name, with all the values it has; several if mixed before."""
-    settings = LEFT_OUT | dotted(_without(header.settings, {"mixed"}))
+    settings = Settings(_without(header.settings, {"mixed"})).flat
     flat = {name: [value] for name, value in settings.items()}
     before = header.settings.get("mixed")
     for name, values in (before if isinstance(before, dict) else {}).items():

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
 from nca_zoo.errors import ZooError
 from nca_zoo.store.columns import Column, Sizes
+from nca_zoo.store.settings import Settings
 
 SCHEMA = 1
 LOSS_POINTS = 100
@@ -25,7 +26,6 @@ STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and every other text in a column
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
 MAX_LEVELS = 20  # of nesting in JSON
-LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
 _CHECK_BYTES = 1 << 23  # columns are checked in pieces, since one may hold gigabytes
 _FINITE = float(np.finfo(np.float32).max)
 
@@ -208,7 +208,7 @@ class Header:
 
     def differences(self, other: "Header") -> list[str]:
         """What keeps fits of ``other`` out of this zoo: ``["regime.batch 2 -> 4", ...]``."""
-        mine, theirs = (LEFT_OUT | dotted(header.settings) for header in (self, other))
+        mine, theirs = (Settings(header.settings).flat for header in (self, other))
         differ = [
             f"{name} {mine.get(name, 'unset')} -> {theirs.get(name, 'unset')}"
             for name in sorted(mine.keys() | theirs.keys())
@@ -217,22 +217,6 @@ class Header:
         if self.init_weights.tobytes() != other.init_weights.tobytes():
             differ.append("the shared start (init_weights) is another")
         return differ
-
-
-def dotted(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level: ``{"regime.batch": 2, ...}``."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            flat |= dotted(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def visible(settings: dict[str, Any]) -> str:
-    """What is seen of the NCAs of a zoo with these settings: ``grey``, or else ``rgba``."""
-    return "grey" if (LEFT_OUT | dotted(settings))["target.visible"] == "grey" else "rgba"
 
 
 def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArray[np.float32]:

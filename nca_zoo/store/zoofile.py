@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.rule import CHANNELS, TRAINED, Array, seed_state
+from nca_zoo.automaton.rule import CHANNELS, Array, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.store.assemble import disk, write_rows
@@ -28,7 +28,8 @@ from nca_zoo.store.parts import (
     shared_columns,
     zoo_path,
 )
-from nca_zoo.store.schema import BY_NAME, column_problem, made_here, visible
+from nca_zoo.store.schema import BY_NAME, column_problem, made_here
+from nca_zoo.store.settings import Settings
 from nca_zoo.store.zoowriter import ZooWriter
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Zoo:
     def __init__(self, path: Path, parts: Sequence[Part], rows: Rows, ids: Names) -> None:
         self.path = path
         self.attrs: dict[str, Any] = parts[0].layout.header.attrs()
+        self.settings = Settings(self.attrs["settings"])
         self._rows = rows
         self._values: dict[str, npt.NDArray[Any]] = {"id": _frozen(ids)}
         self._fileless = False
@@ -170,12 +172,20 @@ class Zoo:
     @property
     def visible(self) -> str:
         """What is seen of its NCAs: ``rgba``, or ``grey``, alpha alone (``TargetSettings``)."""
-        return visible(self.attrs["settings"])
+        return self.settings.visible
 
     @property
     def trained(self) -> int:
         """How many of the visible channels its NCAs show, from the last: see ``rule.seen``."""
-        return TRAINED[self.visible]
+        return self.settings.trained
+
+    @property
+    def seed_hidden(self) -> bool:
+        """Whether its seeds light their hidden channels; raises ZooError if nobody says so."""
+        try:
+            return self.settings.seed_hidden
+        except ZooError as error:
+            raise ZooError(f"{self.path}: {error}") from None
 
     @property
     def file_bytes(self) -> int:
@@ -215,13 +225,7 @@ class Zoo:
         rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
         Raises ZooError if the file does not say what its seeds are like.
         """
-        try:
-            hidden = bool(self.attrs["settings"]["regime"]["seed_hidden"])
-        except (KeyError, TypeError):
-            raise ZooError(
-                f"{self.path}: its settings lack regime.seed_hidden, so its NCAs cannot be grown; "
-                "build it again"
-            ) from None
+        hidden = self.seed_hidden
         if rows is not None and np.ndim(rows) == 0:
             return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)

@@ -17,7 +17,7 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import VISIBLE, alive, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import readable, seed_hidden
+from nca_zoo.features.catalogue import readable
 from nca_zoo.features.measures import centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
@@ -100,7 +100,7 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     All start from a seed cell in the middle of the zoo's grid, so that pictures can be compared.
     """
     height, width = zoo.grid
-    start = seed_state(height, width, height // 2, width // 2, seed_hidden(zoo))
+    start = seed_state(height, width, height // 2, width // 2, zoo.seed_hidden)
     ncas = Automata.grown(weights, start, seed, zoo.trained)
     states = make_engine(threads=jobs).rollout(ncas, ncas.starts(), 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)
@@ -130,7 +130,7 @@ def line(
     if not np.isfinite(ends.weights).all():
         raise ZooError(f"{zoo.path}: {start} or {end} has weights that are not finite")
     if aligned:
-        last = align(last[None], first, seed_hidden(zoo))[0]
+        last = align(last[None], first, zoo.seed_hidden)[0]
     t = np.linspace(0, 1, points)
     pictures, living = grow(zoo, (first + t[:, None] * (last - first)), seed, jobs)
     targets = centred_targets(ends)
@@ -202,7 +202,7 @@ def survey(
     classes = classes[counts >= 2]
     if len(classes) < 2:
         raise ZooError(f"{zoo.path}: mixing needs two classes with two good NCAs each; build more")
-    judge, weights, hidden = _Judge(zoo, seed), zoo.weights, seed_hidden(zoo)
+    judge, weights, hidden = _Judge(zoo, seed), zoo.weights, zoo.seed_hidden
     members = {int(c): np.flatnonzero(labels == c) for c in classes}
     key = noise.fold(seed, _PAIRS)
     draws = noise.uniform(noise.fold(key, np.arange(pairs)), 4 + 2 * MIXED)

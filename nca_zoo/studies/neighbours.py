@@ -86,16 +86,9 @@ def _of_weights(zoo: "Zoo", seed: int) -> Floats:
 
 
 def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
-    try:
-        hidden = bool(zoo.attrs["settings"]["regime"]["seed_hidden"])
-    except (KeyError, TypeError):
-        raise ZooError(
-            f"{zoo.path}: its settings lack regime.seed_hidden, so its symmetries are not known; "
-            "build it again"
-        ) from None
     some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
     jobs = -1 if len(some) > 2 else 1  # starting processes takes longer than aligning a few
-    calls = (delayed(align)(weights, zoo.weights[0], hidden) for weights in some)
+    calls = (delayed(align)(weights, zoo.weights[0], zoo.seed_hidden) for weights in some)
     aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
     return np.linalg.norm(aligned.astype(float) - zoo.weights[0], axis=1)
 

@@ -16,7 +16,6 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import Array, seen, step
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import seed_hidden
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.rollout import State
@@ -81,7 +80,7 @@ def elements(zoo: Zoo, seed: int, spread: float) -> Iterator[Element]:
     """The element that ``scramble`` draws for each NCA."""
     key = noise.fold(seed, SCRAMBLE)
     for nca_id in zoo.id:
-        yield random_element(noise.fit_seed(key, str(nca_id)), seed_hidden(zoo), spread)
+        yield random_element(noise.fit_seed(key, str(nca_id)), zoo.seed_hidden, spread)
 
 
 def standing(

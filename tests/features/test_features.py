@@ -15,6 +15,7 @@ from nca_zoo.features.catalogue import (
     with_controls,
 )
 from nca_zoo.features.measures import centre_on, informative_channels
+from nca_zoo.store.settings import Settings
 
 N, H, W = 6, 5, 7
 
@@ -30,6 +31,10 @@ class SmallZoo:
     seed_col: np.ndarray
     attrs: dict[str, Any] = field(default_factory=dict)
     trained: int = 4
+
+    @property
+    def seed_hidden(self) -> bool:
+        return Settings(self.attrs["settings"]).seed_hidden
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(H, W, self.seed_row[row], self.seed_col[row])

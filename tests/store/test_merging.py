@@ -16,7 +16,8 @@ from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.errors import ZooError
 from nca_zoo.store import assemble, merging
 from nca_zoo.store.merging import Merged, common_header, merge_zoos
-from nca_zoo.store.schema import Header, dotted
+from nca_zoo.store.schema import Header
+from nca_zoo.store.settings import dotted
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter

@@ -1,0 +1,87 @@
+"""What every fit of a zoo shares, read once: the file's JSON as a record that others ask.
+
+Unknown keys are kept in ``values``; what a file does not say, or says in another form, is None or
+the default that it means.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from nca_zoo.automaton.rule import TRAINED
+from nca_zoo.errors import ZooError
+
+UNKNOWN = "unknown"
+LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a zoo; ``values`` is the whole, as the file has it."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """All of them by dotted names, with what is meant where nothing is said."""
+        return LEFT_OUT | dotted(self.values)
+
+    def _text(self, name: str) -> str:
+        value = self.flat.get(name)
+        return value if isinstance(value, str) else UNKNOWN
+
+    @property
+    def regime(self) -> str:
+        """Name of the regime, or ``unknown``."""
+        return self._text("regime.name")
+
+    @property
+    def init(self) -> str:
+        """What weights started from, or ``unknown``."""
+        return self._text("init")
+
+    @property
+    def visible(self) -> str:
+        """What is seen of the NCAs: ``grey``, or else ``rgba``."""
+        return "grey" if self.flat["target.visible"] == "grey" else "rgba"
+
+    @property
+    def trained(self) -> int:
+        """How many of the visible channels are seen, from the last: see ``rule.seen``."""
+        return TRAINED[self.visible]
+
+    @property
+    def seed_hidden(self) -> bool:
+        """Whether seeds light their hidden channels; raises ZooError if nobody says so."""
+        if "regime.seed_hidden" not in self.flat:
+            raise ZooError(
+                "its settings lack regime.seed_hidden, so that its NCAs can neither be grown nor "
+                "aligned; build it again"
+            )
+        return bool(self.flat["regime.seed_hidden"])
+
+    @property
+    def stable(self) -> bool:
+        """Whether the gate asked anything of step 400; raises ZooError if nobody says so."""
+        regime = self.values.get("regime")
+        if not isinstance(regime, Mapping) or not isinstance(regime.get("gate"), Mapping):
+            raise ZooError("its settings lack regime.gate, so nobody knows what its NCAs passed")
+        return self.flat.get("regime.gate.pass_400") is not None
+
+    @property
+    def mixed(self) -> Mapping[str, Any]:
+        """What differs between the zoos that were merged into this: name -> all values."""
+        mixed = self.values.get("mixed")
+        return mixed if isinstance(mixed, Mapping) else {}
+
+
+def dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level: ``{"regime.batch": 2, ...}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat |= dotted(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
