@@ -4,16 +4,15 @@ from pathlib import Path
 
 import click
 
+from nca_zoo.choices import FORMATS
 from nca_zoo.errors import ZooError
 
 from .options import progress, zoo_option
 
-KINDS = ("safetensors", "npz", "parquet", "csv", "torch", "distill")
-
 
 @click.command()
 @click.argument("nca_ids", metavar="[ID...]", nargs=-1)
-@click.option("--format", "kind", type=click.Choice(KINDS), required=True)
+@click.option("--format", "kind", type=click.Choice(FORMATS), required=True)
 @zoo_option
 @click.option(
     "--out",
@@ -40,7 +39,7 @@ def export(
     nca-zoo export --format torch --out zoo.pt
     nca-zoo export --format distill 7-012 --out for-the-demo/
     """
-    from nca_zoo.exchange.exporting import FORMATS
+    from nca_zoo.exchange import exporting
     from nca_zoo.exchange.exporting import export as write
     from nca_zoo.store.zoofile import open_zoo
 
@@ -51,7 +50,7 @@ def export(
         chosen = opened if all_fits else opened.subset(opened.good)
     if not len(chosen):
         raise ZooError(f"{zoo}: no NCA passed the gate; --all-fits exports the others, too")
-    form = FORMATS[kind]
+    form = exporting.FORMATS[kind]
     each = each or form.whole is None
     if out is None:
         out = zoo.with_name(f"{zoo.stem}-{kind}") if each else zoo.with_suffix(form.suffix)

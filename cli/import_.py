@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.choices import PERCEPTIONS, VISIBLE
 from nca_zoo.errors import ZooError
 
 from .options import default_zoo
 
 if TYPE_CHECKING:
     from nca_zoo.pictures.targets import Target, TargetSettings
-
-PERCEPTIONS = ("blocks", "interleaved")  # as in `foreign`, which `--help` should not wait for
 
 
 def _cells(
@@ -77,7 +76,7 @@ def _cells(
 )
 @click.option(
     "--visible",
-    type=click.Choice(["rgba", "grey"]),
+    type=click.Choice(VISIBLE),
     help="What is seen of them: RGBA, or alpha alone as white ink.  [default: what an exported "
     "safetensors file says; else rgba]",
 )

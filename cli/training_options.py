@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nca_zoo.automaton.rule import TRAINED
 from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
-from nca_zoo.choices import ENGINES, INITS
+from nca_zoo.choices import ALPHAS, ENGINES, INITS, SEEDS_AT, VISIBLE
 from nca_zoo.training.regime import REGIMES
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 visible_option = click.option(
     "--visible",
-    type=click.Choice(list(TRAINED)),
+    type=click.Choice(VISIBLE),
     default="rgba",
     show_default=True,
     help="Train all four visible channels, or alpha alone: white ink.",
@@ -43,7 +42,7 @@ _OPTIONS = (
     ),
     click.option(
         "--seed-at",
-        type=click.Choice(["ink", "center"]),
+        type=click.Choice(SEEDS_AT),
         default="ink",
         show_default=True,
         help="Seed on the lit cell nearest the centre, or at the centre.",
@@ -84,7 +83,7 @@ def training_options(
         ),
         click.option(
             "--alpha",
-            type=click.Choice(["ink", "opaque"]),
+            type=click.Choice(ALPHAS),
             help=f"What lives: the ink or all.  [default: {alpha}]",
         ),
         click.option(

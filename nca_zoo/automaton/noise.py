@@ -33,6 +33,18 @@ class Stream(IntEnum):
     META = 7  # meta-learning of the shared start
 
 
+class Study(IntEnum):
+    """What a key is for that a study derives from its seed: no two purposes share a number."""
+
+    FOLDS = 1  # which pictures share a fold
+    INNER = 2  # inner folds
+    SHUFFLE = 3  # answers that lie
+    BOOTSTRAP = 4
+    SCRAMBLE = 5  # elements of the symmetry group
+    THIN = 6  # fewer pictures to learn from
+    PAIRS = 7  # which NCAs are mixed
+
+
 def threefry2x32(k0: Any, k1: Any, c0: Any, c1: Any) -> tuple[Any, Any]:
     """Threefry-2x32-20 of counter ``(c0, c1)`` under key ``(k0, k1)``.
 

@@ -15,6 +15,18 @@ _NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
 _WOUND = re.compile(rf"(\d{{1,9}})(?::{_NUMBER},{_NUMBER},{_NUMBER})?", re.ASCII)
 
 
+def circle(
+    height: int, width: int, row: npt.ArrayLike, col: npt.ArrayLike, radius: npt.ArrayLike
+) -> npt.NDArray[np.bool_]:
+    """Which cells of a grid lie within ``radius`` of a place, or on it: bool ``(..., H, W)``.
+
+    row, col, radius: in cells, of any shape ``(...)``.
+    """
+    row, col, radius = (np.asarray(value, float)[..., None, None] for value in (row, col, radius))
+    rows, cols = np.ogrid[:height, :width]
+    return (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+
+
 @dataclass(frozen=True)
 class Wound:
     """A wound: just before CA step ``step`` is taken, all cells in a circle lose all 16 channels.
@@ -38,8 +50,7 @@ class Wound:
         if row is None or col is None:
             row, col = _lit_centre(state)
         radius = min(height, width) / 4 if self.radius is None else self.radius
-        rows, cols = np.ogrid[:height, :width]
-        return (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+        return circle(height, width, row, col, radius)
 
     def apply(self, state: State) -> State:
         """A copy of ``state`` (H, W, 16) with the wound."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import CHANNELS, PARAM_SPEC, flatten, unflatten
+from nca_zoo.choices import PERCEPTIONS
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.distill import unpack
 from nca_zoo.store.settings import Settings
@@ -23,7 +24,6 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 MAX_BYTES = 1 << 28  # an NCA has 33 KB, a training checkpoint some MB
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params")
-PERCEPTIONS = ("blocks", "interleaved")
 
 
 def read_weights(path: Path, perception: str = "blocks", ignore: Collection[str] = ()) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines import Automata, Engine, Floats
 
 MAX_PSNR = 100.0  # what an exact match counts as, so that means and medians stay finite
@@ -35,7 +36,7 @@ def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Trial:
-    """One look at an NCA, after so many CA steps from its seed.
+    """One look at an NCA, after so many CA steps from its seed, and wounds on the way.
 
     stored: which of its measures are columns of a zoo, ``psnr_96`` and the like.
     """
@@ -43,6 +44,7 @@ class Trial:
     name: str
     steps: int
     stored: tuple[Measure, ...] = ("psnr",)
+    wounds: tuple[Wound, ...] = ()
 
 
 GROWN = Trial("96", 96)
@@ -74,21 +76,45 @@ def measure(
 
     ncas: in one rollout each. enough: by name of a trial, the dB from which later ones are made.
     """
-    k = len(ncas)
     looks: Looks = {}
-    going, states, now = np.arange(k), ncas.starts(), 0
-    for trial in sorted(trials, key=lambda trial: trial.steps):
-        reached, alive = np.zeros((2, k), np.float32)
-        pictures = np.zeros((k, *ncas.grid, rule.VISIBLE), np.float32)
-        if len(going):
-            states = engine.rollout(ncas[going], states, now, trial.steps - now)
-            pictures[going] = ncas.seen(states[:, 0])
-            reached[going] = psnr(pictures[going], targets[going])
-            alive[going] = rule.alive(states[:, 0]).mean(axis=(1, 2))
-        looks[trial.name], now = Look(reached, alive, pictures), trial.steps
-        on = reached[going] >= (enough or {}).get(trial.name, 0.0)
+    going, states, now = np.arange(len(ncas)), ncas.starts(), 0
+    for trial in sorted(trials, key=_parting):
+        states, now = _lived(engine, ncas[going], states, now, _parting(trial)), _parting(trial)
+        there = _wounded(engine, ncas[going], states, trial)
+        look = looks[trial.name] = _look(ncas, going, there, targets)
+        on = look.psnr[going] >= (enough or {}).get(trial.name, 0.0)
         going, states = going[on], states[on]
     return looks
+
+
+def _parting(trial: Trial) -> int:
+    """The step up to which a trial goes the way of an NCA that nobody touches."""
+    return min([trial.steps, *(wound.step for wound in trial.wounds)])
+
+
+def _lived(engine: Engine, ncas: Automata, states: Floats, now: int, stop: int) -> Floats:
+    return engine.rollout(ncas, states, now, stop - now) if len(ncas) and stop > now else states
+
+
+def _wounded(engine: Engine, ncas: Automata, states: Floats, trial: Trial) -> Floats:
+    """The states at a trial's end, from those where it parts."""
+    now = _parting(trial)
+    for wound in sorted(trial.wounds, key=lambda wound: wound.step):
+        states, now = _lived(engine, ncas, states, now, wound.step), wound.step
+        hurt = [wound.apply(state) for state in states[:, 0]]
+        states = np.stack(hurt)[:, None] if hurt else states
+    return _lived(engine, ncas, states, now, trial.steps)
+
+
+def _look(ncas: Automata, tried: npt.NDArray[np.int64], states: Floats, targets: Floats) -> Look:
+    """What the NCAs that were ``tried`` showed."""
+    reached, alive = np.zeros((2, len(ncas)), np.float32)
+    pictures = np.zeros((len(ncas), *ncas.grid, rule.VISIBLE), np.float32)
+    if len(tried):
+        pictures[tried] = ncas.seen(states[:, 0])
+        reached[tried] = psnr(pictures[tried], targets[tried])
+        alive[tried] = rule.alive(states[:, 0]).mean(axis=(1, 2))
+    return Look(reached, alive, pictures)
 
 
 def stored_measures(looks: Looks, trials: Sequence[Trial] = TRIALS) -> dict[str, Floats]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo import choices
 from nca_zoo.automaton.rule import ALIVE_THRESHOLD, ALPHA, TRAINED, VISIBLE, compared
 from nca_zoo.errors import ZooError
 
@@ -36,12 +37,12 @@ class TargetSettings:
     visible: Literal["rgba", "grey"] = "rgba"
 
     def __post_init__(self) -> None:
-        choices = (
-            ("alpha", ("ink", "opaque")),
-            ("seed_at", ("ink", "center")),
-            ("visible", tuple(TRAINED)),
+        allowed_values = (
+            ("alpha", choices.ALPHAS),
+            ("seed_at", choices.SEEDS_AT),
+            ("visible", choices.VISIBLE),
         )
-        for name, allowed in choices:
+        for name, allowed in allowed_values:
             if getattr(self, name) not in allowed:
                 raise ZooError(
                     f"{name} is {getattr(self, name)!r}; it must be {' or '.join(allowed)}"

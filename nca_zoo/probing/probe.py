@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import PIXEL_CONTROLS, readable, with_controls
 from nca_zoo.features.measures import Floats, Ints
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SHUFFLED = "shuffled"  # the control that reads the first feature with its answers shuffled
 FEW_PICTURES = 1000  # up to which folds are dealt three times over unless told otherwise
-_BOOTSTRAP = 4  # what a key is for, beside those of nca_zoo.probing.splits
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _chance(asked: Quantity, splits: Splits) -> float:
 def _rows(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
     """Scores with their intervals, and the resampled scores ``(resamples, rows)``."""
     groups: Ints = splits.groups[splits.tested]
-    key = noise.fold(seed, _BOOTSTRAP)
+    key = noise.fold(seed, Study.BOOTSTRAP)
     means, resampled = marks.worth.mean(axis=(0, 1)), resampled_means(marks.worth, groups, key)
     if marks.base is not None:
         means = 1 - means / marks.base.mean(axis=(0, 1))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.probing.quantities import Quantity
 from nca_zoo.probing.resampling import Ints, deal_folds, shuffle_within
@@ -20,7 +21,6 @@ INNER_FOLDS = 3
 MIN_PICTURES = 20
 MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
 BINS = 10  # of a number's values, over which folds are stratified
-_FOLDS, _INNER, _SHUFFLE, _THIN = 1, 2, 3, 6  # what a key is for; 4: bootstrap, 5: scrambling
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Splits:
                     f"size {size} is more than the {pictures} pictures that a reader learns from; "
                     "name smaller sizes"
                 )
-            order = _picture_order(strata, self.groups, side.train, noise.fold(self.key, _THIN))
+            order = _picture_order(
+                strata, self.groups, side.train, noise.fold(self.key, Study.THIN)
+            )
             return replace(side, train=side.train & (order < size))
 
         return replace(self, sides=tuple(map(thin, self.sides)))
@@ -76,10 +78,12 @@ def cross_validation(
     folds = _possible_folds(quantity, strata, groups, folds)
     sides, shuffled = [], []
     for repeat in range(repeats):
-        fold = deal_folds(strata, groups, folds, noise.fold(seed, _FOLDS, repeat))
-        shuffled.append(shuffle_within(quantity.values, fold, noise.fold(seed, _SHUFFLE, repeat)))
+        fold = deal_folds(strata, groups, folds, noise.fold(seed, Study.FOLDS, repeat))
+        shuffled.append(
+            shuffle_within(quantity.values, fold, noise.fold(seed, Study.SHUFFLE, repeat))
+        )
         for k in range(folds):
-            key = noise.fold(noise.fold(seed, _INNER, repeat), k)
+            key = noise.fold(noise.fold(seed, Study.INNER, repeat), k)
             train = fold != k
             inner = [
                 _inner(strata_of(v), groups, train, key) for v in (quantity.values, shuffled[-1])
@@ -105,9 +109,9 @@ def fixed_split(quantity: Quantity, groups: Ints, split: npt.NDArray[np.str_], s
         )
     if not quantity.numeric and np.unique(quantity.values[train]).size < 2:
         raise ZooError("all NCAs in train are of one class; cross-validate without --split")
-    shuffled = shuffle_within(quantity.values, test + 2 * train, noise.fold(seed, _SHUFFLE))
+    shuffled = shuffle_within(quantity.values, test + 2 * train, noise.fold(seed, Study.SHUFFLE))
     inner = [
-        _inner(strata_of(v), groups, train, noise.fold(seed, _INNER))
+        _inner(strata_of(v), groups, train, noise.fold(seed, Study.INNER))
         for v in (quantity.values, shuffled)
     ]
     side = Side(0, train, test, *inner)

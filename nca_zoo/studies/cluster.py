@@ -8,7 +8,6 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import (
     PIXEL_CONTROLS,
@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 COMPONENTS = 50  # principal components that are clustered, of every feature
 RESTARTS = 10  # of k-means for each seed; the tightest clusters are kept
 METHODS = ("kmeans", "hdbscan")
-
-
-class Draw(IntEnum):
-    """What a key derived from the seed is for."""
-
-    SHUFFLE = 1
-    BOOTSTRAP = 2
 
 
 @dataclass(frozen=True)
@@ -139,8 +132,8 @@ def cluster(
     runs = _all_runs(
         read, chosen, [seed + s for s in range(seeds)], clusters or len(classes), smallest, progress
     )
-    counts, drawn = _resamples(groups, seeds, noise.fold(seed, Draw.BOOTSTRAP))
-    order = np.argsort(noise.uniform(noise.fold(seed, Draw.SHUFFLE), len(labels)))
+    counts, drawn = _resamples(groups, seeds, noise.fold(seed, Study.BOOTSTRAP))
+    order = np.argsort(noise.uniform(noise.fold(seed, Study.SHUFFLE), len(labels)))
     rows, resampled = [], []
     for (feature, scaling, method), found in runs:
         what = (feature.name, feature.kind, scaling, method)

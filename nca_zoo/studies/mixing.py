@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sklearn.neighbors import KNeighborsClassifier
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import Study
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import VISIBLE, alive, seed_state
 from nca_zoo.errors import ZooError
@@ -36,7 +37,6 @@ Ints = npt.NDArray[np.integer]
 NEIGHBOURS = 5  # of the reader of pictures
 MIXED = 4  # NCAs in a random mixture
 LEAST_INK = 1e-3  # mean alpha below which a picture is empty and has no class
-_PAIRS, _BOOTSTRAP = 6, 7  # what a key is for
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Judge:
         ours, theirs = (self._flat(p).astype(np.float64) for p in (pictures, self.targets))
         squares = (ours**2).sum(1)[:, None] + (theirs**2).sum(1) - 2 * ours @ theirs.T
         nearest = np.maximum(squares.min(axis=1) / ours.shape[1], 1e-10)
-        key = noise.fold(self._seed, _BOOTSTRAP)
+        key = noise.fold(self._seed, Study.BOOTSTRAP)
         means = resampled_means(right[None, :, None], np.arange(len(right)), key)[:, 0]
         living = pictures[..., VISIBLE - 1].mean(axis=(1, 2)) > LEAST_INK
         return Kind(
@@ -204,7 +204,7 @@ def survey(
         raise ZooError(f"{zoo.path}: mixing needs two classes with two good NCAs each; build more")
     judge, weights, hidden = _Judge(zoo, seed), zoo.weights, zoo.seed_hidden
     members = {int(c): np.flatnonzero(labels == c) for c in classes}
-    key = noise.fold(seed, _PAIRS)
+    key = noise.fold(seed, Study.PAIRS)
     draws = noise.uniform(noise.fold(key, np.arange(pairs)), 4 + 2 * MIXED)
     kinds: list[Kind] = []
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import Study
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import Array, seen, step
 from nca_zoo.errors import ZooError
@@ -23,7 +24,6 @@ from nca_zoo.probing.probe import ProbeResult, probe
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.symmetry.group import Element, act, random_element
 
-SCRAMBLE = 5  # what a key is for: apart from the draws of nca_zoo.probing.probe
 FEATURES = ("weights", "aligned", "canonical", "invariants")
 EXACT = 3  # NCAs whose rollouts are compared in float64, by the plain rule
 BATCH = 64  # NCAs whose rollouts are held at a time
@@ -78,7 +78,7 @@ def scramble(zoo: Zoo, seed: int = 0, spread: float = 1.0) -> ScrambledZoo:
 
 def elements(zoo: Zoo, seed: int, spread: float) -> Iterator[Element]:
     """The element that ``scramble`` draws for each NCA."""
-    key = noise.fold(seed, SCRAMBLE)
+    key = noise.fold(seed, Study.SCRAMBLE)
     for nca_id in zoo.id:
         yield random_element(noise.fit_seed(key, str(nca_id)), zoo.seed_hidden, spread)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.wounds import circle
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
@@ -171,12 +172,11 @@ class Cohort:
 def _damage(states: Floats, draws: npt.NDArray[np.float64]) -> None:
     """Erase one circle in each state ``(K, D, H, W, 16)``, in place; draws ``(K, D, 3)``.
 
-    Distill's experiment 3: centre U(-0.5, 0.5), radius U(0.1, 0.4), in [-1, 1] coordinates.
+    Distill's experiment 3: centre U(-0.5, 0.5), radius U(0.1, 0.4), in coordinates where the grid
+    goes from -1 to 1; the radius is measured along the smaller side.
     """
     height, width = states.shape[2:4]
-    y = np.linspace(-1, 1, height)[:, None]
-    x = np.linspace(-1, 1, width)
-    centre = draws[..., :2, None, None] - 0.5
-    radius = 0.1 + 0.3 * draws[..., 2, None, None]
-    erased = (y - centre[:, :, 0]) ** 2 + (x - centre[:, :, 1]) ** 2 < radius**2
-    states[erased] = 0
+    sides = np.array([height - 1, width - 1]) / 2  # cells from the middle to the border
+    row, col = np.moveaxis((0.5 + draws[..., :2]) * sides, -1, 0)
+    radius = (0.1 + 0.3 * draws[..., 2]) * sides.min()
+    states[circle(height, width, row, col, radius)] = 0

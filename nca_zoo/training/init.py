@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.choices import INITS
 from nca_zoo.errors import ZooError, one_line
 from nca_zoo.ground.files import published
 
 Floats = npt.NDArray[np.float32]
 MAX_START_BYTES = 1 << 20
-INITS = ("meta", "shared", "independent")
 META_STARTS = {  # that ship, by regime and what is visible
     ("growing", "rgba"): "growing",
     ("persistent", "rgba"): "persistent",

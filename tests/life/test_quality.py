@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import fire_mask
 from nca_zoo.automaton.record import Automata
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import GROWN, measure, psnr, stored_measures
+from nca_zoo.life.quality import GROWN, Trial, measure, psnr, stored_measures
+from nca_zoo.life.rollout import rollout
 
 
 def test_psnr_by_hand():
@@ -70,6 +72,21 @@ def test_measure_stops_early_where_it_is_told_to(lively_weights):
     np.testing.assert_array_equal(cut["96"].psnr, whole["96"].psnr)
     nothing = measure(SparseEngine(), ncas, targets, enough={"96": 99})
     assert not nothing["400"].psnr.any()
+
+
+def test_a_trial_with_wounds_is_the_rollout_with_them(lively_weights):
+    weights = np.stack([lively_weights(1), lively_weights(2)])
+    seed = rule.seed_state(9, 9, 4, 4)
+    targets = np.full((2, 9, 9, 4), 0.5, np.float32)
+    wounds = Wound(20, 4, 4, 2), Wound(30)
+    trials = Trial("hurt", 50, wounds=wounds), Trial("late", 60), GROWN
+    looks = measure(SparseEngine(), Automata.grown(weights, seed), targets, trials)
+    for k in range(2):
+        hurt = dict(rollout(weights[k], seed, 50, every=50, damage=wounds))[50]
+        np.testing.assert_array_equal(looks["hurt"].pictures[k], hurt[..., :4])
+        whole = dict(rollout(weights[k], seed, 60, every=60))[60]
+        np.testing.assert_array_equal(looks["late"].pictures[k], whole[..., :4])
+    assert (looks["hurt"].pictures != looks["late"].pictures).any()
 
 
 def test_what_a_zoo_keeps_of_trials(lively_weights):
