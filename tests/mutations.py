@@ -299,13 +299,12 @@ def _elsewhere(rng: Generator, file: h5py.File) -> None:
 def _others(rng: Generator, file: h5py.File) -> None:
     """What other programs might have put there: columns, and what is none."""
     kinds = ["<i8", ">i2", "?", "f2", "S9", "c8", h5py.ref_dtype, "(2,)f4", h5py.string_dtype()]
-    chosen = rng.integers(9)
     name = str(rng.choice(["more", "rollout", "_rows", "x y", "\x1b[2J"]))
     _without(file, name)
     shape = (ROWS + int(rng.integers(2)), *rng.choice([1, 2, 70], rng.integers(0, 3)))
-    more = file.create_dataset(name, shape, kinds[chosen])
+    more = file.create_dataset(name, shape, kinds[rng.integers(9)])
     more.attrs["units"] = file.attrs["by"] = str(rng.choice(NASTY[:8]))
-    if chosen == 8:
+    if h5py.check_string_dtype(more.dtype):
         more[...] = str(rng.choice(NASTY[:8])) * 99
 
 
