@@ -305,7 +305,7 @@ def _others(rng: Generator, file: h5py.File) -> None:
     more = file.create_dataset(name, shape, kinds[rng.integers(9)])
     more.attrs["units"] = file.attrs["by"] = str(rng.choice(NASTY[:8]))
     if h5py.check_string_dtype(more.dtype):
-        more[...] = str(rng.choice(NASTY[:8])) * 99
+        more[...] = str(rng.choice(NASTY[:8])).encode() * 99
 
 
 NASTY = (
