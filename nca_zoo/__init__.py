@@ -11,13 +11,19 @@ docs/python.md tells what there is. Nothing is loaded before it is asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nca_zoo.face import NCA, Film, Wound, Zoo, ZooError, ZooWarning, build, fit, open
+    from nca_zoo.face import NCA as NCA
+    from nca_zoo.face import Film as Film
+    from nca_zoo.face import Wound as Wound
+    from nca_zoo.face import Zoo as Zoo
+    from nca_zoo.face import ZooError as ZooError
+    from nca_zoo.face import ZooWarning as ZooWarning
+    from nca_zoo.face import build as build
+    from nca_zoo.face import fit as fit
+    from nca_zoo.face import open as open
 
     __version__: str
 
-__all__ = [
-    "NCA", "Film", "Wound", "Zoo", "ZooError", "ZooWarning", "__version__", "build", "fit", "open",
-]  # fmt: skip
+_FACE = ("NCA", "Film", "Wound", "Zoo", "ZooError", "ZooWarning", "build", "fit", "open")
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +31,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("nca-zoo")
-    if name in __all__:
+    if name in _FACE:
         from nca_zoo import face
 
         return getattr(face, name)
@@ -33,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_FACE, "__version__"})

@@ -296,6 +296,18 @@ def _elsewhere(rng: Generator, file: h5py.File) -> None:
         group["inner"] = h5py.ExternalLink(target, "/")
 
 
+def _others(rng: Generator, file: h5py.File) -> None:
+    """What other programs might have put there: columns, and what is none."""
+    kinds = ["<i8", ">i2", "?", "f2", "S9", "c8", h5py.ref_dtype, "(2,)f4", h5py.string_dtype()]
+    name = str(rng.choice(["more", "rollout", "_rows", "x y", "\x1b[2J"]))
+    _without(file, name)
+    shape = (ROWS + int(rng.integers(2)), *rng.choice([1, 2, 70], rng.integers(0, 3)))
+    more = file.create_dataset(name, shape, kinds[rng.integers(9)])
+    more.attrs["units"] = file.attrs["by"] = str(rng.choice(NASTY[:8]))
+    if h5py.check_string_dtype(more.dtype):
+        more[...] = str(rng.choice(NASTY[:8])).encode() * 99
+
+
 NASTY = (
     "\x1b[2J", "\x1b]0;x\x07", "<script>alert(1)</script>", "../../etc/passwd", "a\nb", "a\rb",
     "\u202etxet", "\u2028", "%s%n", "'; drop table", "\x00", "é" * 20, "", " ", "-", "--help", ".",
@@ -380,6 +392,7 @@ KINDS: dict[str, Callable[[Generator, Bases], bytes]] = {
     "missing parts": _edited(_missing),
     "huge sizes": _edited(_huge),
     "leading elsewhere": _edited(_elsewhere),
+    "what others put there": _edited(_others),
     "hostile text": _edited(_hostile_text),
     "other settings": _edited(_other_settings),
     "odd values": _edited(_odd_values),

@@ -131,9 +131,8 @@ def _carry(parts: Sequence[Part], files: Mapping[int, Held], rows: Rows, new: h5
     for number, part in enumerate(parts):
         file = files[number].file
         _copy_attributes(file, new)
-        for name, column in part.layout.by_name.items():
-            if column.origin == "foreign" and name not in part.added:
-                _copy_attributes(file[name], new[name])
+        for name in part.layout.by_name.keys() - part.added.keys():
+            _copy_attributes(file[name], new[name])
         moved = not np.array_equal(rows.row[rows.part == number], np.arange(part.layout.rows))
         before = new.id.get_filesize() if part.layout.kept else 0
         for kept in part.layout.kept:

@@ -201,6 +201,11 @@ class Zoo:
         """The row of an NCA; raises ZooError, naming the nearest ids, if there is none."""
         found = np.flatnonzero(self.id == nca_id)
         if not len(found):
+            if any(nca_id in part.ids for part in self._parts):
+                raise ZooError(
+                    f"{self.path}: {nca_id} is not among these {len(self)} NCAs of it; fits that "
+                    "failed are there if it is opened with failed=True"
+                )
             raise ZooError(f"{self.path}: no NCA {nca_id!r}{nearest(nca_id, self.id)}")
         return int(found[0])
 

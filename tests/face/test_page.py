@@ -83,7 +83,8 @@ def test_the_lines_of_the_page_are_those_of_the_design():
     for line in (
         'nca = nz.fit("emoji.png", size=40)',
         "nca.status, nca.psnr_96, nca.weights, nca.tensors",
-        'nca.save("emoji.h5"); nca.live()',
+        'nca.save("emoji.h5")',
+        "nca.live()",
         "film = nca.film(400, damage=[nz.Wound(200)])",
         "for step, picture in nca.rollout(400, every=100):",
         'zoo = nz.build("digits", classes="0-9", per_class=50)',

@@ -42,7 +42,7 @@ def test_failed_fits_are_left_out_unless_asked_for(path, zoo):
     assert np.isfinite(zoo.xy()[0]).all()
     assert len(zoo.torch_dataset()) == 6
     assert [nca.id for nca in zoo] == zoo.id.tolist()
-    with pytest.raises(nz.ZooError, match="no NCA '1-001'"):
+    with pytest.raises(nz.ZooError, match="1-001 is not among these 6 NCAs of it"):
         zoo["1-001"]
 
 

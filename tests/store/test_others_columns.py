@@ -271,6 +271,21 @@ def test_an_integer_column_of_somebody_else_goes_everywhere(path, tmp_path):
     assert datasets(path)["turns"].dtype == np.int64
 
 
+def test_attributes_of_other_programs_come_along(path):
+    with h5py.File(path, "r+") as file:
+        file["turns"] = np.arange(N)
+        for owner in (file, file["turns"], file["psnr_96"]):
+            owner.attrs["by"], owner.attrs["numbers"] = "somebody", np.arange(3)
+            owner.attrs["to"] = file["id"].ref  # means nothing in another file
+    build(path, range(N + 1))
+    with h5py.File(path) as file:
+        for owner in (file, file["turns"], file["psnr_96"]):
+            assert owner.attrs["by"] == "somebody"
+            assert owner.attrs["numbers"].tolist() == [0, 1, 2]
+            assert "to" not in owner.attrs
+        assert file["psnr_96"].attrs["units"] == b"dB"
+
+
 def test_columns_of_several_zoos_get_the_wider_type(tmp_path):
     paths = [build(tmp_path / f"{i}.h5", [i]) for i in range(3)]
     with h5py.File(paths[0], "r+") as file:

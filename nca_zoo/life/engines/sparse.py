@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, kernels
 from nca_zoo.life.engines.goals import NEVER, Steps
@@ -49,7 +50,7 @@ class SparseEngine(Engine):
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
         k, b = ncas.keys.shape
         longest, looks = int(steps.max()), int((goals.when != NEVER).sum(axis=2).max())
-        weights, frames, when = map(np.ascontiguousarray, (ncas.weights, goals.frames, goals.when))
+        weights, frames, when = map(_own, (ncas.weights, goals.frames, goals.when))
         finals = np.array(states, np.float32, order="C")
         losses = np.empty((k, b))
         parts = np.empty((k, b, weights.shape[1]), np.float32)
@@ -70,7 +71,7 @@ class SparseEngine(Engine):
         return Gradients(losses, parts.mean(axis=1), finals)
 
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
-        weights = np.ascontiguousarray(ncas.weights)
+        weights = _own(ncas.weights)
         finals = np.array(states, np.float32, order="C")
 
         def one(nca: int, example: int) -> None:
@@ -80,3 +81,8 @@ class SparseEngine(Engine):
 
         self._run(one, np.ndindex(*ncas.keys.shape))
         return finals
+
+
+def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array as the kernels are compiled for: for a read-only one numba would compile anew."""
+    return np.require(array, requirements=["C", "W"])
