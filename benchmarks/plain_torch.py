@@ -5,13 +5,13 @@ that its losses and gradients can be compared with those of the engines.
 """
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 from nca_zoo.automaton.noise import fire_mask
 from nca_zoo.automaton.rule import unflatten
-from nca_zoo.life.engines import Floats, Gradients, Keys
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Keys
+from nca_zoo.life.engines.goals import Steps, at_the_end
 
 SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 IDENTITY = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
@@ -41,22 +41,15 @@ def _walk(
     return state
 
 
-class PlainTorch:
-    """Answers the trainer's question (``nca_zoo.life.engines.Engine``), one NCA after the other."""
+class PlainTorch(Engine):
+    """Answers the trainer's question, one NCA after the other; for losses of the last state."""
 
     name = "plain torch"
 
-    def gradients(
-        self,
-        weights: Floats,
-        states: Floats,
-        targets: Floats,
-        keys: Keys,
-        steps: npt.NDArray[np.int64],
-        every_step: bool = False,
-    ) -> Gradients:
-        """``Engine.gradients``, of plain arrays; the loss is that of the last state only."""
-        if every_step:
+    def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
+        weights, keys, targets = ncas.weights, ncas.keys, goals.frames[:, 0]
+        at_end = at_the_end(targets, steps, keys.shape[1]).when
+        if not np.array_equal(at_end, goals.when):
             raise ValueError("the plain NCA takes the loss of the last state only")
         losses, gradients, finals = [], [], []
         for k in range(len(weights)):
@@ -72,10 +65,8 @@ class PlainTorch:
         return Gradients(np.stack(losses), np.stack(gradients), np.stack(finals))
 
     @torch.no_grad()
-    def rollout(
-        self, weights: Floats, states: Floats, keys: Keys, first_step: int, n_steps: int
-    ) -> Floats:
-        """``Engine.rollout``, of plain arrays."""
+    def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
+        weights, keys = ncas.weights, ncas.keys
         finals = []
         for k in range(len(weights)):
             state = torch.as_tensor(states[k]).permute(0, 3, 1, 2)

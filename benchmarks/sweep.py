@@ -157,8 +157,7 @@ def main(
     }
     report.say(
         f"{len(jobs)} digits, regime {name}, from its shipped start, until checks reach "
-        f"{base.gate.stop_96:g} dB at step 96"
-        + (f" and {base.gate.stop_400:g} at 400" if base.gate.stop_400 is not None else "")
+        + " and ".join(f"{c.stops:g} dB at step {c.trial.steps}" for c in base.gate.criteria)
         + ", through the gate as in a build, on one core each. Steps count all attempts."
     )
     report.table(

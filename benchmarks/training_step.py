@@ -101,8 +101,8 @@ def contenders(device: str | None) -> dict[str, tuple[int, Callable[[Call], Grad
         "sparse, 2 threads": (1, lambda call: two.gradients(*asked(call))),
         "our dense engine, 1 thread": (1, lambda call: dense.gradients(*asked(call))),
         "our dense engine, 2 threads": (2, lambda call: dense.gradients(*asked(call))),
-        "plain torch, 1 thread": (1, lambda call: plain.gradients(*call)),
-        "plain torch, 2 threads": (2, lambda call: plain.gradients(*call)),
+        "plain torch, 1 thread": (1, lambda call: plain.gradients(*asked(call))),
+        "plain torch, 2 threads": (2, lambda call: plain.gradients(*asked(call))),
     } | there
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nca_zoo.automaton.rule import N_PARAMS
+from nca_zoo.automaton.rule import N_PARAMS, seed_state
 from nca_zoo.probing.probe import ProbeResult, Row
 from nca_zoo.probing.probe import probe as run_probe
 
@@ -31,6 +31,9 @@ class SmallZoo:
     scalars = ("id", "label", "psnr_96", "psnr_400", "split")
     trained = 4
     seed_hidden = True
+
+    def seed_states(self, row: int) -> np.ndarray:
+        return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))
 
     def column(self, name: str) -> np.ndarray:
         return getattr(self, name)
