@@ -1,2 +1,12 @@
 """Many NCAs at once, here or elsewhere: workers, shares of a build, the build itself, one fit alone
 or in the background, and growing stored NCAs again to compare."""
+
+__all__ = [
+    "background",
+    "build",
+    "regrow",
+    "settings",
+    "share",
+    "solo",
+    "workers",
+]  # modules that others may import from

@@ -3,3 +3,5 @@
 ``web/`` is the page as a browser reads it: small ES modules, a style sheet, a template. The rule
 runs in ``web/automaton.js`` with the same random masks as in Python.
 """
+
+__all__ = ["exhibit", "notebook", "page", "server"]  # modules that others may import from

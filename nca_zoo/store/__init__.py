@@ -1,2 +1,16 @@
 """The zoo file: its schema, reading and writing it so that nothing finished is lost, merging,
 checking. Rows go in and come out as arrays; what they mean is for others to know."""
+
+__all__ = [
+    "assemble",
+    "beside",
+    "columns",
+    "merging",
+    "parts",
+    "sampling",
+    "schema",
+    "settings",
+    "verify",
+    "zoofile",
+    "zoowriter",
+]  # modules that others may import from

@@ -1,2 +1,12 @@
 """Findings about whole zoos: clusters, maps, neighbours, mixtures, orbits of symmetry, dynamics and
 their forecast. Each gives its numbers as data; drawing them is for the viewer."""
+
+__all__ = [
+    "cluster",
+    "embedding",
+    "forecast",
+    "measuring",
+    "mixing",
+    "neighbours",
+    "orbit",
+]  # modules that others may import from

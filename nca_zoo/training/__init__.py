@@ -1,3 +1,13 @@
 """How an NCA learns its target: regimes, starts, a training step of many NCAs at once, the gate
 that says when one is done, and the meta-learning of a shared start. No file is written here but
 start files."""
+
+__all__ = [
+    "cohort",
+    "diary",
+    "gate",
+    "init",
+    "metastart",
+    "regime",
+    "trainer",
+]  # modules that others may import from

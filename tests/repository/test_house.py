@@ -1,6 +1,7 @@
 """The house rules: data flows one way, one idea a file, help is fast."""
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -22,6 +23,28 @@ def test_a_room_imports_only_from_those_below_it():
     command = [sys.executable, "-c", code, "--no-cache"]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def others_imports():
+    """What rooms, and the command line, import from other rooms: (file, room, module)."""
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    files = [*PACKAGE.rglob("*.py"), *(REPOSITORY / "cli").rglob("*.py")]
+    for path in files:
+        own = path.relative_to(PACKAGE).parts[0] if PACKAGE in path.parents else "cli"
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = (getattr(node, "module", None) or "").split(".")
+            if isinstance(node, ast.ImportFrom) and name[0] == "nca_zoo" and name[1:2]:
+                modules = name[2:3] or [alias.name for alias in node.names]
+                if name[1] in rooms - {own}:
+                    yield from ((path.name, name[1], module) for module in modules)
+
+
+def test_a_room_says_which_of_its_modules_are_for_others():
+    found = list(others_imports())
+    assert len(found) > 300
+    for file, room, module in found:
+        said = importlib.import_module(f"nca_zoo.{room}").__all__
+        assert module in said, f"{file} imports {room}.{module}"
 
 
 def test_rooms_have_few_files_and_say_what_they_are_for():
