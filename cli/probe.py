@@ -17,11 +17,13 @@ from .options import (
     sample_option,
     sampled,
     seed_option,
+    store_option,
     zoo_option,
 )
 
 if TYPE_CHECKING:
     from nca_zoo.probing.probe import Difference, ProbeResult
+    from nca_zoo.store.zoofile import Zoo
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
 _FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "grown pictures"}
@@ -64,6 +66,7 @@ _PLOTS = (".png", ".svg", ".pdf")
 @seed_option("Decides folds, shuffled labels and resamples.")
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
 @sample_option()
+@store_option
 @json_option
 def probe(
     zoo: Path,
@@ -79,6 +82,7 @@ def probe(
     seed: int,
     all_fits: bool,
     sample: int | None,
+    store: bool,
     as_json: bool,
 ) -> None:
     """Measure what the weights know about the pictures' classes, or about any number.
@@ -93,6 +97,7 @@ def probe(
     nca-zoo probe --readers svm,mlp,set --ceiling --repeats 1
     nca-zoo probe --sizes 50,100,200 --plot data/curve.png
     nca-zoo probe --zoo data/growing.h5 --json
+    nca-zoo probe --store
     """
     # Imported here so that --help does not wait for scikit-learn.
     from nca_zoo.probing.probe import probe as run_probe
@@ -118,6 +123,8 @@ def probe(
             all_fits=all_fits,
             progress=advance,
         )
+    if store:
+        _store(read, result, seed)
     if as_json:
         click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
     else:
@@ -129,6 +136,23 @@ def probe(
         plot.parent.mkdir(parents=True, exist_ok=True)
         write_curve(plot, result)
         click.echo(f"drawn: {plot}", err=True)
+
+
+def _store(zoo: "Zoo", result: "ProbeResult", seed: int) -> None:
+    """Leave what readers of weights answered in the zoo, a column for each."""
+    names = []
+    for found in result.answered:
+        names.append(f"{result.target}_by_{found.reader}_from_{found.feature}")
+        how = "out of fold" if result.folds > 1 else "of the test split"
+        zoo.ids(found.ids).add(
+            names[-1],
+            found.values,
+            f"{result.target} as {found.reader} reads it from {found.feature}, {how}",
+            result.units,
+            made_by=f"nca-zoo probe --target {result.target} --seed {seed}",
+            replace=True,
+        )
+    click.echo(f"stored in {zoo.path}: {', '.join(names) or 'nothing'}", err=True)
 
 
 def _sizes(text: str) -> list[int]:

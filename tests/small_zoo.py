@@ -29,11 +29,20 @@ class SmallZoo:
     split: np.ndarray
     attrs: dict[str, Any] = field(default_factory=lambda: {"init_weights": np.zeros(0)})
     scalars = ("id", "label", "psnr_96", "psnr_400", "split")
+    described = ()
     trained = 4
     seed_hidden = True
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))
+
+    @property
+    def id(self) -> np.ndarray:
+        return np.array([f"{label}-{n}" for n, label in enumerate(self.label)])
+
+    def known(self, name: str) -> np.ndarray:
+        values = self.column(name)
+        return ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), bool)
 
     def column(self, name: str) -> np.ndarray:
         return getattr(self, name)

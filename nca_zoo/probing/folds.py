@@ -42,6 +42,7 @@ class Marks:
     cells: tuple[Cell, ...]
     worth: Floats  # (repeats, N, cells)
     base: Floats | None  # (repeats, N, cells); None for classes
+    answers: Floats  # (N, cells) of the first repeat: codes of classes, or numbers
 
 
 def applies(reader: AnyReader, feature: Feature, picture: Sequence[int], width: int) -> bool:
@@ -89,6 +90,7 @@ def read_all(
     worth = np.zeros((splits.repeats, len(splits.known), len(cells)))
     numeric = np.issubdtype(splits.known.dtype, np.floating)
     base = np.zeros_like(worth) if numeric else None
+    given = np.full(worth.shape[1:], np.nan)
     for done, ((f, s), answers) in enumerate(
         zip(tasks, Parallel(n_jobs=jobs, return_as="generator")(calls), strict=True), start=1
     ):
@@ -98,6 +100,8 @@ def read_all(
         ):
             columns = slice(start, start + found.shape[1])
             wanted = known[side.test][:, None]
+            if side.repeat == 0:
+                given[side.test, columns] = found
             if base is None:
                 worth[side.repeat, side.test, columns] = found == wanted
             else:
@@ -105,7 +109,8 @@ def read_all(
                 base[side.repeat, side.test, columns] = (wanted - known[side.train].mean()) ** 2
         progress(done, len(tasks))
     tested = splits.tested
-    return Marks(tuple(cells), worth[:, tested], None if base is None else base[:, tested])
+    base = None if base is None else base[:, tested]
+    return Marks(tuple(cells), worth[:, tested], base, given[tested])
 
 
 class _Seen:

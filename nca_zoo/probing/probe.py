@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
@@ -71,6 +72,16 @@ class Point:
     row: Row
 
 
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a reader answered of NCAs that it had not learned from, in the first repeat."""
+
+    feature: str
+    reader: str
+    ids: npt.NDArray[np.str_]  # (n,)
+    values: npt.NDArray[Any]  # (n,): numbers, or names of classes
+
+
 @dataclass(frozen=True)
 class ProbeResult:
     """Everything that a probe found, and how it was run.
@@ -97,10 +108,13 @@ class ProbeResult:
     repeats: int
     seed: int
     coverage: float = COVERAGE
+    answered: tuple["Answered", ...] = dataclasses.field(default=(), repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """The same as plain values, for JSON; without the answers NCA by NCA."""
+        fields = (field.name for field in dataclasses.fields(self))
+        kept = {name: getattr(self, name) for name in fields if name != "answered"}
+        return {name: _plain(value) for name, value in kept.items()}
 
 
 def probe(
@@ -181,7 +195,25 @@ def probe(
         folds=splits.folds,
         repeats=splits.repeats,
         seed=seed,
+        answered=_answered(marks, asked, np.asarray(read.id)[splits.tested]),
     )
+
+
+def _answered(marks: Marks, asked: Quantity, ids: npt.NDArray[np.str_]) -> tuple[Answered, ...]:
+    """The answers of every reader of weights."""
+    found = []
+    for cell, answers in zip(marks.cells, marks.answers.T, strict=True):
+        if cell.kind == "weights" and not cell.shuffled:
+            values = answers if asked.numeric else np.array(_classes(asked))[answers.astype(int)]
+            found.append(Answered(cell.feature, cell.reader, ids, values))
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    is_record = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value) if is_record else value
 
 
 def _classes(asked: Quantity) -> tuple[int | str, ...]:

@@ -70,9 +70,10 @@ def quantity(zoo: "Zoo", name: str) -> Quantity:
     if name not in names(zoo):
         raise ZooError(f"there is nothing called {name!r} to read; choose from {_listed(zoo)}")
     values = zoo.column(name)
+    units = next((column.units for column in zoo.described if column.name == name), "")
     if values.dtype.kind in "fiu" and name not in _NAMES:
-        return Quantity(name, True, "", values.astype(float))
-    return _coded(name, values, np.ones(len(values), bool))
+        return Quantity(name, True, units, np.where(zoo.known(name), values.astype(float), np.nan))
+    return _coded(name, values, zoo.known(name))
 
 
 def _coded(name: str, values: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> Quantity:
