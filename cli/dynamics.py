@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
-    folds_option,
-    json_option,
-    listed,
-    progress,
-    repeats_option,
-    seed_option,
-    zoo_option,
-)
+from .options import json_option, listed, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -55,9 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who predicts, separated by commas: ridge, knn, svm, mlp.",
 )
-@folds_option
-@repeats_option
-@seed_option("Decides folds, shuffled values and resamples.")
+@validation_options("Decides folds, shuffled values and resamples.")
 @json_option
 def dynamics(
     zoo: Path,

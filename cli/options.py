@@ -36,7 +36,6 @@ store_option = click.option(
     "--store", is_flag=True, help="Leave the result in the zoo, as columns; an earlier one goes."
 )
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-repeats_option = click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 
 
 def seed_option(decides: str) -> Callable[[Any], Any]:
@@ -48,6 +47,12 @@ def seed_option(decides: str) -> Callable[[Any], Any]:
         show_default=True,
         help=decides,
     )
+
+
+def validation_options(decides: str) -> Callable[[Any], Any]:
+    """``--folds``, ``--repeats`` and ``--seed`` of commands that read weights in folds."""
+    repeats = click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+    return lambda command: folds_option(repeats(seed_option(decides)(command)))
 
 
 MOST = 5000  # NCAs that a command reads unless told otherwise

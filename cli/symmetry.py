@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import (
-    folds_option,
-    json_option,
-    listed,
-    progress,
-    repeats_option,
-    seed_option,
-    zoo_option,
-)
+from .options import json_option, listed, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
@@ -38,8 +30,6 @@ def symmetry() -> None:
     show_default=True,
     help="What to read, separated by commas, as in `nca-zoo probe`.",
 )
-@folds_option
-@repeats_option
 @click.option(
     "--steps", type=click.IntRange(1), default=96, show_default=True, help="CA steps to compare."
 )
@@ -50,7 +40,7 @@ def symmetry() -> None:
     show_default=True,
     help="How far to scramble: scales go from 2^-SPREAD to 2^SPREAD.",
 )
-@seed_option("Decides elements, fire masks, folds and resamples.")
+@validation_options("Decides elements, fire masks, folds and resamples.")
 @json_option
 def orbit(
     zoo: Path,

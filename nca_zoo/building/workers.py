@@ -24,6 +24,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.children import isolated_children
 
 SAME = ("nca-zoo", "numpy", "numba")  # versions that decide the last bit of a result
 DEATHS = 3  # of workers in a row, without a result between them, until we give up
@@ -110,9 +111,10 @@ def _call(
 
 
 def _local(workers: int, calls: Iterable[Any]) -> Generator[Any]:
-    return Parallel(
-        workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
-    )(calls)
+    with isolated_children():
+        yield from Parallel(
+            workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
+        )(calls)
 
 
 def _remote(client: Any, calls: Iterable[Any]) -> Generator[Any]:
@@ -238,16 +240,17 @@ def cluster(address: str) -> Iterator[Any]:
         with client:
             yield client
         return
-    with _no_ctrl_c():
-        workers = LocalCluster(
-            n_workers=int(local[1]),
-            threads_per_worker=1,
-            dashboard_address=None,
-            memory_limit=0,  # the operating system's business, as it is for --jobs
-            silence_logs=logging.CRITICAL,
-        )
-    with workers, Client(workers, set_as_default=False) as client:
-        yield client
+    with isolated_children():  # for as long as it stands: workers that die are started anew
+        with _no_ctrl_c():
+            workers = LocalCluster(
+                n_workers=int(local[1]),
+                threads_per_worker=1,
+                dashboard_address=None,
+                memory_limit=0,  # the operating system's business, as it is for --jobs
+                silence_logs=logging.CRITICAL,
+            )
+        with workers, Client(workers, set_as_default=False) as client:
+            yield client
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class Film:
         return f"<Film of {self.nca.id}: {self.steps} steps{hurt}; .save(...) writes it>"
 
     def _repr_html_(self) -> str:
-        return shown.image(self._gif, "gif")
+        return shown.image(self._gif, "gif", "max-width:min(100%, 36em)")
 
     @cached_property
     def _gif(self) -> bytes:

@@ -1,4 +1,10 @@
 """What every room stands on and what knows nothing of NCAs: files that appear whole or not at all,
 locks, interruptions that wait, and how far some work is."""
 
-__all__ = ["files", "interrupts", "locks", "progress"]  # modules that others may import from
+__all__ = [
+    "children",
+    "files",
+    "interrupts",
+    "locks",
+    "progress",
+]  # modules that others may import from

@@ -1,7 +1,7 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.features.catalogue import Feature, Vectors
 from nca_zoo.features.measures import Floats, pictures
+from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.readers import AnyReader, Fold
 from nca_zoo.probing.splits import Side, Splits
@@ -92,7 +93,7 @@ def read_all(
     base = np.zeros_like(worth) if numeric else None
     given = np.full(worth.shape[1:], np.nan)
     for done, ((f, s), answers) in enumerate(
-        zip(tasks, Parallel(n_jobs=jobs, return_as="generator")(calls), strict=True), start=1
+        zip(tasks, _in_order(calls, jobs), strict=True), start=1
     ):
         side = splits.sides[s]
         for known, start, found in zip(
@@ -111,6 +112,11 @@ def read_all(
     tested = splits.tested
     base = None if base is None else base[:, tested]
     return Marks(tuple(cells), worth[:, tested], base, given[tested])
+
+
+def _in_order(calls: Iterable[Any], jobs: int) -> Iterator[Any]:
+    with isolated_children():
+        yield from Parallel(n_jobs=jobs, return_as="generator")(calls)
 
 
 class _Seen:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.children import PYTHON
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.beside import find_columns, read_beside
 from nca_zoo.store.hdf5 import DAMAGE, opened, reason
@@ -59,7 +60,7 @@ def verify(
 
 
 def _problems_seen_by_a_child(path: Path) -> list[str]:
-    command = [sys.executable, "-m", "nca_zoo.store.verify", str(path)]
+    command = [*PYTHON, "-m", "nca_zoo.store.verify", str(path)]
     child = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if child.returncode:
         return [f"{path}: HDF5 itself fails on it (status {child.returncode}); do not open it"]

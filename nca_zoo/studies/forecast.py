@@ -21,7 +21,7 @@ from nca_zoo.features.catalogue import find_feature, readable
 from nca_zoo.features.transformers import Reduced
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.life.dynamics import COST
-from nca_zoo.probing.probe import probe
+from nca_zoo.probing.probe import Difference, probe
 from nca_zoo.probing.resampling import COVERAGE
 from nca_zoo.studies.measuring import columns
 
@@ -46,17 +46,10 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Difference):
     """R2 of the first feature minus that of the best picture control, paired by picture."""
 
     quantity: str
-    feature: str
-    reader: str
-    control: str
-    control_reader: str
-    difference: float
-    low: float  # 95 % interval
-    high: float
 
 
 @dataclass(frozen=True)
@@ -118,12 +111,7 @@ def forecast(
                 Prediction(name, feature, best.kind, best.reader, best.score, best.low, best.high)
             )
         if (d := found.best) is not None:
-            gains.append(
-                Gain(
-                    *(name, d.feature, d.reader, d.control, d.control_reader),
-                    *(d.difference, d.low, d.high),
-                )
-            )
+            gains.append(Gain(**vars(d), quantity=name))
     train, read = _cost(readable(zoo, all_fits), features[0], names[0])
     return Forecast(
         rows=tuple(rows),

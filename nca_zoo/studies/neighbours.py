@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats
+from nca_zoo.ground.children import isolated_children
 from nca_zoo.life.engines import make_engine
 from nca_zoo.symmetry.alignment import align
 
@@ -89,7 +90,8 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
     some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
     jobs = -1 if len(some) > 2 else 1  # starting processes takes longer than aligning a few
     calls = (delayed(align)(weights, zoo.weights[0], zoo.seed_hidden) for weights in some)
-    aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
+    with isolated_children():
+        aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
     return np.linalg.norm(aligned.astype(float) - zoo.weights[0], axis=1)
 
 
