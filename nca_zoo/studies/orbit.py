@@ -67,7 +67,11 @@ class Orbit:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
-        return dataclasses.asdict(self)
+        return {
+            "standing": dataclasses.asdict(self.standing),
+            "before": self.before.as_dict(),
+            "after": self.after.as_dict(),
+        }
 
 
 def scramble(zoo: Zoo, seed: int = 0, spread: float = 1.0) -> ScrambledZoo:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from rows import header, record
 from safetensors import safe_open
 
+from nca_zoo import choices
 from nca_zoo.automaton import noise, rule
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange import exporting
@@ -26,7 +27,6 @@ from nca_zoo.exchange.distill import pack, unpack
 from nca_zoo.exchange.exporting import FORMATS, export
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo_cli.export import KINDS
 from nca_zoo_cli.main import group
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
@@ -258,7 +258,7 @@ def run(path, *arguments, code=0):
 
 
 def test_the_command_takes_what_passed_unless_told(path, tmp_path):
-    assert set(KINDS) == set(FORMATS)
+    assert set(choices.FORMATS) == set(FORMATS)
     result = run(path, "--format", "npz", "--out", tmp_path / "good.npz")
     assert (
         result.stdout == f"{tmp_path / 'good.npz'}: 4 NCAs; 1 that did not pass the gate left out\n"
