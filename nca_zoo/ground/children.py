@@ -1,11 +1,8 @@
 """Python processes of ours: what lies in the current folder is no module to them."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-PYTHON = [sys.executable, "-P"]  # to begin a command with
 
 
 @contextmanager

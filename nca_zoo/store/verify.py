@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.children import PYTHON
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.beside import find_columns, read_beside
 from nca_zoo.store.hdf5 import DAMAGE, opened, reason
@@ -60,7 +59,7 @@ def verify(
 
 
 def _problems_seen_by_a_child(path: Path) -> list[str]:
-    command = [*PYTHON, "-m", "nca_zoo.store.verify", str(path)]
+    command = [sys.executable, "-P", "-m", "nca_zoo.store.verify", str(path)]  # not from here
     child = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if child.returncode:
         return [f"{path}: HDF5 itself fails on it (status {child.returncode}); do not open it"]

@@ -206,9 +206,9 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, sta
     address = scheduler(start, tmp_path)
     worker(start, address)
     with cluster(address) as client:
-        before = psutil.Process().memory_info().rss
         results = run(megabyte, tasks(), client=client)
         numbers = [next(results)[0]]
+        before = psutil.Process().memory_info().rss  # with all that dask loads on first use
         time.sleep(3)  # as a writer may be busy; a worker does hundreds meanwhile
         assert len(taken) < 30  # the first, those handed out, those waiting, and a few in hand
         numbers += [result[0] for result in results]
