@@ -10,6 +10,7 @@ import click
 import nbformat
 import pytest
 from click.testing import CliRunner
+from commands import ALL
 
 from nca_zoo_cli.main import COMMANDS, group
 
@@ -39,18 +40,6 @@ def anchors(path):
     lines = FENCE.sub("", text_of(path)).splitlines()
     heads = [line.lstrip("#").strip().lower() for line in lines if line.startswith("#")]
     return {re.sub(r"[^\w\- ]", "", head).replace(" ", "-") for head in heads}
-
-
-def leaves(command, name):
-    """A command, or the subcommands of a group, each with its name in full."""
-    if isinstance(command, click.Group):
-        for sub in command.commands.values():
-            yield from leaves(sub, f"{name} {sub.name}")
-    else:
-        yield name, command
-
-
-ALL = [pair for name in COMMANDS for pair in leaves(group.get_command(None, name), name)]
 
 
 def option_names(command):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from commands import ALL
 
 from nca_zoo.automaton import rule
 from nca_zoo.building import workers
@@ -24,7 +25,6 @@ from nca_zoo.training.gate import Gate
 from nca_zoo.training.regime import CA_STEPS, REGIMES
 from nca_zoo.viewer import drawing
 from nca_zoo_cli import draw, fit, metastart, options
-from nca_zoo_cli.main import COMMANDS, group
 from nca_zoo_cli.neighbours import MOST as MOST_NEIGHBOURS
 from nca_zoo_cli.training_options import SLOW_LR, SOLO_STEPS
 
@@ -136,17 +136,6 @@ def test_step_sizes_in_guides_are_those_of_the_code(make):
         for line in path.read_text(encoding="utf-8").splitlines():
             if re.search(r"Adam|step size", line):
                 assert set(re.findall(r"\b[\d.]+e-\d\b", line)) <= known, f"{path.name}: {line}"
-
-
-def leaves(command, name):
-    if isinstance(command, click.Group):
-        for sub in command.commands.values():
-            yield from leaves(sub, f"{name} {sub.name}")
-    else:
-        yield name, command
-
-
-ALL = [pair for name in COMMANDS for pair in leaves(group.get_command(None, name), name)]
 
 
 def stated(page):
