@@ -138,7 +138,7 @@ def _picture(picture: Any, size: int | None, name: str | None) -> "tuple[Source,
     """A picture that is given in any of the ways of ``fit``."""
     from PIL import Image, ImageOps
 
-    from nca_zoo.pictures.image_files import cleaned
+    from nca_zoo.pictures.folders import cleaned
 
     if isinstance(picture, str | Path):
         source, drawn = settings.picture_to_fit(Path(picture), size, _warn)

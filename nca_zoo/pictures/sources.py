@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.pictures.image_files import MAX_CLASS, Pixels, cleaned, fitted, list_folder, read_files
+from nca_zoo.pictures.folders import MAX_CLASS, cleaned, list_folder
+from nca_zoo.pictures.image_files import Pixels, fitted, read_files
 from nca_zoo.pictures.image_sets import DIGITS, IDX_SETS, Source, read_digits, read_idx_set
 
 IntArray = npt.NDArray[np.int64]

@@ -12,7 +12,8 @@ from nca_zoo.building.build import BuildSettings, make_job
 from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
-from nca_zoo.pictures.image_files import FILE_TYPES, Pixels, cleaned
+from nca_zoo.pictures.folders import cleaned
+from nca_zoo.pictures.image_files import FILE_TYPES, Pixels
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from nca_zoo.errors import ZooError
-from nca_zoo.pictures.image_files import fitted, list_folder
+from nca_zoo.pictures.folders import list_folder
+from nca_zoo.pictures.image_files import fitted
 from nca_zoo.pictures.sources import load_pictures
 
 rng = np.random.default_rng(3)
