@@ -11,15 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
-from nca_zoo.building.build import header
+from nca_zoo.building.going_on import begun
 from nca_zoo.building.settings import zoo_settings
 from nca_zoo.building.share import parse_share
 from nca_zoo.building.workers import cluster
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import workers_for
-from nca_zoo.pictures.sources import SOURCES, load_pictures, parse_classes
+from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.gate import Status
 
 from .options import data_folder, default_zoo
@@ -37,7 +36,10 @@ NAMED = 10  # failed NCAs named in the summary
     help=f"Pictures: {', '.join(SOURCES)}, or a folder of image files.",
 )
 @click.option(
-    "--digits", "--classes", "classes", help="Classes, as in 0-9, 3,5,8 or 0-4,9.  [default: all]"
+    "--digits",
+    "--classes",
+    "classes",
+    help="Classes by name or number, as in 0-9, 3,5,8 or cat,fox.  [default: all]",
 )
 @click.option("--per-class", default="50", show_default=True, help="Pictures per class, or all.")
 @click.option(
@@ -49,6 +51,9 @@ NAMED = 10  # failed NCAs named in the summary
     default=default_zoo,
     show_default="data/zoo.h5",
     help="The zoo file; the same command again goes on where it stopped.",
+)
+@click.option(
+    "--refit", is_flag=True, help="Fit pictures anew that have changed since they were fitted."
 )
 @click.option(
     "--part",
@@ -78,6 +83,7 @@ def build(
     per_class: str,
     size: int | None,
     out: Path,
+    refit: bool,
     part: str | None,
     jobs: int | None,
     address: str | None,
@@ -97,20 +103,19 @@ def build(
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 
     Pictures that the file already holds are not fitted again, so the same command goes on where
-    it was stopped, and a larger --per-class adds to the zoo. The files of all parts become one
-    with `nca-zoo merge`.
+    it was stopped, and a larger --per-class, a new picture or a new class adds to the zoo. The
+    files of all parts become one with `nca-zoo merge`.
     """
     if jobs and address:
         raise click.UsageError("--jobs is for workers of this machine; a --cluster has its own")
     began = time.monotonic()
     share = None if part is None else parse_share(part)
     settings = zoo_settings(training, tell)
-    wanted = parse_classes(classes) if classes else None
-    origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
+    origin, pictures = load_pictures(source, classes, _count(per_class), data_folder(), size)
     if share is not None:
         pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ZooWriter(out, header(origin, settings, size)) as writer:
+    with begun(out, origin, pictures, settings, size, refit) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         if held:
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from nca_zoo.errors import printable
 from nca_zoo.store.settings import Settings
 
 from .options import json_option, zoo_option
@@ -48,7 +49,7 @@ def info(
     if nca_id is not None:
         about = one(held, nca_id)
         units = {column.name: column.units for column in held.described}
-        lines = [_line(name, value, units[name]) for name, value in about.items()]
+        lines = [_line(name, value, units.get(name, "")) for name, value in about.items()]
     else:
         about = summary(held)
         lines = [*facts(about), "", *class_table(about), *further(about)]
@@ -58,7 +59,8 @@ def info(
 def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
     """Every column of one NCA that is a single value."""
     row = zoo.subset([zoo.index(nca_id)])
-    return {name: _plain(row.column(name)[0]) for name in row.scalars}
+    values = {name: _plain(row.column(name)[0]) for name in row.scalars}
+    return values | {"class_name": str(row.class_name[0]) or None}
 
 
 def _further(column: "Column") -> dict[str, Any]:
@@ -89,7 +91,7 @@ def further(about: dict[str, Any]) -> list[str]:
 
 def _line(name: str, value: Any, units: str) -> str:
     shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-    shown = "".join(letter if letter.isprintable() else "?" for letter in shown)
+    shown = printable(shown)
     return f"{name:14}{shown} {units}".rstrip()
 
 
@@ -111,21 +113,25 @@ def summary(zoo: "Zoo") -> dict[str, Any]:
         **{name: attrs[name] for name in ("schema", "created", "source", "licence", "engine")},
         **{name: attrs[name] for name in ("versions", "settings")},
         "classes": _classes(zoo),
-        "all": _class(None, zoo.status, zoo.psnr_96, zoo.psnr_400),
+        "all": _class(None, "", zoo.status, zoo.psnr_96, zoo.psnr_400),
     }
 
 
 def _classes(zoo: "Zoo") -> list[dict[str, Any]]:
     labels, starts = np.unique(zoo.label, return_index=True)  # rows are sorted by label
     columns = [np.split(values, starts[1:]) for values in (zoo.status, zoo.psnr_96, zoo.psnr_400)]
-    return [_class(*of_class) for of_class in zip(labels.tolist(), *columns, strict=True)]
+    found = zip(labels.tolist(), *columns, strict=True)
+    return [_class(label, zoo.classes.name(label), *rest) for label, *rest in found]
 
 
-def _class(label: int | None, status: Any, psnr_96: Any, psnr_400: Any) -> dict[str, Any]:
+def _class(
+    label: int | None, name: str, status: Any, psnr_96: Any, psnr_400: Any
+) -> dict[str, Any]:
     """Counts, and medians over all NCAs of a class, failed ones too; unjudged ones did not fail."""
-    ok, unjudged = (int((status == name).sum()) for name in ("ok", "unjudged"))
+    ok, unjudged = (int((status == kind).sum()) for kind in ("ok", "unjudged"))
     return {
-        "class": label,
+        "class": name or None,
+        "label": label,
         "ncas": len(status),
         "ok": ok,
         "failed": len(status) - ok - unjudged,
@@ -175,13 +181,14 @@ def _pairs(values: dict[str, Any]) -> str:
 
 def class_table(about: dict[str, Any]) -> list[str]:
     """A line for each class: how many, how many failed, median PSNR."""
-    lines = [f"{'class':>5}{'NCAs':>8}{'ok':>8}{'failed':>8}   median PSNR at step 96, 400"]
-    for row in (*about["classes"], about["all"]):
-        name = {None: "all", -1: "none"}.get(row["class"], row["class"])
+    names = [row["class"] or "none" for row in about["classes"]] + ["all"]
+    wide = max(5, *map(len, names))
+    lines = [f"{'class':>{wide}}{'NCAs':>8}{'ok':>8}{'failed':>8}   median PSNR at step 96, 400"]
+    for name, row in zip(names, (*about["classes"], about["all"]), strict=True):
         at_96, at_400 = (
             "-" if row[key] is None else f"{row[key]:.1f}"
             for key in ("median_psnr_96", "median_psnr_400")
         )
-        counts = f"{name:>5}{row['ncas']:>8}{row['ok']:>8}{row['failed']:>8}"
+        counts = f"{name:>{wide}}{row['ncas']:>8}{row['ok']:>8}{row['failed']:>8}"
         lines.append(f"{counts}{at_96:>14}{at_400:>8} dB")
     return lines

@@ -96,7 +96,10 @@ def map(
         )
         click.echo(f"stored in {zoo}: map_{feature}", err=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_png(out, atlas(read.target, read.label, settle(places, grid), grid, title, caption))
+    write_png(
+        out,
+        atlas(read.target, read.label, settle(places, grid), grid, title, caption, read.classes),
+    )
     click.echo(out)
 
 

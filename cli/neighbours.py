@@ -54,7 +54,7 @@ def neighbours(
 
 def table(result: "NeighboursResult") -> list[str]:
     """One column for each distance, nearest first, and how many share the class."""
-    about = f" (class {result.label})" if result.label >= 0 else ""
+    about = f" (class {result.class_name})" if result.class_name else ""
     names = list(result.nearest)
     lines = [
         f"Nearest to {result.id}{about} of {result.n} NCAs, and how far:",
@@ -64,9 +64,10 @@ def table(result: "NeighboursResult") -> list[str]:
     for rank, row in enumerate(zip(*result.nearest.values(), strict=True), start=1):
         cells = "".join(f"{near.id:<12}{near.distance:<12.4g}" for near in row)
         lines.append(f"{rank:>2}  {cells.rstrip()}")
-    if result.label >= 0:
+    if result.class_name:
         same = [
-            sum(n.label == result.label for n in nearest) for nearest in result.nearest.values()
+            sum(n.class_name == result.class_name for n in nearest)
+            for nearest in result.nearest.values()
         ]
         of = len(next(iter(result.nearest.values())))
         lines.append("    " + "".join(f"{f'{k} of {of} same class':<24}" for k in same).rstrip())

@@ -37,7 +37,9 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
 @click.command()
 @click.argument("nca_ids", metavar="[ID]...", nargs=-1)
 @zoo_option
-@click.option("--digits", "--classes", "classes", help="The NCAs of these classes, as in 0-9.")
+@click.option(
+    "--digits", "--classes", "classes", help="The NCAs of these classes, as in 0-9 or cat,fox."
+)
 @click.option(
     "--sample", type=click.IntRange(1), help="So many NCAs of each class, always the same ones."
 )
@@ -178,7 +180,6 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
     """The NCAs that are named, in that order, or the good ones of some classes."""
     import numpy as np
 
-    from nca_zoo.pictures.sources import parse_classes
     from nca_zoo.store.sampling import sample_classes
 
     if ids:
@@ -186,7 +187,7 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
     else:
         wanted = zoo.good
         if classes is not None:
-            wanted &= np.isin(zoo.label, parse_classes(classes))
+            wanted &= np.isin(zoo.label, zoo.classes.chosen(classes, f"in {zoo.path}"))
         chosen = zoo.subset(wanted)
         chosen = chosen.subset(sample_classes(chosen.label, sample or len(chosen)))
         if not len(chosen):
@@ -286,7 +287,7 @@ def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
     return {
         "target": ncas.target[0] / 255,
         "name": ncas.id[0],
-        "about": f"class {ncas.label[0]}" if ncas.label[0] >= 0 else "",
+        "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
         "background": background,
         "trained": ncas.trained,
     }

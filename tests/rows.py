@@ -22,6 +22,7 @@ def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[st
     label, index = number % 3, number // 3
     row = {
         "id": f"{label}-{index:03d}",
+        "name": f"{label}/é {index}.png",
         "weights": rng.standard_normal(N_PARAMS, dtype=np.float32),
         "label": label,
         "source_index": number,
@@ -42,7 +43,8 @@ def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[st
         "wall_s": np.float32(1.5),
     } | changes
     return row | {
-        "weights_sha256": hashlib.sha256(np.asarray(row["weights"]).tobytes()).hexdigest()
+        "weights_sha256": hashlib.sha256(np.asarray(row["weights"]).tobytes()).hexdigest(),
+        "picture_sha256": hashlib.sha256(np.asarray(row["target"]).tobytes()).hexdigest(),
     }
 
 
@@ -113,3 +115,11 @@ def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
         and left[name].tobytes() == right[name].tobytes()
         for name in left
     )
+
+
+def as_schema_1(path: Path) -> Path:
+    """Make a zoo file what version 0.1 would have written: no names, no digests of pictures."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 1
+        del file.attrs["class_names"], file["name"], file["picture_sha256"]
+    return path

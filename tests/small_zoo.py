@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.rule import N_PARAMS, seed_state
+from nca_zoo.pictures.classes import Classes
 from nca_zoo.probing.probe import ProbeResult, Row
 from nca_zoo.probing.probe import probe as run_probe
 
@@ -35,6 +36,13 @@ class SmallZoo:
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))
+
+    def picture_numbers(self) -> np.ndarray:
+        return np.unique(self.source_index, return_inverse=True)[1]
+
+    @property
+    def classes(self) -> Classes:
+        return Classes()
 
     @property
     def id(self) -> np.ndarray:

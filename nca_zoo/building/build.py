@@ -82,6 +82,7 @@ def header(source: Source, settings: BuildSettings, size: int | None = None) -> 
         engine=f"{settings.engine_used} on {settings.device}, {platform.machine()}",
         versions=_versions() | {"python": platform.python_version()},
         init_weights=np.zeros(0, np.float32) if shared is None else shared,
+        class_names=source.classes,
     )
 
 
@@ -151,6 +152,7 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
     """A fit as a row of the zoo file."""
     return {
         "id": picture.id,
+        "name": picture.name or picture.id,
         "weights": fit.weights,
         "label": picture.label,
         "source_index": picture.source_index,

@@ -35,6 +35,7 @@ SEEN = {  # what is visible of an NCA, in words
     "rgba": "RGBA, the first four",
     "grey": "alpha alone, the fourth, as white ink (grey); the first three are hidden",
 }
+LISTED = 100  # classes
 TYPES = {
     "f": "sc:Float", "i": "sc:Integer", "u": "sc:Integer", "b": "sc:Boolean",
     "S": "sc:Text", "O": "sc:Text",
@@ -163,6 +164,7 @@ def _facts(zoo: Zoo) -> dict[str, object]:
     statuses, counts = np.unique(zoo.status, return_counts=True)
     return {
         "NCAs": ", ".join(f"{n} {s}" for s, n in zip(statuses, counts, strict=True)),
+        "classes": _classes(zoo),
         "source": zoo.attrs["source"],
         "licence of the pictures": zoo.attrs["licence"],
         "visible channels": SEEN[zoo.visible],
@@ -174,6 +176,14 @@ def _facts(zoo: Zoo) -> dict[str, object]:
         "file": f"{zoo.path.name}, {zoo.path.stat().st_size} bytes",
         "SHA-256": checksum(zoo.path),
     }
+
+
+def _classes(zoo: Zoo) -> str:
+    """The classes that occur, by label and name."""
+    names = {label: zoo.classes.name(label) for label in np.unique(zoo.label[zoo.label >= 0])}
+    told = [f"{n} {name}" if name != str(n) else name for n, name in names.items()]
+    more = f" and {len(told) - LISTED} more" if len(told) > LISTED else ""
+    return ", ".join(told[:LISTED]) + more or "none"
 
 
 def _size(rows: int) -> str:

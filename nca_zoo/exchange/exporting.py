@@ -21,7 +21,7 @@ from nca_zoo.ground.files import make_folder, published
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.columns import Column
 from nca_zoo.store.schema import ATTRIBUTES
-from nca_zoo.store.zoofile import Zoo
+from nca_zoo.store.zoofile import CLASS_NAME, Zoo
 
 BLOCK_ROWS = 1000  # of a Parquet file's row groups
 
@@ -110,7 +110,8 @@ def _arrays(zoo: Zoo) -> dict[str, npt.NDArray[Any]]:
 
 
 def _texts(zoo: Zoo) -> dict[str, list[str]]:
-    return {name: zoo.column(name).tolist() for name in text_columns(zoo)}
+    texts = {name: zoo.column(name).tolist() for name in text_columns(zoo)}
+    return {CLASS_NAME: zoo.class_name.tolist()} | texts
 
 
 def _tensors(zoo: Zoo) -> dict[str, npt.NDArray[np.float32]]:
@@ -149,10 +150,11 @@ def _parquet(zoo: Zoo, path: Path) -> None:
 
     def table(rows: Zoo) -> Any:
         arrays, fields = [], []
-        for name in rows.columns:
+        for name in dict.fromkeys((*rows.columns, CLASS_NAME)):
             values = rows.column(name)
             arrays.append(array(values))
-            shape = {"shape": json.dumps(values.shape[1:]), **_about(columns[name])}
+            about = _about(columns[name]) if name in columns else {}
+            shape = {"shape": json.dumps(values.shape[1:]), **about}
             fields.append(pa.field(name, arrays[-1].type, False, shape))
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields, head))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import CHANNELS, PARAM_SPEC, flatten, unflatten
 from nca_zoo.choices import PERCEPTIONS
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, printable
 from nca_zoo.exchange.distill import unpack
 from nca_zoo.store.settings import Settings
 
@@ -73,7 +73,7 @@ def read_tensors(path: Path) -> Tensors:
         raise ZooError(text if text.startswith(str(path)) else f"{path}: {text}") from None
     except Exception as error:  # damaged and hostile files fail in a dozen ways
         words = " ".join(str(error).split())[:120] or type(error).__name__
-        words = "".join(letter if letter.isprintable() else "?" for letter in words)
+        words = printable(words)
         raise ZooError(f"{path}: cannot be read ({words})") from None
 
 

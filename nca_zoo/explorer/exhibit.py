@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 NEIGHBOURS = 8
-LEFT_OUT = ("weights_sha256",)  # columns that nobody wants to look at
+LEFT_OUT = ("weights_sha256", "picture_sha256")  # columns that nobody wants to look at
 FEATURES = ("weights", "pixels")  # maps that are offered unless others are asked for
 
 
@@ -60,6 +60,7 @@ def make_exhibit(
         "width": width,
         "seedHidden": zoo.seed_hidden,
         "trained": zoo.trained,
+        "classNames": {str(number): name for number, name in zoo.classes.items()},
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [
             _map(name, feature.vectors(zoo))

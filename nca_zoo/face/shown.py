@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from nca_zoo.errors import printable
 from nca_zoo.pictures.targets import restored
 from nca_zoo.viewer.frames import composite
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS = 8  # of a table; of more, the first and the last
 SIDE = 56  # pixels of a small picture
-COLUMNS = ("id", "label", "split", "psnr_96", "psnr_400", "status")
+COLUMNS = ("id", "class_name", "split", "psnr_96", "psnr_400", "status")
 MOST_NAMED = 40  # columns
 
 
@@ -81,7 +82,7 @@ def image(content: bytes, kind: str, style: str = "max-width:100%") -> str:
 
 def _head(zoo: "Zoo") -> str:
     height, width = zoo.grid
-    path = "".join(letter if letter.isprintable() else "?" for letter in str(zoo.path))
+    path = printable(str(zoo.path))
     return f"{path}: {len(zoo)} NCAs of {height} x {width} cells"
 
 
@@ -100,7 +101,7 @@ def _some(count: int) -> list[int]:
 def _text(value: Any) -> str:
     if isinstance(value, np.floating):
         return f"{value:.4g}"
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return printable(str(value))
 
 
 def _row(cells: tuple[str, ...], kind: str) -> str:

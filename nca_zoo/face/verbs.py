@@ -89,13 +89,14 @@ def fit(
 
 def build(
     source: str | Path = "digits",
-    classes: str | int | Sequence[int] | None = None,
+    classes: str | int | Sequence[int | str] | None = None,
     per_class: int | str | None = 50,
     size: int | None = None,
     out: str | Path | None = None,
     *,
     jobs: int | None = None,
     cohort: int | None = None,
+    refit: bool = False,
     failed: bool = False,
     progress: bool | None = None,
     **choices: Any,
@@ -105,27 +106,26 @@ def build(
     What the file holds already is not fitted again, so the same call goes on where it was stopped.
 
     source: ``digits``, ``mnist``, ``emnist``, ``kmnist``, ``fashion``, or a folder of image files.
-    classes: ``"0-9"``, ``"3,5"``, a number or several; all unless given. per_class: pictures of
-    each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as ``open`` unless
-    given. jobs: processes, one for each CPU unless given. cohort: NCAs that train together.
-    failed: as ``open``. progress, choices: as ``fit``. Raises ZooError, one line.
+    classes: ``"0-9"``, ``"cat,fox"``, a number or name or several; all unless given. per_class:
+    pictures of each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as
+    ``open`` unless given. jobs: processes, one for each CPU unless given. cohort: NCAs that train
+    together. refit: fit those pictures anew that have changed since. failed: as ``open``.
+    progress, choices: as ``fit``. Raises ZooError, one line.
     """
     from nca_zoo.building.build import build as build_zoo
-    from nca_zoo.building.build import header
+    from nca_zoo.building.going_on import begun
     from nca_zoo.life.engines import workers_for
-    from nca_zoo.pictures.sources import load_pictures, parse_classes
-    from nca_zoo.store.zoowriter import ZooWriter
+    from nca_zoo.pictures.sources import load_pictures
 
     shared = settings.zoo_settings(settings.chosen(**choices), _warn)
-    wanted = parse_classes(classes) if isinstance(classes, str) else classes
-    wanted = [wanted] if isinstance(wanted, int) else wanted
+    wanted = [classes] if isinstance(classes, int) else classes
     each = None if per_class in (None, "all") else int(per_class)
     if each is not None and each < 1:
         raise ZooError(f"per_class is {per_class}; it must be a whole number above 0, or 'all'")
     data = settings.data_folder()
     path = data / "zoo.h5" if out is None else Path(out)
     origin, pictures = load_pictures(source, wanted, each, data, size)
-    with ZooWriter(path, header(origin, shared, size)) as writer:
+    with begun(path, origin, pictures, shared, size, refit) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         with _bar(progress, len(pictures), path.name, "NCA", held) as bar:
             workers = jobs or workers_for(shared.device)
@@ -138,7 +138,7 @@ def _picture(picture: Any, size: int | None, name: str | None) -> "tuple[Source,
     """A picture that is given in any of the ways of ``fit``."""
     from PIL import Image, ImageOps
 
-    from nca_zoo.pictures.folders import cleaned
+    from nca_zoo.pictures.names import cleaned
 
     if isinstance(picture, str | Path):
         source, drawn = settings.picture_to_fit(Path(picture), size, _warn)

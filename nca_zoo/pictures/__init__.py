@@ -1,4 +1,5 @@
 """What an NCA should grow: pictures from sets and from files, their classes and splits, and how a
 picture becomes a target with a seed cell."""
 
-__all__ = ["folders", "image_files", "sources", "targets"]  # modules that others may import from
+# modules that others may import from
+__all__ = ["classes", "folders", "image_files", "image_sets", "names", "sources", "targets"]

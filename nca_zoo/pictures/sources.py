@@ -5,7 +5,6 @@ asked for: they stay the same when a zoo grows or zoos are merged. The official 
 torchvision set is kept; in other sources every fifth picture of a class is for testing.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.pictures.folders import MAX_CLASS, cleaned, list_folder
+from nca_zoo.pictures.classes import NO_CLASS
+from nca_zoo.pictures.folders import list_folder
 from nca_zoo.pictures.image_files import Pixels, fitted, read_files
 from nca_zoo.pictures.image_sets import DIGITS, IDX_SETS, Source, read_digits, read_idx_set
+from nca_zoo.pictures.names import cleaned, true_name
 
 IntArray = npt.NDArray[np.int64]
 
@@ -33,11 +34,12 @@ class Picture:
     premultiplied) RGBA.
     """
 
-    id: str  # "7-012": the 13th picture of class 7 in the source's order; "gecko": gecko.png
-    label: int  # class, -1 if none
+    id: str  # "7-012": the 13th picture of class 7 in the source's order; "cat-tom": cat/tom.png
+    label: int  # class by its number in the source, -1 if none
     source_index: int  # which picture of the source
     split: str  # "train" or "test"
     pixels: Pixels
+    name: str = ""  # its own, in any script: "cat/tom.png"; the id unless it has one
 
 
 @dataclass(frozen=True)
@@ -48,30 +50,13 @@ class _Listing:
     labels: IntArray  # (N,)
     ids: list[str]
     splits: list[str]
+    names: list[str]
     read: Callable[[IntArray, int | None], list[Pixels]]
-
-
-def parse_classes(text: str) -> tuple[int, ...]:
-    """The classes that ``"0-9"``, ``"3,5,8"`` or ``"0-4, 9"`` stand for, sorted, each once.
-
-    Raises ZooError, naming the piece, for anything else.
-    """
-    classes: set[int] = set()
-    for piece in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?", piece)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last <= MAX_CLASS:
-            raise ZooError(
-                f"{piece.strip()[:30]!r} is no class and no range of classes: write 0-9, 3,5,8 or "
-                f"0-4,9, with numbers up to {MAX_CLASS}"
-            )
-        classes.update(range(first, last + 1))
-    return tuple(sorted(classes))
 
 
 def load_pictures(
     source: str | Path = DIGITS.name,
-    classes: Sequence[int] | None = None,
+    classes: str | Sequence[int | str] | None = None,
     per_class: int | None = None,
     data_dir: Path = Path("data"),
     size: int | None = None,
@@ -81,12 +66,13 @@ def load_pictures(
     source: ``digits`` (5,000 of MNIST, no download), ``mnist``, ``emnist`` (its balanced
         division), ``kmnist``, ``fashion``, or a folder of image files (see ``list_folder`` for
         classes and ``read_files`` for pixels; ``./digits`` if it has the name of a set).
-    classes, per_class: None takes all; without classes, that includes files without a class.
+    classes: as ``Classes.chosen`` reads a text, or numbers; None takes all, files without a class
+        among them. per_class: None takes all.
     data_dir: for the cache and for downloads; raw files that lie there already are used.
     size: resize to ``size`` x ``size`` cells, proportions kept, on an empty ground.
 
-    The split of digits and of folders is ``test`` for ``k % 5 == 4``, where k counts the pictures
-    of a class from 0, and ``train`` for the rest: the same for every zoo of that source.
+    The split of digits, and of folders that have no official one, is ``test`` for ``k % 5 == 4``,
+    where k counts the pictures of a class from 0, and ``train`` for the rest.
 
     Raises ZooError for unknown sources and classes, for too few pictures, for damaged files,
     without a network where one is needed, and for files of different sizes if no size is given.
@@ -96,7 +82,14 @@ def load_pictures(
     rows = _choose(listing, classes, per_class)
     pixels = listing.read(rows, size)
     return listing.source, [
-        Picture(listing.ids[row], int(listing.labels[row]), row, listing.splits[row], picture)
+        Picture(
+            listing.ids[row],
+            int(listing.labels[row]),
+            row,
+            listing.splits[row],
+            picture,
+            listing.names[row],
+        )
         for row, picture in zip(rows.tolist(), pixels, strict=True)
     ]
 
@@ -108,10 +101,9 @@ def load_picture(path: Path, size: int | None = None) -> tuple[Source, Picture]:
     """
     _check_size(size)
     (pixels,) = read_files([path], size)
-    source = Source(
-        path.name, licence="unknown", origin="an image file", classes=(), class_names=()
-    )
-    return source, Picture(cleaned(path.stem), -1, 0, "train", pixels)
+    name = true_name(path.name)
+    source = Source(name, licence="unknown", origin="an image file")
+    return source, Picture(cleaned(path.stem), NO_CLASS, 0, "train", pixels, name)
 
 
 def _check_size(size: int | None) -> None:
@@ -161,6 +153,7 @@ def _list_arrays(
         numbers,
         ids,
         splits or _fifths(numbers),
+        ids,
         read=lambda rows, size: [fitted(picture, size) for picture in images[rows]],
     )
 
@@ -168,18 +161,19 @@ def _list_arrays(
 def _list_files(folder: Path) -> _Listing:
     found = list_folder(folder)
     source = Source(
-        folder.resolve().name,
+        true_name(folder.resolve().name),
         licence="unknown",
         origin="a folder of image files",
-        classes=tuple(found.class_names),
-        class_names=tuple(found.class_names.values()),
+        classes=found.classes,
     )
     labels = np.array(found.labels, np.int64)
+    fifths = zip(found.splits, _fifths(labels), strict=True)
     return _Listing(
         source,
         labels,
         found.ids,
-        _fifths(labels),
+        [official or fifth for official, fifth in fifths],
+        found.names,
         read=lambda rows, size: read_files([found.paths[row] for row in rows], size),
     )
 
@@ -198,30 +192,26 @@ def _fifths(labels: IntArray) -> list[str]:
     return np.where(_ranks(labels) % 5 == 4, "test", "train").tolist()
 
 
-def _choose(listing: _Listing, classes: Sequence[int] | None, per_class: int | None) -> IntArray:
+def _choose(
+    listing: _Listing, classes: str | Sequence[int | str] | None, per_class: int | None
+) -> IntArray:
     """The rows of a listing that are asked for, by label and then source order."""
     source, labels = listing.source, listing.labels
-    unknown = set(classes or ()) - set(source.classes)
-    if unknown:
-        raise ZooError(f"{source.name} has no class {min(unknown)}: {_known_classes(source)}")
-    wanted = np.unique(labels if classes is None else np.array(classes, np.int64))
+    if classes is not None:
+        asked = [classes] if isinstance(classes, str) else map(str, classes)
+        among = f"among the pictures of {source.name}"
+        wanted = np.unique([n for text in asked for n in source.classes.chosen(text, among)])
+    else:
+        wanted = np.unique(labels)
     if per_class is not None:
         if per_class < 1:
             raise ZooError(f"--per-class {per_class}: it must be 1 or more")
         count, label = min((int(np.sum(labels == label)), int(label)) for label in wanted)
         if per_class > count:
-            owner = f"class {label} has" if label >= 0 else "the files without a class are"
+            name = source.classes.name(label)
+            owner = f"class {name} has" if name else "the files without a class are"
             pictures = "1 picture" if count == 1 else f"{count} pictures"
             raise ZooError(f"--per-class {per_class}: {owner} {pictures}; ask for no more")
     order = np.argsort(labels, kind="stable")
     chosen = np.isin(labels, wanted) & (_ranks(labels) < (per_class or len(labels)))
     return order[chosen[order]]
-
-
-def _known_classes(source: Source) -> str:
-    if not source.classes:
-        return "its pictures have no classes"
-    named = zip(source.classes, source.class_names, strict=True)
-    return "it has " + ", ".join(
-        str(number) if name == str(number) else f"{number} ({name})" for number, name in named
-    )

@@ -102,7 +102,7 @@ class ProbeResult:
     target: str  # what is read
     measure: str  # "accuracy" or "R2"
     units: str  # of a number that is read
-    classes: tuple[int | str, ...]  # none if a number is read
+    classes: tuple[str, ...]  # none if a number is read
     chance: float  # share of the largest class; 0 for R2
     folds: int  # fewer than asked for if the smallest class has fewer pictures; 1: own split
     repeats: int
@@ -157,7 +157,7 @@ def probe(
     chosen = with_controls(zoo, features)
     read = read.subset(np.flatnonzero(asked.known))
     asked = dataclasses.replace(asked, values=asked.values[asked.known])
-    groups = np.asarray(read.source_index, int)
+    groups = read.picture_numbers()
     if repeats is None:
         repeats = 3 if len(np.unique(groups)) <= FEW_PICTURES else 1
     splits = (
@@ -190,7 +190,7 @@ def probe(
         target=asked.name,
         measure="R2" if asked.numeric else "accuracy",
         units=asked.units,
-        classes=_classes(asked),
+        classes=asked.classes,
         chance=_chance(asked, splits),
         folds=splits.folds,
         repeats=splits.repeats,
@@ -204,7 +204,7 @@ def _answered(marks: Marks, asked: Quantity, ids: npt.NDArray[np.str_]) -> tuple
     found = []
     for cell, answers in zip(marks.cells, marks.answers.T, strict=True):
         if cell.kind == "weights" and not cell.shuffled:
-            values = answers if asked.numeric else np.array(_classes(asked))[answers.astype(int)]
+            values = answers if asked.numeric else np.array(asked.classes)[answers.astype(int)]
             found.append(Answered(cell.feature, cell.reader, ids, values))
     return tuple(found)
 
@@ -214,10 +214,6 @@ def _plain(value: Any) -> Any:
         return tuple(map(_plain, value))
     is_record = dataclasses.is_dataclass(value) and not isinstance(value, type)
     return dataclasses.asdict(value) if is_record else value
-
-
-def _classes(asked: Quantity) -> tuple[int | str, ...]:
-    return tuple(int(c) if asked.name == CLASS else c for c in asked.classes)
 
 
 def _chance(asked: Quantity, splits: Splits) -> float:

@@ -5,7 +5,7 @@ measured here from what every zoo holds; a column of the file with that name goe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CLASS = "class"
 _NAMES = ("label", "split", "init", "status")  # columns whose values are names, not amounts
-_NOTHING_TO_READ = ("id",)
+_NOTHING_TO_READ = ("id", "name", "picture_sha256")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def names(zoo: "Zoo") -> tuple[str, ...]:
 def quantity(zoo: "Zoo", name: str) -> Quantity:
     """The quantity of that name; a ``ZooError`` lists all names if there is none."""
     if name in (CLASS, "label"):
-        return _coded(CLASS, np.asarray(zoo.label), np.asarray(zoo.label) >= 0)
+        of_class = _coded(CLASS, np.asarray(zoo.label), np.asarray(zoo.label) >= 0)
+        called = tuple(zoo.classes.name(int(code)) for code in of_class.classes)
+        return replace(of_class, classes=called)
     if name in MEASURED and name not in getattr(zoo, "scalars", ()):
         units, _, measure = MEASURED[name]
         return Quantity(name, True, units, measure(zoo))

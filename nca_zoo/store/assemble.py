@@ -12,8 +12,9 @@ import errno
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,9 +34,12 @@ from nca_zoo.store.parts import (
     Held,
     Part,
     Rows,
+    as_called,
+    classes_of,
     gather,
     held,
     locate,
+    names_of,
     shared_columns,
 )
 from nca_zoo.store.schema import ATTRIBUTES, MAX_ATTRIBUTE_BYTES
@@ -64,8 +68,12 @@ def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]
         _publish(path, _image(layout, values))
 
 
-def merge(parts: Sequence[Part], path: Path, progress: Progress = silent) -> int:
+def merge(
+    parts: Sequence[Part], path: Path, progress: Progress = silent, without: Container[str] = ()
+) -> int:
     """One zoo file at ``path`` with every row of all parts once; returns the number of rows.
+
+    Left out are the NCAs ``without``.
 
     Columns that lie beside the parts come into the file; rows that lack one of them hold its
     ``fill``. What other programs put into the parts and is no column comes along as it is
@@ -73,9 +81,12 @@ def merge(parts: Sequence[Part], path: Path, progress: Progress = silent) -> int
     fit each other, or if the disk refuses; ``path`` is then as it was.
     """
     rows = locate(parts)
+    if without:
+        rows = rows[[nca_id not in without for nca_id in names_of(parts, rows).tolist()]]
     sizes = parts[0].layout.sizes
     columns = tuple(shared_columns(parts).values())
-    layout = Layout(len(rows), sizes, columns, parts[0].layout.header)
+    header = replace(parts[0].layout.header, class_names=classes_of(parts))
+    layout = Layout(len(rows), sizes, columns, header)
     total = len(rows) * sum(column.row_bytes(sizes) for column in layout.columns)
     with ExitStack() as stack:
         files = {i: held(part, stack, layout.by_name) for i, part in enumerate(parts)}
@@ -91,7 +102,11 @@ def merge(parts: Sequence[Part], path: Path, progress: Progress = silent) -> int
                     step = chunk * max(1, BLOCK_BYTES // (chunk * max(1, column.row_bytes(sizes))))
                     for start in range(0, len(rows), step):
                         block = rows[start : start + step]
-                        _put(dataset, start, gather(files, column, sizes, block))
+                        if column.name in ("id", "label"):
+                            values = as_called(parts, column.name, block)
+                        else:
+                            values = gather(files, column, sizes, block)
+                        _put(dataset, start, values)
                         done += len(block) * column.row_bytes(sizes)
                         progress(done, total)
                 _carry(parts, files, rows, new)

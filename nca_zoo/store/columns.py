@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.errors import ZooError, one_line
+from nca_zoo.errors import ZooError, can_be_shown, one_line
 
 NEW_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MOST_LETTERS = 1 << 16  # bytes of a text
@@ -139,7 +139,7 @@ def new_column(
             "letter first, as Python's own names are"
         )
     for what, text in (("description", description), ("units", units)):
-        if not text.isprintable():
+        if not can_be_shown(text):
             raise ZooError(f"{what} of {name}: holds control characters or line breaks")
     stored = _stored(name, values)
     if stored.shape[:1] != (rows,):

@@ -11,8 +11,9 @@ they are and has a row for each NCA; or else it is kept as it is, named, and nev
 
 import json
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,8 @@ import numpy as np
 
 from nca_zoo.automaton.rule import PARAM_SPEC
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.classes import Classes
+from nca_zoo.pictures.image_sets import known_classes
 from nca_zoo.store.columns import ANY_LENGTH, Column, Sizes
 from nca_zoo.store.hdf5 import DAMAGE, about, item_bytes, raw_dataset, reason, stamp
 from nca_zoo.store.schema import (
@@ -29,9 +32,11 @@ from nca_zoo.store.schema import (
     COLUMNS,
     MAX_ATTRIBUTE_BYTES,
     NAME,
+    READABLE,
     SCHEMA,
     Header,
 )
+from nca_zoo.store.settings import Settings
 
 PLAIN = ("b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8")
 ABOUT = ("units", "description", "made_by", "made_with", "made")  # texts beside a column
@@ -149,12 +154,12 @@ def check_attributes(file: h5py.File) -> Header:
         raise ZooError(
             f"written by a newer nca-zoo: schema {schema}, this one reads {SCHEMA}; upgrade nca-zoo"
         )
-    if schema != SCHEMA:
-        raise ZooError(f"attribute schema is {schema}; expected {SCHEMA}")
+    if schema not in READABLE:
+        raise ZooError(f"attribute schema is {schema}; expected {' or '.join(map(str, READABLE))}")
     if _json(file, "param_spec") != [[name, list(shape)] for name, shape in PARAM_SPEC]:
         expected = " ".join(f"{name}{list(shape)}" for name, shape in PARAM_SPEC)
         raise ZooError(f"attribute param_spec: expected {expected}, found another rule's")
-    return _header(file)
+    return _header(file, schema)
 
 
 def _attribute(file: h5py.File, name: str, kind: str) -> Any:
@@ -191,16 +196,32 @@ def _json(file: h5py.File, name: str) -> Any:
         raise ZooError(f"attribute {name}: not JSON") from None
 
 
-def _header(file: h5py.File) -> Header:
-    return Header(
-        **{
-            attribute.name: _json(file, attribute.name)
-            if attribute.kind == "json"
-            else _attribute(file, attribute.name, attribute.kind)
-            for attribute in ATTRIBUTES
-            if attribute.name not in ("schema", "param_spec")
-        }
+def _header(file: h5py.File, schema: int) -> Header:
+    read = {
+        attribute.name: _json(file, attribute.name)
+        if attribute.kind == "json"
+        else _attribute(file, attribute.name, attribute.kind)
+        for attribute in ATTRIBUTES
+        if attribute.name not in ("schema", "param_spec", "class_names")
+    }
+    header = Header(**read, schema=schema)
+    return replace(header, class_names=_class_names(file, header))
+
+
+def _class_names(file: h5py.File, header: Header) -> Classes:
+    """What the classes are called: schema 1 leaves that to the source, of which some are known."""
+    if header.schema == 1:
+        return known_classes(Settings(header.settings).source)
+    names = _json(file, "class_names")
+    plain = isinstance(names, dict) and all(
+        re.fullmatch("[0-9]{1,5}", key) and isinstance(name, str) for key, name in names.items()
     )
+    if not plain:
+        raise ZooError('attribute class_names: expected JSON of the form {"0": "cat", "1": "fox"}')
+    try:
+        return Classes({int(number): name for number, name in names.items()})
+    except ZooError as error:
+        raise ZooError(f"attribute class_names: {error}") from None
 
 
 def _no_column(dataset: h5py.h5d.DatasetID, rows: int, n_bytes: int) -> str:

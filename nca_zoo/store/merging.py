@@ -1,22 +1,38 @@
 """Merging whole zoos: the parts of one build, made on several machines, or builds of their own."""
 
+import warnings
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nca_zoo.errors import ZooError
+import numpy as np
+
+from nca_zoo.errors import ZooError, ZooWarning
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.pictures.classes import Classes
+from nca_zoo.pictures.names import MOST_IN_ID, cleaned, unique
 from nca_zoo.store.assemble import disk, merge
-from nca_zoo.store.parts import find_parts, find_shards, leftovers, shared_columns, zoo_path
-from nca_zoo.store.schema import Header
+from nca_zoo.store.parts import (
+    Doubles,
+    Part,
+    classes_of,
+    doubles,
+    find_parts,
+    find_shards,
+    leftovers,
+    shared_columns,
+    zoo_path,
+)
+from nca_zoo.store.schema import SCHEMA, Header
 from nca_zoo.store.settings import Settings
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
     ("target.visible", "some show RGBA and some grey", "which NCA shows what"),
 )
+MOST_PUT_BEFORE = 24  # letters of a zoo's name before an id
 MOST_FILES = 200  # open at a time: some systems allow 256
 
 
@@ -26,6 +42,7 @@ class Merged:
 
     rows: int  # in the new zoo
     twins: int  # rows left out, since the same NCA was there already
+    renamed: int = 0  # NCAs whose id was that of another
 
 
 def merge_zoos(
@@ -33,21 +50,26 @@ def merge_zoos(
     out: str | Path,
     mix_settings: bool = False,
     progress: Progress = silent,
+    rename: bool = False,
 ) -> Merged:
     """Write every NCA of all zoos, unfinished builds included, to the new file ``out``.
 
-    An NCA that several zoos hold, the same id and bit for bit the same weights, comes once. The
+    An NCA that several zoos hold, the same id and bit for bit the same weights, comes once. Classes
+    go by their names: one that another zoo has is the same, whatever its number there; numbers are
+    those of the first zoo, and classes that are new to it get others where theirs are taken. The
     file appears whole or not at all. Streams: holds a few blocks of 8 MB in memory.
 
-    mix_settings: take zoos of other settings, too; ``common_header`` says what is then kept.
-    progress: called with the bytes written and those to write.
+    rename: an id that stands for another NCA in an earlier zoo gets the name of its zoo before it.
+    mix_settings: take zoos of other settings, too, and ``rename``; ``common_header`` says what is
+    then kept. progress: called with the bytes written and those to write.
 
     Raises ZooError if ``out`` exists, for one id with different weights (naming the ids), for other
     settings (naming them), and for other sizes of the grid, the loss curve or a further column.
     """
     out = zoo_path(out)
     _must_be_new(out)
-    parts = [part for path in dict.fromkeys(map(zoo_path, zoos)) for part in find_parts(path)]
+    found = [find_parts(path) for path in dict.fromkeys(map(zoo_path, zoos))]
+    parts = [part for of_one in found for part in of_one]
     if len(parts) > MOST_FILES:
         raise ZooError(
             f"{len(parts)} files are too many to open at once; merge up to {MOST_FILES} at a time, "
@@ -63,7 +85,15 @@ def merge_zoos(
                 "if one file should hold both all the same, add --mix-settings"
             )
     shared_columns(parts)  # raises
-    alike = [replace(part, layout=replace(part.layout, header=header)) for part in parts]
+    alike = _alike(found, header)
+    renamed = 0
+    if twice := doubles(alike):
+        if not rename and not mix_settings:
+            raise ZooError(
+                f"{twice.complaint}; --rename keeps both, with the name of the zoo before the id"
+            )
+        renamed = len(twice.ids)
+        alike = _renamed(alike, twice, [n for n, of_one in enumerate(found) for _ in of_one])
     with disk(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(
@@ -76,7 +106,49 @@ def merge_zoos(
         rows = merge(alike, out, progress)
     finally:
         lock.release()
-    return Merged(rows, sum(len(part.ids) for part in parts) - rows)
+    return Merged(rows, sum(len(part.ids) for part in parts) - rows, renamed)
+
+
+def _alike(found: Sequence[Sequence[Part]], header: Header) -> list[Part]:
+    """The parts of all zoos with one header, and with labels that mean the same in all of them."""
+    common, coded = Classes(), []
+    for parts in found:
+        own = classes_of(parts)
+        common, numbers = common.joined(own)
+        for part in parts:
+            labels = np.array([numbers.get(n, n) for n in part.labels.tolist()], np.int64)
+            coded.append(replace(part, labels=labels))
+    unnamed = [p.path for parts in found for p in parts if _guessed(p)]
+    if len(found) > 1 and unnamed:
+        warnings.warn(
+            f"{unnamed[0]}: written by version 0.1, which kept no names of classes: its classes "
+            "are called by their numbers, and taken for those that are called so elsewhere",
+            ZooWarning,
+            stacklevel=3,
+        )
+    named = replace(header, class_names=common)
+    return [replace(part, layout=replace(part.layout, header=named)) for part in coded]
+
+
+def _guessed(part: Part) -> bool:
+    header = part.layout.header
+    return header.schema == 1 and not header.class_names and bool((part.labels >= 0).any())
+
+
+def _renamed(parts: Sequence[Part], twice: Doubles, zoo_of: Sequence[int]) -> list[Part]:
+    """The parts with ids that are each of one NCA; ``zoo_of`` says which zoo a part is of."""
+    ids = [part.ids.astype(f"<U{MOST_IN_ID}") for part in parts]
+    taken = set(np.concatenate(ids).tolist())
+    called: dict[tuple[int, str], str] = {}
+    for number, row, nca_id in zip(twice.rows.part, twice.rows.row, twice.ids, strict=True):
+        zoo = parts[number].path
+        place = zoo.parent.name.removesuffix(".h5.shards") if zoo.stem.isdecimal() else zoo.stem
+        key = zoo_of[number], str(nca_id)
+        if key not in called:
+            (called[key],) = unique([f"{cleaned(place, MOST_PUT_BEFORE)}-{nca_id}"], taken)
+            taken.add(called[key])
+        ids[number][row] = called[key]
+    return [replace(part, ids=own) for part, own in zip(parts, ids, strict=True)]
 
 
 def _must_be_new(out: Path) -> None:
@@ -117,6 +189,8 @@ def common_header(headers: Sequence[Header]) -> Header:
         versions={name: _listed(h.versions.get(name, "") for h in headers) for name in libraries},
         init_weights=first.init_weights if shared else first.init_weights[:0],
         created=min(header.created for header in headers),
+        class_names=Classes(),  # their numbers may differ: ``_alike``
+        schema=SCHEMA,
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.beside import Beside, find_columns, read_beside
 from nca_zoo.store.columns import ANY_LENGTH, Column, Sizes, in_common
 from nca_zoo.store.hdf5 import DAMAGE, opened, reason, stamp
@@ -47,6 +48,7 @@ class Part:
     ids: Names  # (n,)
     labels: Ints  # (n,)
     source_indices: Ints  # (n,)
+    ids_in_file: Names  # (n,): others, if the zoo that it goes into calls them otherwise
     beside: tuple[Beside, ...] = ()  # columns added to its zoo that are not in the file
     strangers: tuple[Path, ...] = ()  # files of columns there that were added to another zoo
 
@@ -93,7 +95,7 @@ def held(part: Part, stack: ExitStack, names: Container[str]) -> Held:
         if name in names:
             if added.path not in files:
                 again = _opened_again(added.path, added.stamp, stack)
-                files[added.path] = again, added.rows_of(part.ids)
+                files[added.path] = again, added.rows_of(part.ids_in_file)
             beside[name] = files[added.path]
     return Held(file, part.columns, beside)
 
@@ -184,7 +186,8 @@ def read_part(path: Path) -> Part:
     if len(names) < len(ids):
         raise ZooError(f"{path}: id {names[counts > 1][0].decode()} occurs more than once")
     labels, indices = (v.astype(np.int64) for v in values[1:])
-    return Part(path, seen, layout, ids.astype(str), labels, indices)
+    own = ids.astype(str)
+    return Part(path, seen, layout, own, labels, indices, own)
 
 
 def locate(parts: Sequence[Part]) -> Rows:
@@ -200,17 +203,39 @@ def locate(parts: Sequence[Part]) -> Rows:
         if part.layout.sizes != first.layout.sizes:
             mine, theirs = dict(first.layout.sizes), dict(part.layout.sizes)
             raise ZooError(f"{part.path}: sizes {theirs}, but {first.path} has {mine}")
-    ids = np.concatenate([part.ids for part in parts])
-    rows = Rows(
-        np.repeat(np.arange(len(parts)), [len(part.ids) for part in parts]),
-        np.concatenate([np.arange(len(part.ids)) for part in parts]),
-    )
-    _, kept, twin = np.unique(ids, return_index=True, return_inverse=True)
-    again = np.flatnonzero(kept[twin] != np.arange(len(ids)))
-    _check_same(parts, rows[again], rows[kept[twin[again]]], ids[again])
+    rows, ids = all_rows(parts), np.concatenate([part.ids for part in parts])
+    if twice := doubles(parts):
+        raise ZooError(twice.complaint)
+    _, kept = np.unique(ids, return_index=True)
     labels = np.concatenate([part.labels for part in parts])[kept]
     indices = np.concatenate([part.source_indices for part in parts])[kept]
     return rows[kept[np.lexsort((ids[kept], indices, labels))]]
+
+
+def all_rows(parts: Sequence[Part]) -> Rows:
+    """Every row of all parts, one part after the other."""
+    return Rows(
+        np.repeat(np.arange(len(parts)), [len(part.ids) for part in parts]),
+        np.concatenate([np.arange(len(part.ids)) for part in parts]),
+    )
+
+
+def classes_of(parts: Sequence[Part]) -> Classes:
+    """What all classes that occur are called, in the parts of one zoo.
+
+    Raises ZooError if one number stands for two.
+    """
+    joined = Classes()
+    for part in parts:
+        own = part.layout.header.class_names
+        joined, numbers = joined.joined(own)
+        for number, there in numbers.items():
+            if there != number:
+                raise ZooError(
+                    f"{part.path}: class {number} is {own.name(number)}, but {joined.name(number)} "
+                    f"in {parts[0].path}; move one of the two away"
+                )
+    return joined.with_labels(np.unique(np.concatenate([p.labels for p in parts])).tolist())
 
 
 def shared_columns(parts: Sequence[Part]) -> dict[str, Column]:
@@ -234,27 +259,45 @@ def shared_columns(parts: Sequence[Part]) -> dict[str, Column]:
 
 def names_of(parts: Sequence[Part], rows: Rows) -> Names:
     """The ids of the given rows."""
-    ids = np.concatenate([part.ids for part in parts])
-    first_row = np.cumsum([0, *(len(part.ids) for part in parts)])
-    return ids[first_row[rows.part] + rows.row]
+    return as_called(parts, "id", rows).astype(np.str_)
 
 
-def _check_same(parts: Sequence[Part], rows: Rows, twins: Rows, ids: npt.NDArray[Any]) -> None:
-    """A build that is killed between merging shards and deleting them leaves rows twice."""
+@dataclass(frozen=True, eq=False)
+class Doubles:
+    """Rows that have the id of another NCA: which row, and which comes first."""
+
+    rows: Rows  # (n,)
+    first: Rows  # (n,)
+    ids: Names  # (n,)
+    complaint: str
+
+
+def doubles(parts: Sequence[Part]) -> Doubles | None:
+    """Rows of an id that an earlier row has, with other weights; None if there is none.
+
+    With the same weights they are the same NCA: a build that is killed between merging shards and
+    deleting them leaves rows twice.
+    """
+    rows, ids = all_rows(parts), np.concatenate([part.ids for part in parts])
+    _, kept, twin = np.unique(ids, return_index=True, return_inverse=True)
+    again = np.flatnonzero(kept[twin] != np.arange(len(ids)))
+    ids, rows, first = ids[again], rows[again], rows[kept[twin[again]]]
     weights = BY_NAME["weights"]
     step = BLOCK_BYTES // weights.row_bytes({})
     differ = np.zeros(len(rows), bool)
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        here, there = (read_rows(parts, weights, r[block]) for r in (rows, twins))
+        here, there = (read_rows(parts, weights, r[block]) for r in (rows, first))
         differ[block] = (here.view(np.uint32) != there.view(np.uint32)).any(axis=1)
-    if differ.any():
-        at = int(np.argmax(differ))
-        paths = [str(parts[r.part[at]].path) for r in (twins, rows)]
-        others = np.unique(ids[differ & (ids != ids[at])])
-        named = ", ".join(others[:NAMED]) + (" ..." if len(others) > NAMED else "")
-        more = f"; and {len(others)} more: {named}" if len(others) else ""
-        raise ZooError(f"{ids[at]} is in {paths[0]} and in {paths[1]} with other weights{more}")
+    if not differ.any():
+        return None
+    ids, rows, first = ids[differ], rows[differ], first[differ]
+    paths = [str(parts[r.part[0]].path) for r in (first, rows)]
+    others = np.unique(ids[ids != ids[0]])
+    named = ", ".join(others[:NAMED]) + (" ..." if len(others) > NAMED else "")
+    more = f"; and {len(others)} more: {named}" if len(others) else ""
+    words = f"{ids[0]} is in {paths[0]} and in {paths[1]} with other weights{more}"
+    return Doubles(rows, first, ids, words)
 
 
 def read_rows(parts: Sequence[Part], column: Column, rows: Rows) -> npt.NDArray[Any]:
@@ -263,6 +306,13 @@ def read_rows(parts: Sequence[Part], column: Column, rows: Rows) -> npt.NDArray[
         numbers = np.unique(rows.part).tolist()
         files = {number: held(parts[number], stack, {column.name}) for number in numbers}
         return gather(files, column, parts[0].layout.sizes, rows)
+
+
+def as_called(parts: Sequence[Part], name: str, rows: Rows) -> npt.NDArray[Any]:
+    """The column ``id`` or ``label`` of rows, as the zoo that they go into calls them."""
+    called = [part.ids if name == "id" else part.labels for part in parts]
+    first_row = np.cumsum([0, *map(len, called)])
+    return np.concatenate(called)[first_row[rows.part] + rows.row].astype(BY_NAME[name].dtype)
 
 
 def gather(files: Mapping[int, Held], column: Column, sizes: Sizes, rows: Rows) -> npt.NDArray[Any]:

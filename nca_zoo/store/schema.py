@@ -1,4 +1,4 @@
-"""The zoo file's schema 1 as data: its columns, its attributes, and the values they may hold.
+"""The zoo file's schema 2 as data: its columns, its attributes, and the values they may hold.
 
 How this lies in HDF5 is in ``hdf5.py``; docs/zoo-file.md explains the format to people.
 """
@@ -16,14 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, can_be_shown
+from nca_zoo.pictures.classes import NO_CLASS, Classes
+from nca_zoo.pictures.names import NAME_BYTES
 from nca_zoo.store.columns import Column, Sizes
 from nca_zoo.store.settings import Settings
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)
 LOSS_POINTS = 100
 STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no target is known
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and every other text in a column
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and other texts in columns that we choose
+OWN_NAMES = "name"  # the column of texts that others chose
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
 MAX_LEVELS = 20  # of nesting in JSON
 _CHECK_BYTES = 1 << 23  # columns are checked in pieces, since one may hold gigabytes
@@ -35,6 +39,12 @@ Text = npt.NDArray[np.bytes_]
 _COLUMNS = (
     Column("id", "S64", description="name: 7-012 is the 13th picture of class 7 in its source"),
     Column(
+        OWN_NAMES,
+        f"S{NAME_BYTES}",
+        description="the picture's own name, UTF-8: of a file in a folder its path there",
+        optional=True,
+    ),
+    Column(
         "weights",
         "<f4",
         (N_PARAMS,),
@@ -42,8 +52,13 @@ _COLUMNS = (
         low=-_FINITE,
         high=_FINITE,
     ),
-    Column("label", "<i2", description="class of the picture, -1 if it has none", low=-1),
-    Column("source_index", "<i4", description="which picture of the source, from 0", low=0),
+    Column(
+        "label",
+        "<i2",
+        description="class of the picture by its number in class_names, -1 if it has none",
+        low=NO_CLASS,
+    ),
+    Column("source_index", "<i4", description="place of the picture in its source, from 0", low=0),
     Column("split", "S16", description="train or test, the same in every zoo of the source"),
     Column("seed_row", "<i2", (), "cells", "row of the seed cell", low=0, inside="H"),
     Column("seed_col", "<i2", (), "cells", "column of the seed cell", low=0, inside="W"),
@@ -55,6 +70,12 @@ _COLUMNS = (
         ("H", "W", 4),
         "1/255",
         "what it should grow: RGBA, red, green and blue premultiplied by alpha",
+    ),
+    Column(
+        "picture_sha256",
+        "S64",
+        description="SHA-256 of the target's bytes, row by row, in hexadecimal: which picture",
+        optional=True,
     ),
     Column(
         "grown",
@@ -109,6 +130,7 @@ class Attribute:
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("schema", "number", "version of this format"),
     Attribute("param_spec", "json", "names and shapes of the tensors in a row of weights"),
+    Attribute("class_names", "json", "what the numbers in label stand for: number -> name"),
     Attribute("settings", "json", "what every fit of the file shares: regime, target, start, seed"),
     Attribute("init_weights", "weights", "the start that all share; empty if each has its own"),
     Attribute("source", "text", "where the pictures come from"),
@@ -147,6 +169,10 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+
 def made_here(made_by: str) -> dict[str, Any]:
     """What a column that is made now says of that: how, with which version, and when."""
     return {"made_by": made_by, "made_with": f"nca-zoo {version('nca-zoo')}", "made": _now()}
@@ -162,6 +188,7 @@ class Header:
 
     settings: what every fit shares, as plain JSON values; a build resumes only with equal ones.
     init_weights: float32 ``(P,)``, or ``(0,)`` if every NCA starts from weights of its own.
+    class_names: what its labels stand for. schema: that of the file it was read from.
     """
 
     settings: dict[str, Any]
@@ -171,6 +198,8 @@ class Header:
     versions: dict[str, str]
     init_weights: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     created: str = field(default_factory=_now)
+    class_names: Classes = field(default_factory=Classes)
+    schema: int = SCHEMA
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", _plain(self.settings))
@@ -182,7 +211,7 @@ class Header:
             raise ZooError("attribute settings: regime: expected a JSON object")
         for name in ("settings", "source", "licence", "engine", "versions", "created"):
             for text in _texts(getattr(self, name)):
-                if not text.isprintable():
+                if not can_be_shown(text):
                     raise ZooError(f"attribute {name}: {text[:40]!a} holds control characters")
         init = self.init_weights
         if init.dtype != np.float32 or init.shape not in ((0,), (N_PARAMS,)):
@@ -193,9 +222,10 @@ class Header:
 
     def stored(self) -> dict[str, Any]:
         """Every root attribute as it lies in the file: an int, text, or an array of weights."""
-        values = {"schema": SCHEMA, "param_spec": PARAM_SPEC} | self.__dict__
+        values = {**self.__dict__, "schema": SCHEMA, "param_spec": PARAM_SPEC}
+        values["class_names"] = {str(number): name for number, name in self.class_names.items()}
         return {
-            attribute.name: json.dumps(values[attribute.name], sort_keys=True, allow_nan=False)
+            attribute.name: _json(values[attribute.name])
             if attribute.kind == "json"
             else values[attribute.name]
             for attribute in ATTRIBUTES
@@ -204,7 +234,8 @@ class Header:
     def attrs(self) -> dict[str, Any]:
         """Every root attribute as a Python value; ``regime`` is that of the settings."""
         regime = self.settings.get("regime")
-        return {"schema": SCHEMA, "param_spec": PARAM_SPEC, "regime": regime} | self.__dict__
+        values = {"param_spec": PARAM_SPEC, "regime": regime} | self.__dict__
+        return values | {"class_names": dict(self.class_names)}
 
     def differences(self, other: "Header") -> list[str]:
         """What keeps fits of ``other`` out of this zoo: ``["regime.batch 2 -> 4", ...]``."""
@@ -233,7 +264,15 @@ def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArr
 
 def digests(weights: npt.NDArray[np.float32]) -> Text:
     """The column ``weights_sha256`` ``(n,)`` of weights ``(n, P)``."""
-    rows = np.ascontiguousarray(weights, "<f4")
+    return _sha256(np.ascontiguousarray(weights, "<f4"))
+
+
+def picture_digests(targets: npt.NDArray[np.uint8]) -> Text:
+    """The column ``picture_sha256`` ``(n,)`` of targets ``(n, H, W, 4)``."""
+    return _sha256(np.ascontiguousarray(targets, np.uint8))
+
+
+def _sha256(rows: npt.NDArray[Any]) -> Text:
     return np.array([hashlib.sha256(row.data).hexdigest() for row in rows], "S64")
 
 
@@ -273,9 +312,21 @@ def _text_problem(column: Column, values: Text) -> str | None:
         if column.optional and not value:
             continue
         text = value.decode("utf-8", "backslashreplace")
+        if column.name == OWN_NAMES:
+            if not _is_text(value):
+                return f"{column.name} is {text[:40]!a}; expected UTF-8 text of one line"
+            continue
         if not NAME.fullmatch(text):
             rule = "1 to 64 letters, digits, dots, dashes or underscores"
             return f"{column.name} is {text!a}; expected {rule}"
         if column.name == "status" and text not in STATUSES:
             return f"status is {text}; expected one of {', '.join(STATUSES)}"
     return None
+
+
+def _is_text(value: bytes) -> bool:
+    """Whether bytes are UTF-8 that can be shown."""
+    try:
+        return can_be_shown(value.decode())
+    except UnicodeDecodeError:
+        return False

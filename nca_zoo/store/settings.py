@@ -32,6 +32,11 @@ class Settings:
         return value if isinstance(value, str) else UNKNOWN
 
     @property
+    def source(self) -> str:
+        """Name of the source of the pictures, or ``unknown``."""
+        return self._text("source")
+
+    @property
     def regime(self) -> str:
         """Name of the regime, or ``unknown``."""
         return self._text("regime.name")

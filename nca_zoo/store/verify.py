@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,16 @@ from nca_zoo.store.beside import find_columns, read_beside
 from nca_zoo.store.hdf5 import DAMAGE, opened, reason
 from nca_zoo.store.layout import Layout, inspect
 from nca_zoo.store.parts import BLOCK_BYTES, Held, Rows, find_shards, gather, zoo_path
-from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests
+from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 
 Regrow = Callable[[Zoo], Iterable[str]]  # problems of a zoo's NCAs, found by growing them again
+CHECKSUMS: dict[
+    str, tuple[str, Callable[[Any], npt.NDArray[Any]]]
+] = {  # of a column: the one that holds them, and how they are made
+    "weights": ("weights_sha256", digests),
+    "target": ("picture_sha256", picture_digests),
+}
 REGROW_ROWS = 16  # NCAs that are grown again at a time
 
 
@@ -90,9 +96,12 @@ def _file_problems(path: Path) -> Iterator[str]:
             if layout is None:
                 yield from (f"{path}: {problem}" for problem in problems)
                 return
-            ids, status, sums = (
-                _column(file, BY_NAME[name], layout) for name in ("id", "status", "weights_sha256")
-            )
+            ids, status = (_column(file, BY_NAME[name], layout) for name in ("id", "status"))
+            sums = {of: _column(file, BY_NAME[name], layout) for of, (name, _) in CHECKSUMS.items()}
+            names = layout.header.class_names
+            for label in np.unique(_column(file, BY_NAME["label"], layout)).tolist():
+                if layout.header.schema > 1 and label >= 0 and label not in names:
+                    yield f"{path}: label {label}: class_names does not name it"
             if len(np.unique(ids)) < len(ids):
                 yield f"{path}: ids occur more than once"
             for column in layout.columns:
@@ -132,7 +141,7 @@ def _rows(start: int, stop: int) -> Rows:
 
 def _column_problem(
     file: h5py.File, column: Column, layout: Layout, ids: npt.NDArray[Any], ok: npt.NDArray[Any],
-    sums: npt.NDArray[Any],
+    sums: Mapping[str, npt.NDArray[Any]],
 ) -> str | None:  # fmt: skip
     """The first problem of a column, read block by block."""
     step = max(1, BLOCK_BYTES // max(1, column.row_bytes(layout.sizes)))
@@ -142,11 +151,12 @@ def _column_problem(
         values = gather(there, column, layout.sizes, _rows(block.start, block.stop))
         if problem := column_problem(column, values, ids[block], ok[block], layout.sizes):
             return problem
-        if column.name == "weights":
-            wrong = (sums[block] != b"") & (sums[block] != digests(values))
+        if column.name in CHECKSUMS:
+            told, made = sums[column.name][block], CHECKSUMS[column.name][1]
+            wrong = (told != b"") & (told != made(values))
             if wrong.any():
                 name = ids[block][np.argmax(wrong)].decode()
-                return f"weights of {name}: not those that were stored (SHA-256 differs)"
+                return f"{column.name} of {name}: not as it was stored (SHA-256 differs)"
     return None
 
 

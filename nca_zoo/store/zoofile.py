@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +21,7 @@ from nca_zoo.store.parts import (
     Part,
     PartMoved,
     Rows,
+    classes_of,
     find_parts,
     find_shards,
     locate,
@@ -28,12 +30,22 @@ from nca_zoo.store.parts import (
     shared_columns,
     zoo_path,
 )
-from nca_zoo.store.schema import BY_NAME, column_problem, made_here
+from nca_zoo.store.schema import (
+    BY_NAME,
+    COLUMNS,
+    OWN_NAMES,
+    column_problem,
+    made_here,
+    picture_digests,
+)
 from nca_zoo.store.settings import Settings
 from nca_zoo.store.zoowriter import ZooWriter
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CLASS_NAME = "class_name"  # a column that is made of label and class_names
+_MADE_UP_FOR = (OWN_NAMES, "picture_sha256")  # where a zoo of schema 1 has no such column
 
 
 class Zoo:
@@ -44,6 +56,7 @@ class Zoo:
     """
 
     id: Names  # (N,)
+    name: Names  # (N,), the pictures' own; their ids in zoos of schema 1
     weights: npt.NDArray[np.float32]  # (N, P)
     label: npt.NDArray[np.int16]  # (N,)
     source_index: npt.NDArray[np.int32]  # (N,)
@@ -53,6 +66,7 @@ class Zoo:
     rng_seed: npt.NDArray[np.uint64]  # (N,)
     init: Names  # (N,)
     target: npt.NDArray[np.uint8]  # (N, H, W, 4)
+    picture_sha256: Names  # (N,), of the targets
     grown: npt.NDArray[np.uint8]  # (N, H, W, 4)
     psnr_96: npt.NDArray[np.float32]  # (N,) dB
     psnr_400: npt.NDArray[np.float32]  # (N,) dB
@@ -66,7 +80,9 @@ class Zoo:
 
     def __init__(self, path: Path, parts: Sequence[Part], rows: Rows, ids: Names) -> None:
         self.path = path
-        self.attrs: dict[str, Any] = parts[0].layout.header.attrs()
+        self.classes = classes_of(parts)
+        self._header = replace(parts[0].layout.header, class_names=self.classes)
+        self.attrs: dict[str, Any] = self._header.attrs()
         self.settings = Settings(self.attrs["settings"])
         self._rows = rows
         self._values: dict[str, npt.NDArray[Any]] = {"id": _frozen(ids)}
@@ -75,7 +91,9 @@ class Zoo:
 
     def _see(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        self._columns = shared_columns(parts)
+        found = shared_columns(parts)
+        schema = {c.name: c for c in COLUMNS if c.name in found or c.name in _MADE_UP_FOR}
+        self._columns = schema | found
 
     @classmethod
     def opened(cls, path: str | Path, failed: bool = True) -> Self:
@@ -119,6 +137,8 @@ class Zoo:
 
         The array is read-only, and the same one every time.
         """
+        if name == CLASS_NAME and name not in self._columns:
+            return self.class_name
         if name not in self._columns:
             raise ZooError(f"{self.path}: no column {name!r}{nearest(name, self.columns)}")
         if name not in self._values:
@@ -140,6 +160,27 @@ class Zoo:
         else:
             has = np.ones(values.shape, bool)
         return has.reshape(len(self), -1).any(axis=1)
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """What the numbers in ``label`` stand for."""
+        return dict(self.classes)
+
+    @property
+    def class_name(self) -> Names:
+        """What the class of each picture is called, ``(N,)``; nothing where it has none."""
+        return self.classes.named(self.label)
+
+    def picture_numbers(self) -> npt.NDArray[np.int64]:
+        """Which NCAs are of one picture, ``(N,)``: its number, in the order of the rows.
+
+        NCAs whose picture nobody knows are each of their own.
+        """
+        blank = np.zeros((1, *self.grid, 4), np.uint8)
+        unknown = self.picture_sha256 == picture_digests(blank)[0].decode()
+        names = np.where(unknown, self.id, self.picture_sha256)
+        _, first, which = np.unique(names, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[which]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -242,10 +283,13 @@ class Zoo:
         return states
 
     def frame(self) -> "pd.DataFrame":
-        """A pandas frame of all ``scalars``, indexed by id."""
+        """A pandas frame of all ``scalars``, indexed by id, and what the classes are called."""
         import pandas as pd
 
-        return pd.DataFrame({name: self.column(name) for name in self.scalars}).set_index("id")
+        frame = pd.DataFrame({name: self.column(name) for name in self.scalars}).set_index("id")
+        if CLASS_NAME not in frame:
+            frame.insert(list(frame.columns).index("label") + 1, CLASS_NAME, self.class_name)
+        return frame
 
     def add(
         self,
@@ -328,7 +372,7 @@ class Zoo:
             held = self.column(name)
             values[name] = encoded(held, column) if column.is_text else held
         layout = self._parts[0].layout
-        whole = Layout(len(self), layout.sizes, self.described, layout.header)
+        whole = Layout(len(self), layout.sizes, self.described, self._header)
         with disk(out):
             out.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(
@@ -359,7 +403,20 @@ class Zoo:
         sizes = self._parts[0].layout.sizes
         if problem := column_problem(column, values, self.id, ok, sizes):
             raise ZooError(f"{self.path}: {problem}")
-        return decoded(values) if column.is_text else values
+        if column.is_text:
+            values = decoded(values)
+        return self._completed(column.name, values)
+
+    def _completed(self, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A column in whose place rows of schema 1 have what it would hold."""
+        if name in _MADE_UP_FOR and (lacking := values == "").any():
+            rows = np.flatnonzero(lacking)
+            values = values.astype(f"U{max(64, values.dtype.itemsize // 4)}")
+            part = self.subset(rows)
+            values[rows] = (
+                part.id if name == OWN_NAMES else picture_digests(part.target).astype(str)
+            )
+        return values
 
     def _find_again(self) -> None:
         """A build has merged parts since they were looked at: find the same rows once more."""

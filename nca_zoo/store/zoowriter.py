@@ -7,8 +7,9 @@ added later begin in the same way, as files of their own (``beside.py``).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,11 +20,13 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.files import sync_folder
 from nca_zoo.ground.locks import FileLock
+from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.assemble import disk, merge, write_rows
 from nca_zoo.store.beside import columns_folder, find_columns, read_beside
 from nca_zoo.store.columns import Column, Sizes
 from nca_zoo.store.layout import Layout
 from nca_zoo.store.parts import (
+    classes_of,
     find_parts,
     find_shards,
     leftovers,
@@ -31,7 +34,16 @@ from nca_zoo.store.parts import (
     shards_folder,
     zoo_path,
 )
-from nca_zoo.store.schema import BY_NAME, COLUMNS, Header, column_problem, digests
+from nca_zoo.store.schema import (
+    BY_NAME,
+    COLUMNS,
+    OWN_NAMES,
+    SCHEMA,
+    Header,
+    column_problem,
+    digests,
+    picture_digests,
+)
 
 SMALL_BYTES = 64 << 20  # a main file of up to so many is written anew for every added column
 LARGE_SHARE = 4  # and a larger one, once columns beside it come to this part of it
@@ -49,6 +61,7 @@ class ZooWriter:
         self.path = zoo_path(path)
         self.header = header
         self._folder = shards_folder(self.path)
+        self._given = header.class_names  # what the numbers of labels mean to who adds NCAs
         self._sizes: Sizes = {}  # set by the first rows
         self._ids: set[str] = set()
         self._main_rows = 0
@@ -82,9 +95,10 @@ class ZooWriter:
         return set(self._ids)
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Store NCAs, each a value for every column but the checksum, which is made here.
+        """Store NCAs, each a value for every column but the checksums, which are made here.
 
-        Once this returns they are safe on disk.
+        Once this returns they are safe on disk. A label stands for the class of that number in the
+        header that this writer was given, whatever its number is in the file.
 
         Raises ZooError, naming NCA and column, for a value that the schema does not allow, and
         for an id that is there already.
@@ -95,9 +109,11 @@ class ZooWriter:
         values = {
             column.name: _stack(column, records, sizes)
             for column in COLUMNS
-            if column.name != "weights_sha256"
+            if not column.name.endswith("_sha256")
         }
         values["weights_sha256"] = digests(values["weights"])
+        values["picture_sha256"] = picture_digests(values["target"])
+        values["label"] = self._as_here(values["label"])
         ok = values["status"] == b"ok"
         for column in COLUMNS:
             if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
@@ -116,6 +132,31 @@ class ZooWriter:
         self._ids |= new
         self._shards[shard] = len(ids)
         self._tidy()
+
+    def _as_here(self, labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Labels of who adds NCAs by the numbers that their classes have in this file."""
+        given = self._given.with_labels(labels.tolist())
+        joined, numbers = self.header.class_names.joined(given)
+        self.header = replace(self.header, class_names=joined)
+        return np.array([numbers.get(n, n) for n in labels.tolist()], labels.dtype)
+
+    def call_classes(self, names: Mapping[int, str]) -> None:
+        """Give classes of this file other names: where it is of schema 1, it has none."""
+        called = Classes({**self.header.class_names, **names})
+        self.header = replace(self.header, class_names=called)
+
+    def drop(self, ids: Container[str]) -> None:
+        """Take NCAs out of the zoo; at a kill they are all gone or all there."""
+        left = {nca_id for nca_id in self._ids if nca_id not in ids}
+        files = [*find_shards(self.path), *find_columns(self.path)]
+        if left:
+            self._main_rows = merge(find_parts(self.path), self.path, without=ids)
+        elif self.path.exists():
+            files.append(self.path)
+        self._remove(files)
+        self._shards.clear()
+        self._ids = left
+        self._main_rows = len(left)
 
     def consolidate(self) -> None:
         """Merge the main file, all shards and all columns beside it into one main file."""
@@ -178,7 +219,8 @@ class ZooWriter:
                 f"{self.path} was built with other settings: {', '.join(differ)}; "
                 "use the same settings, or another --out"
             )
-        self.header, self._sizes = first.header, first.sizes
+        self.header = replace(first.header, class_names=classes_of(parts), schema=SCHEMA)
+        self._sizes = first.sizes
         for part in parts:
             self._ids.update(part.ids.tolist())
             if part.path == self.path:
@@ -231,7 +273,7 @@ def _stack(column: Column, records: Sequence[Mapping[str, Any]], sizes: Sizes) -
     dtype, shape = np.dtype(column.dtype), column.row_shape(sizes)
     stacked = np.empty((len(records), *shape), dtype)
     for row, record in enumerate(records):
-        value = record[column.name]
+        value = record.get(column.name, record["id"] if column.name == OWN_NAMES else None)
         given = np.asarray(value.encode() if isinstance(value, str) else value)
         fits = given.shape == shape and given.dtype.kind in _TAKES[dtype.kind]
         if fits:

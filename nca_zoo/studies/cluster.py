@@ -93,7 +93,7 @@ class ClusterResult:
     n: int  # NCAs
     n_pictures: int
     left_out: int
-    classes: tuple[int, ...]
+    classes: tuple[str, ...]
     clusters: int  # asked of k-means
     smallest: int  # cluster that HDBSCAN may find
     seeds: int
@@ -125,7 +125,7 @@ def cluster(
     """
     chosen = with_controls(zoo, features)
     read = clusterable(zoo, all_fits)
-    labels, groups = np.asarray(read.label, int), np.asarray(read.source_index, int)
+    labels, groups = np.asarray(read.label, int), read.picture_numbers()
     classes = np.unique(labels)
     _check(labels, classes, seeds, clusters)
     smallest = max(5, len(labels) // 100)
@@ -149,7 +149,7 @@ def cluster(
         n=len(labels),
         n_pictures=len(np.unique(groups)),
         left_out=len(zoo) - len(labels),
-        classes=tuple(map(int, classes)),
+        classes=tuple(read.classes.named(classes).tolist()),
         clusters=clusters or len(classes),
         smallest=smallest,
         seeds=seeds,

@@ -77,12 +77,12 @@ class Survey:
     """All kinds of mixtures, and pictures of some."""
 
     kinds: tuple[Kind, ...]
-    classes: tuple[int, ...]
+    classes: tuple[str, ...]
     n: int  # NCAs
     seed: int
     means: Floats = dataclasses.field(repr=False, compare=False)  # (classes, H, W, 4): grown
     mean_pictures: Floats = dataclasses.field(repr=False, compare=False)  # averaged pixels
-    means_read: tuple[int, ...] = ()  # class that each mean is read as, -1 if it is empty
+    means_read: tuple[str, ...] = ()  # class that each mean is read as, none if it is empty
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON; without pictures."""
@@ -255,12 +255,12 @@ def survey(
     grown = grow(zoo, means, seed, jobs)[0]
     return Survey(
         kinds=tuple(kinds),
-        classes=tuple(int(c) for c in classes),
+        classes=tuple(zoo.classes.named(classes).tolist()),
         n=len(labels),
         seed=seed,
         means=grown,
         mean_pictures=flat,
-        means_read=tuple(int(c) for c in judge.read(grown)),
+        means_read=tuple(zoo.classes.named(judge.read(grown)).tolist()),
     )
 
 

@@ -33,7 +33,7 @@ class Neighbour:
     """One of the nearest NCAs by one distance."""
 
     id: str
-    label: int  # -1: no class
+    class_name: str  # empty without a class
     distance: float
 
 
@@ -42,7 +42,7 @@ class NeighboursResult:
     """The nearest NCAs by each distance, nearest first."""
 
     id: str
-    label: int
+    class_name: str
     nearest: dict[str, tuple[Neighbour, ...]]  # by name of the distance
     n: int  # NCAs to choose from
     seed: int
@@ -72,14 +72,14 @@ def neighbours(
             f"{zoo.path}: no good NCA but {nca_id} itself; build more, or try --all-fits"
         )
     chosen = zoo.subset([asked, *others])  # the one asked about comes first
-    nearest = {}
+    named, nearest = chosen.class_name, {}
     for name, distances in DISTANCES.items():
         far = np.nan_to_num(distances(chosen, seed), nan=np.finfo(float).max)  # diverged: last
         order = np.argsort(far, kind="stable")[:count]
         nearest[name] = tuple(
-            Neighbour(str(chosen.id[1 + i]), int(chosen.label[1 + i]), float(far[i])) for i in order
+            Neighbour(str(chosen.id[1 + i]), str(named[1 + i]), float(far[i])) for i in order
         )
-    return NeighboursResult(nca_id, int(zoo.label[asked]), nearest, len(others), seed)
+    return NeighboursResult(nca_id, str(named[0]), nearest, len(others), seed)
 
 
 def _of_weights(zoo: "Zoo", seed: int) -> Floats:

@@ -1,5 +1,7 @@
 """The map as a picture: every NCA is its own picture, in the colour of its class."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -43,11 +45,17 @@ def tint(pictures: Bytes, labels: Ints, classes: list[int]) -> Bytes:
 
 
 def atlas(
-    pictures: Bytes, labels: Ints, cells: Ints, grid: tuple[int, int], title: str, caption: str
+    pictures: Bytes,
+    labels: Ints,
+    cells: Ints,
+    grid: tuple[int, int],
+    title: str,
+    caption: str,
+    names: Mapping[int, str] = {},
 ) -> Pixels:
     """The map, uint8 RGB: picture i ``(H, W, 4)`` at cell ``cells[i]`` (row, column) of ``grid``.
 
-    Above stand the title and a legend of the classes, below the caption.
+    Above stand the title and a legend of the classes, by their ``names``; below the caption.
     """
     classes = sorted({int(label) for label in labels if label >= 0})
     height, width = pictures.shape[1:3]
@@ -60,8 +68,9 @@ def atlas(
     for picture, (row, column) in zip(tint(pictures, labels, classes), cells, strict=True):
         top, left = HEADER + row * height, MARGIN + column * width
         canvas[top : top + height, left : left + width] = picture
+    called = {label: names.get(label, str(label)) for label in classes}
     image = Image.fromarray(canvas)
-    _write(ImageDraw.Draw(image), size, title, caption, classes, bool((labels < 0).any()))
+    _write(ImageDraw.Draw(image), size, title, caption, called, bool((labels < 0).any()))
     return np.asarray(image)
 
 
@@ -70,16 +79,16 @@ def _write(
     size: tuple[int, int],
     title: str,
     caption: str,
-    classes: list[int],
+    names: Mapping[int, str],
     unknown: bool,
 ) -> None:
     colours = BACKGROUNDS["dark"]
     big, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
     draw.text((MARGIN, HEADER / 2), title, colours.ink, big, anchor="lm")
     draw.text((MARGIN, size[0] - FOOTER / 2), caption, colours.muted, small, anchor="lm")
-    names = [(str(label), colour_of(label, classes)) for label in classes]
+    entries = [(name, colour_of(label, list(names))) for label, name in names.items()]
     right, room = float(size[1] - MARGIN), MARGIN + big.getlength(title) + MARGIN
-    for name, colour in reversed([*names, ("no class", UNKNOWN)] if unknown else names):
+    for name, colour in reversed([*entries, ("no class", UNKNOWN)] if unknown else entries):
         length = big.getlength(name)
         if right - length < room:  # more classes than the line has room for
             draw.text((right, HEADER / 2), "…", colours.muted, big, anchor="rm")

@@ -12,8 +12,8 @@ from nca_zoo.building.build import BuildSettings, make_job
 from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
-from nca_zoo.pictures.folders import cleaned
 from nca_zoo.pictures.image_files import FILE_TYPES, Pixels
+from nca_zoo.pictures.names import cleaned
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
@@ -335,7 +335,7 @@ class DrawingWindow(ttk.Frame):
         picture, settings = self._grown_from
         names = (f"{picture.id}{f'-{n}' if n > 1 else ''}.h5" for n in range(1, 10_000))
         path = next(self._zoos / name for name in names if not (self._zoos / name).exists())
-        source = Source(f"{picture.id}.png", "unknown", "a drawing", (), ())
+        source = Source(f"{picture.id}.png", "unknown", "a drawing")
         try:
             with zoo_of_one(path, source, settings, None) as put:
                 put(picture, self.fit)

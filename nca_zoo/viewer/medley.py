@@ -30,9 +30,9 @@ def means_sheet(survey: "Survey", background: str = "dark") -> Pixels:
     n = len(survey.classes)
     height, width = survey.means.shape[1:3]
     sheet = Sheet(2 * n, n, height, width, background, LOOK)
-    for i, label in enumerate(survey.classes):
+    for i, name in enumerate(survey.classes):
         sheet.draw(i, composite(survey.means[i], background))
-        sheet.caption(i, f"mean of {label}", f"read {survey.means_read[i]}")
+        sheet.caption(i, f"mean of {name}", f"read {survey.means_read[i] or 'nothing'}")
         sheet.draw(n + i, composite(survey.mean_pictures[i], background))
         sheet.caption(n + i, "in pixels")
     return sheet.canvas

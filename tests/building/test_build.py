@@ -180,7 +180,7 @@ def test_one_process_drives_a_gpu():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--digits", "0-x"], "'0-x' is no class"),
+        (["--digits", "0-x"], "no class '0-x' among"),
         (["--per-class", "none"], "--per-class is 'none'"),
         (["--per-class", "600", "--digits", "3"], "class 3 has 500 pictures"),
         (["--source", "nowhere"], "nowhere"),

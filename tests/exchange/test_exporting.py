@@ -31,7 +31,7 @@ from nca_zoo_cli.main import group
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
 GRID = (9, 7)
-TEXTS = {"id", "split", "init", "status", "weights_sha256"}
+TEXTS = {"id", "name", "split", "init", "status", "weights_sha256", "picture_sha256"}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_safetensors_of_all(zoo, tmp_path):
         np.testing.assert_array_equal(file.get_tensor("init_weights"), zoo.attrs["init_weights"])
     for name in TEXTS:
         assert json.loads(about[name]) == zoo.column(name).tolist()
+    assert json.loads(about["class_name"]) == zoo.class_name.tolist()
     assert settings_in(about["settings"]) == 2
     assert about["licence"] == "CC0"
     assert json.loads(about["columns"])["psnr_96"].endswith("[dB]")
@@ -91,7 +92,8 @@ def test_safetensors_of_each(zoo, tmp_path):
 def test_npz(zoo, tmp_path):
     export(zoo, "npz", tmp_path / "zoo.npz")
     with np.load(tmp_path / "zoo.npz", allow_pickle=False) as archive:
-        assert set(archive) == {*zoo.columns, "init_weights", "attributes"}
+        assert set(archive) == {*zoo.columns, "class_name", "init_weights", "attributes"}
+        assert archive["class_name"].tolist() == zoo.class_name.tolist()
         for name in zoo.columns:
             np.testing.assert_array_equal(archive[name], zoo.column(name))
         assert settings_in(json.loads(str(archive["attributes"]))["settings"]) == 2
@@ -101,7 +103,8 @@ def test_parquet(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "BLOCK_ROWS", 2)
     export(zoo, "parquet", tmp_path / "zoo.parquet")
     table = pyarrow.parquet.read_table(tmp_path / "zoo.parquet")
-    assert table.column_names == list(zoo.columns)
+    assert table.column_names == [*zoo.columns, "class_name"]
+    assert table["class_name"].to_pylist() == zoo.class_name.tolist()
     assert str(table.schema.field("weights").type) == f"fixed_size_list<element: float>[{8336}]"
     for name in zoo.columns:
         values, field = zoo.column(name), table.schema.field(name)

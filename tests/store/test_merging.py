@@ -78,7 +78,7 @@ def test_conflicts_are_reported_by_id(tmp_path):
         merge_zoos([left, right], tmp_path / "zoo.h5")
     text = str(error.value)
     assert text.startswith("0-001 is in ")
-    assert text.endswith("right.h5 with other weights; and 1 more: 2-001")
+    assert "right.h5 with other weights; and 1 more: 2-001; --rename keeps both" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["left.h5", "right.h5"]
 
 
@@ -277,7 +277,13 @@ def test_the_command(tmp_path):
     assert "6 NCAs of 2 zoos; 1 was there twice" in done.stdout
     assert "Mixed settings: seed" in done.stdout
     as_json = json.loads(run(left, "--out", tmp_path / "copy.h5", "--json").stdout)
-    assert as_json == {"zoo": str(tmp_path / "copy.h5"), "ncas": 4, "twins": 0, "mixed": {}}
+    assert as_json == {
+        "zoo": str(tmp_path / "copy.h5"),
+        "ncas": 4,
+        "twins": 0,
+        "renamed": 0,
+        "mixed": {},
+    }
     missing = run(left, tmp_path / "nowhere.h5", "--out", tmp_path / "other.h5")
     assert missing.exit_code == 1
     assert "nowhere.h5: no such file" in missing.stderr

@@ -67,7 +67,7 @@ def test_plain_h5py_reads_it(path):
         for name in ("weights", "target", "grown", "loss", "psnr_96", "seed_row"):
             values = np.stack([rows[i][name] for i in fine])
             np.testing.assert_array_equal(file[name][:][fine], values)
-        assert file.attrs["schema"] == 1
+        assert file.attrs["schema"] == 2
         assert json.loads(file.attrs["param_spec"]) == [[n, list(s)] for n, s in PARAM_SPEC]
         assert json.loads(file.attrs["settings"])["regime"]["batch"] == 2
         np.testing.assert_array_equal(file.attrs["init_weights"], header().init_weights)

@@ -58,7 +58,7 @@ def test_classes_that_are_in_the_weights_alone_are_found_there_alone(tmp_path: P
 
 
 def test_noise_has_an_adjusted_index_near_0_and_holds_its_own_interval(tmp_path: Path) -> None:
-    result = cluster(zoo_of(tmp_path / "zoo.h5"), seeds=3)
+    result = cluster(zoo_of(tmp_path / "zoo.h5"), seeds=3, seed=1)
     assert all(abs(row.ari) < 0.25 for row in result.rows if row.feature == "weights")
     assert all(row.nmi_low <= row.nmi <= row.nmi_high for row in result.rows)
     assert all(row.nmi_spread == 0 for row in result.rows if row.method == "hdbscan")

@@ -97,7 +97,7 @@ def test_the_survey_counts_what_is_known_beforehand(path):
         kinds["half-way, same class"].nearest_db - 3
     )
     assert kinds["pictures half-way, same class"].read == 1
-    assert found.means_read == (0, 1)
+    assert found.means_read == ("0", "1")
     assert found.n == N
 
 

@@ -1,0 +1,96 @@
+"""Building into a zoo that may hold NCAs already: which pictures are those that it knows?
+
+A picture is known by its name, and by its pixels, never by its place in a listing, which changes as
+soon as somebody adds a file. So ids and numbers of classes that a zoo has given stay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nca_zoo.building.build import BuildSettings, header
+from nca_zoo.errors import ZooError
+from nca_zoo.pictures.names import unique
+from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.targets import stored, target_of
+from nca_zoo.store.schema import picture_digests
+from nca_zoo.store.zoofile import Zoo, open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+
+NAMED = 3  # changed pictures that an error names
+
+
+@contextmanager
+def begun(
+    out: Path,
+    source: Source,
+    pictures: Sequence[Picture],
+    settings: BuildSettings,
+    size: int | None = None,
+    refit: bool = False,
+) -> Iterator[tuple[ZooWriter, list[Picture]]]:
+    """The zoo at ``out``, locked for writing, and the pictures by the ids that it has for them.
+
+    refit: of a picture that is no longer what it was, the NCA is dropped, to be fitted anew. Raises
+    ZooError, naming some, if there are such pictures otherwise; and as ``ZooWriter``.
+    """
+    with ZooWriter(out, header(source, settings, size)) as writer:
+        met = Met([], {}, {})
+        if writer.finished_ids():
+            met = meet(open_zoo(out), source, pictures, settings)
+            writer.call_classes(met.classes)
+        if met.changed and not refit:
+            told = [f"{name} ({nca_id})" for nca_id, name in met.changed.items()]
+            more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+            raise ZooError(
+                f"{out}: not the pictures that its NCAs were fitted to: {', '.join(told[:NAMED])}"
+                f"{more}; --refit fits them anew, another --out keeps both"
+            )
+        if met.changed:
+            writer.drop(met.changed)
+        yield writer, met.pictures or list(pictures)
+
+
+@dataclass(frozen=True)
+class Met:
+    """How a zoo and the pictures of a build go together."""
+
+    pictures: list[Picture]  # by the ids that the zoo has for them
+    changed: dict[str, str]  # NCAs that were fitted to other pixels: id -> name of the picture
+    classes: dict[int, str]  # what classes are called that had no name in the zoo
+
+
+def meet(zoo: Zoo, source: Source, pictures: Sequence[Picture], settings: BuildSettings) -> Met:
+    """Find pictures in a zoo: by name, or by their pixels where a row has no name of its own."""
+    by_name = {name: row for row, name in enumerate(zoo.name.tolist())}
+    nameless: dict[str, list[int]] = defaultdict(list)  # rows of schema 1
+    for row in (zoo.name == zoo.id).nonzero()[0].tolist():
+        nameless[zoo.picture_sha256[row]].append(row)
+    taken = set(zoo.id.tolist())
+    met: list[Picture] = []
+    changed: dict[str, str] = {}
+    new: list[int] = []
+    classes: dict[int, set[str]] = defaultdict(set)
+    for picture in pictures:
+        target = stored(target_of(picture, settings.target).rgba)
+        pixels = picture_digests(target[None])[0].decode()
+        row = by_name.get(picture.name or picture.id)
+        if row is None and nameless[pixels]:
+            row = nameless[pixels].pop(0)
+            classes[int(zoo.label[row])].add(source.classes.name(picture.label))
+        if row is None:
+            new.append(len(met))
+        elif zoo.picture_sha256[row] != pixels:
+            changed[str(zoo.id[row])] = picture.name or picture.id
+        met.append(picture if row is None else replace(picture, id=str(zoo.id[row])))
+    for place, nca_id in zip(new, unique([met[i].id for i in new], taken), strict=True):
+        met[place] = replace(met[place], id=nca_id)
+    told = zoo.attrs["class_names"]
+    found = {
+        number: names.pop()
+        for number, names in classes.items()
+        if number >= 0 and told.get(number, str(number)) == str(number) and len(names) == 1
+    }
+    return Met(met, changed, {n: name for n, name in found.items() if name != str(n)})
