@@ -4,6 +4,7 @@ or in the background, and growing stored NCAs again to compare."""
 __all__ = [
     "background",
     "build",
+    "going_on",
     "regrow",
     "settings",
     "share",

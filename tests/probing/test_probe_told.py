@@ -91,7 +91,7 @@ def test_result_survives_json() -> None:
     again = json.loads(json.dumps(found.as_dict()))
     assert again["rows"][0]["score"] == found.rows[0].score
     assert tuple(again["differences"][0].values()) == tuple(vars(found.differences[0]).values())
-    assert (again["n"], again["folds"], again["classes"]) == (60, 5, [0, 1, 2])
+    assert (again["n"], again["folds"], again["classes"]) == (60, 5, ["0", "1", "2"])
 
 
 def test_the_table_shows_every_number_and_marks_controls() -> None:
