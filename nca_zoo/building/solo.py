@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nca_zoo.building.build import BuildSettings, header, record
-from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
-from nca_zoo.store.assemble import disk
-from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.store.assemble import claimed
+from nca_zoo.store.parts import zoo_path
+from nca_zoo.store.zoowriter import write_zoo
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.trainer import Fit, Watcher, train
 
@@ -36,17 +36,6 @@ def zoo_of_one(
     An older file stays until the new one is whole. Raises ZooError if there is one and it is not
     to be replaced, or if nothing can be written there.
     """
-    if path.exists() and not replace:
-        raise ZooError(f"{path} exists already; give --replace to train anew, or another --out")
-    new = path.with_name(f"{path.stem}.new.h5")
-    with disk(path):
-        new.unlink(missing_ok=True)
-    with ZooWriter(new, header(source, settings, size)) as writer:
-
-        def put(picture: Picture, fit: Fit) -> None:
-            writer.add([record(picture, fit)])
-
-        yield put
-    with disk(path):
-        if new.exists():
-            new.replace(path)
+    path, about = zoo_path(path), header(source, settings, size)
+    with claimed(path, replace, "give --replace to train anew, or another --out"):
+        yield lambda picture, fit: write_zoo(path, about, [record(picture, fit)])

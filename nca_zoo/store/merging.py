@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
-from nca_zoo.store.assemble import disk, merge
-from nca_zoo.store.parts import find_parts, find_shards, leftovers, shared_columns, zoo_path
+from nca_zoo.store.assemble import claimed, merge
+from nca_zoo.store.parts import (
+    Part,
+    find_parts,
+    find_shards,
+    retried,
+    shared_columns,
+    zoo_path,
+)
 from nca_zoo.store.schema import Header
 from nca_zoo.store.settings import Settings
 
@@ -46,8 +52,23 @@ def merge_zoos(
     settings (naming them), and for other sizes of the grid, the loss curve or a further column.
     """
     out = zoo_path(out)
-    _must_be_new(out)
-    parts = [part for path in dict.fromkeys(map(zoo_path, zoos)) for part in find_parts(path)]
+    instead = "name another file with --out, or move it away"
+    if out.exists() or find_shards(out):
+        raise ZooError(f"{out} exists already; {instead}")
+    paths = list(dict.fromkeys(map(zoo_path, zoos)))
+
+    def once() -> Merged:
+        parts = _alike(paths, mix_settings)
+        with claimed(out, replace=False, instead=instead):
+            rows = merge(parts, out, progress)
+        return Merged(rows, sum(len(part.ids) for part in parts) - rows)
+
+    return retried(once)  # a build may be merging the parts of one of them
+
+
+def _alike(paths: Sequence[Path], mix_settings: bool) -> list[Part]:
+    """The parts of zoos, with a header that is true of all; raises as ``merge_zoos``."""
+    parts = [part for path in paths for part in find_parts(path)]
     if len(parts) > MOST_FILES:
         raise ZooError(
             f"{len(parts)} files are too many to open at once; merge up to {MOST_FILES} at a time, "
@@ -63,25 +84,7 @@ def merge_zoos(
                 "if one file should hold both all the same, add --mix-settings"
             )
     shared_columns(parts)  # raises
-    alike = [replace(part, layout=replace(part.layout, header=header)) for part in parts]
-    with disk(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(
-            out.with_name(out.name + ".lock"), f"{out} is being written already. The writer is"
-        )
-    try:
-        _must_be_new(out)  # a build may have come first, and now cannot
-        for unfinished in leftovers(out):
-            unfinished.unlink()
-        rows = merge(alike, out, progress)
-    finally:
-        lock.release()
-    return Merged(rows, sum(len(part.ids) for part in parts) - rows)
-
-
-def _must_be_new(out: Path) -> None:
-    if out.exists() or find_shards(out):
-        raise ZooError(f"{out} exists already; name another file with --out, or move it away")
+    return [replace(part, layout=replace(part.layout, header=header)) for part in parts]
 
 
 def common_header(headers: Sequence[Header]) -> Header:

@@ -10,21 +10,18 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import CHANNELS, Array, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.locks import FileLock
-from nca_zoo.store.assemble import disk, write_rows
-from nca_zoo.store.beside import find_columns
+from nca_zoo.store.assemble import claimed, write_rows
 from nca_zoo.store.columns import Column, decoded, encoded, new_column
 from nca_zoo.store.layout import Layout
 from nca_zoo.store.parts import (
     Names,
     Part,
-    PartMoved,
     Rows,
     find_parts,
-    find_shards,
     locate,
     names_of,
     read_rows,
+    retried,
     shared_columns,
     zoo_path,
 )
@@ -87,14 +84,14 @@ class Zoo:
         anything that is no whole zoo. Never runs code from the file nor follows it to other files.
         """
         path = zoo_path(path)
-        while True:
+
+        def look() -> tuple[list[Part], Rows]:
             parts = find_parts(path)
-            try:
-                rows = locate(parts)
-            except PartMoved:
-                continue
-            zoo = cls(path, parts, rows, names_of(parts, rows))
-            return zoo if failed else zoo.subset(zoo.good)
+            return parts, locate(parts)
+
+        parts, rows = retried(look)
+        zoo = cls(path, parts, rows, names_of(parts, rows))
+        return zoo if failed else zoo.subset(zoo.good)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -318,28 +315,17 @@ class Zoo:
         The file appears whole or not at all. replace: one that is there. Raises ZooError if there
         is one, or if the disk refuses.
         """
-        out = Path(path)
-        if out.exists() and not replace:
-            raise ZooError(f"{out} exists already; replace=True puts this in its place")
+        out = zoo_path(path)
         if not len(self):
             raise ZooError(f"{self.path}: no NCA to save")
-        values = {}
-        for name, column in self._columns.items():
-            held = self.column(name)
-            values[name] = encoded(held, column) if column.is_text else held
-        layout = self._parts[0].layout
-        whole = Layout(len(self), layout.sizes, self.described, layout.header)
-        with disk(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(
-            out.with_name(out.name + ".lock"), f"{out} is being written already. The writer is"
-        )
-        try:
-            if find_shards(out) or find_columns(out):
-                raise ZooError(f"{out} is a zoo whose parts lie beside it; name another file")
+        with claimed(out, replace, "replace=True puts this in its place"):
+            values = {}
+            for name, column in self._columns.items():
+                held = self.column(name)
+                values[name] = encoded(held, column) if column.is_text else held
+            layout = self._parts[0].layout
+            whole = Layout(len(self), layout.sizes, self.described, layout.header)
             write_rows(out, whole, values)
-        finally:
-            lock.release()
         return out
 
     def consolidate(self) -> None:
@@ -350,11 +336,9 @@ class Zoo:
         self._find_again()
 
     def _read(self, column: Column) -> npt.NDArray[Any]:
-        try:
-            values = read_rows(self._parts, column, self._rows)
-        except PartMoved:
-            self._find_again()
-            values = read_rows(self._parts, column, self._rows)
+        values = retried(
+            lambda: read_rows(self._parts, column, self._rows), look_again=self._find_again
+        )
         ok = self.good if column.is_float else np.ones(len(self), bool)
         sizes = self._parts[0].layout.sizes
         if problem := column_problem(column, values, self.id, ok, sizes):
@@ -365,8 +349,9 @@ class Zoo:
         """A build has merged parts since they were looked at: find the same rows once more."""
         again = open_zoo(self.path)
         row_of = {nca_id: row for row, nca_id in enumerate(again.id)}
-        mine, theirs = self._parts[0].layout, again._parts[0].layout
-        if mine.header.differences(theirs.header) or not row_of.keys() >= set(self.id):
+        mine, theirs = (zoo._parts[0].layout.header for zoo in (self, again))
+        same = mine.created == theirs.created and not mine.differences(theirs)
+        if not same or not row_of.keys() >= set(self.id):
             raise ZooError(f"{self.path}: became another zoo while it was read; open it again")
         self._rows = again._rows[[row_of[nca_id] for nca_id in self.id]]
         self._see(again._parts)

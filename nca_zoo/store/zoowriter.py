@@ -92,16 +92,7 @@ class ZooWriter:
         if not records:
             return
         sizes = self._sizes or _sizes_of(records[0])
-        values = {
-            column.name: _stack(column, records, sizes)
-            for column in COLUMNS
-            if column.name != "weights_sha256"
-        }
-        values["weights_sha256"] = digests(values["weights"])
-        ok = values["status"] == b"ok"
-        for column in COLUMNS:
-            if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
-                raise ZooError(problem)
+        values = _checked(records, sizes)
         ids = values["id"].astype(str).tolist()
         new: set[str] = set()
         for nca_id in ids:
@@ -218,6 +209,27 @@ class ZooWriter:
 
 def _next_number(files: Sequence[Path]) -> int:
     return max((int(file.stem) for file in files if file.stem.isdecimal()), default=0) + 1
+
+
+def write_zoo(path: Path, header: Header, records: Sequence[Mapping[str, Any]]) -> None:
+    """A whole zoo file at ``path`` in one go, of NCAs as ``ZooWriter.add`` takes them."""
+    sizes = _sizes_of(records[0])
+    write_rows(path, Layout(len(records), sizes, COLUMNS, header), _checked(records, sizes))
+
+
+def _checked(records: Sequence[Mapping[str, Any]], sizes: Sizes) -> dict[str, npt.NDArray[Any]]:
+    """All columns ``(n, ...)`` of NCAs; raises ZooError for what the schema does not allow."""
+    values = {
+        column.name: _stack(column, records, sizes)
+        for column in COLUMNS
+        if column.name != "weights_sha256"
+    }
+    values["weights_sha256"] = digests(values["weights"])
+    ok = values["status"] == b"ok"
+    for column in COLUMNS:
+        if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
+            raise ZooError(problem)
+    return values
 
 
 def _sizes_of(record: Mapping[str, Any]) -> dict[str, int]:
