@@ -51,8 +51,9 @@ class NCA:
 
     def __repr__(self) -> str:
         height, width = self.zoo.grid
-        dB = f"PSNR {self.psnr_96:.1f} dB at step 96, {self.psnr_400:.1f} dB at step 400"
-        return f"<NCA {self.id}: {self.status}, {height} x {width} cells, {dB}>"
+        dB = f", PSNR {self.psnr_96:.1f} dB at step 96, {self.psnr_400:.1f} dB at step 400"
+        known = dB if self.status != "unjudged" else ""
+        return f"<NCA {self.id}: {self.status}, {height} x {width} cells{known}>"
 
     def _repr_html_(self) -> str:
         return shown.nca_html(self.zoo, self.id)
@@ -150,7 +151,8 @@ class Film:
         from nca_zoo.viewer.frames import Film as Frames
 
         run = list(self.nca.rollout(self.steps, self.damage, every, True, self.seed))
-        target, about = restored(self.nca.target), f"PSNR {self.nca.psnr_96:.1f} dB"
+        target, judged = restored(self.nca.target), self.nca.status != "unjudged"
+        about = f"PSNR {self.nca.psnr_96:.1f} dB" if judged else ""
         zoo = self.nca.zoo
         return Frames(run, target, self.nca.id, about, self.background, zoo.trained)
 
