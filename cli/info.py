@@ -80,7 +80,7 @@ def further(about: dict[str, Any]) -> list[str]:
         made = ", ".join(filter(None, (column[name] for name in ("made_by", "made_with", "made"))))
         told = column["description"] or ("by another program" if not made else "")
         lines.append(
-            f"{column['name']:14}{column['type']}{shape}{units}  {told}{f' ({made})' * bool(made)}"
+            f"{column['name']:14} {column['type']}{shape}{units}  {told}{f' ({made})' * bool(made)}"
         )
     head = ["", "Columns added to it:"] if lines else []
     kept = [f"kept, not read: {line}" for line in about["kept"]]
@@ -90,7 +90,7 @@ def further(about: dict[str, Any]) -> list[str]:
 def _line(name: str, value: Any, units: str) -> str:
     shown = f"{value:.6g}" if isinstance(value, float) else str(value)
     shown = "".join(letter if letter.isprintable() else "?" for letter in shown)
-    return f"{name:14}{shown} {units}".rstrip()
+    return f"{name:14} {shown} {units}".rstrip()
 
 
 def summary(zoo: "Zoo") -> dict[str, Any]:

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nca_zoo.building.build import BuildSettings, header, record
+from nca_zoo.building.costs import cost_of
+from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.store.assemble import claimed
@@ -15,13 +17,19 @@ from nca_zoo.training.trainer import Fit, Watcher, train
 
 
 def fit_alone(
-    job: Job, settings: BuildSettings, threads: int = 1, watch: Watcher | None = None
+    job: Job,
+    settings: BuildSettings,
+    threads: int = 1,
+    watch: Watcher | None = None,
+    tell: Tell = quiet,
 ) -> Fit:
     """Train one NCA; if ``watch`` ends the training early, it is judged as it is.
 
     The weights are those that ``build`` gives its picture with these settings, whatever the
-    number of ``threads`` (sparse engine).
+    number of ``threads`` (sparse engine). tell: hears if it takes much memory. Raises ZooError
+    before any training for what cannot fit into the memory that there is.
     """
+    cost_of(job.target, settings, threads=threads).check(tell)
     engine = make_engine(settings.engine, settings.device, threads)
     (fit,) = train([job], settings.regime, engine, 1, watch)
     return fit

@@ -150,7 +150,9 @@ class Film:
         """The frames, uint8 RGB, every ``every`` steps: drawn when asked for."""
         from nca_zoo.viewer.frames import Film as Frames
 
-        run = list(self.nca.rollout(self.steps, self.damage, every, True, self.seed))
+        # What is seen is a quarter of a state, and a film has hundreds.
+        seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed)
+        run = [(step, picture.copy()) for step, picture in seen]
         target, judged = restored(self.nca.target), self.nca.status != "unjudged"
         about = f"PSNR {self.nca.psnr_96:.1f} dB" if judged else ""
         zoo = self.nca.zoo

@@ -7,6 +7,7 @@ heals. docs/dynamics.md defines each measure.
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     hurt = np.where(lost > 0, lost, np.nan)
     regained = 1 - _squared(seen(healed), seen(unharmed)) / hurt
 
-    def of(measured: npt.NDArray[np.bool_], values: State) -> State:
+    def of(measured: npt.ArrayLike, values: npt.ArrayLike) -> Any:
         return np.where(measured, values, np.nan).mean()
 
     values = {

@@ -78,7 +78,8 @@ class Zoo:
     def opened(cls, path: str | Path, failed: bool = True) -> Self:
         """The zoo at ``path``: the file, and whatever a build has finished beside it.
 
-        failed: with the fits that did not pass the gate, which ``nca_zoo.open`` leaves out.
+        failed: with the fits that did not pass the gate, which ``nca_zoo.open`` leaves out, and
+        those that nobody judged, unless that is all of them.
 
         Reads ids and order, nothing else. Raises ZooError, one line that names the file, for
         anything that is no whole zoo. Never runs code from the file nor follows it to other files.
@@ -91,7 +92,8 @@ class Zoo:
 
         parts, rows = retried(look)
         zoo = cls(path, parts, rows, names_of(parts, rows))
-        return zoo if failed else zoo.subset(zoo.good)
+        unjudged = not failed and bool((zoo.status == "unjudged").all())
+        return zoo if failed or unjudged else zoo.subset(zoo.good)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -201,7 +203,7 @@ class Zoo:
             if any(nca_id in part.ids for part in self._parts):
                 raise ZooError(
                     f"{self.path}: {nca_id} is not among these {len(self)} NCAs of it; fits that "
-                    "failed are there if it is opened with failed=True"
+                    "failed, or that nobody judged, are there if it is opened with failed=True"
                 )
             raise ZooError(f"{self.path}: no NCA {nca_id!r}{nearest(nca_id, self.id)}")
         return int(found[0])

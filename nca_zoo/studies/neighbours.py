@@ -7,7 +7,7 @@ docs/neighbours.md.
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
-from nca_zoo.features.measures import Floats
+from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.life.engines import make_engine
 from nca_zoo.symmetry.alignment import align
@@ -24,7 +24,7 @@ from nca_zoo.symmetry.alignment import align
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-AT_ONCE = 60  # NCAs that one process aligns at a time
+AT_ONCE = 60  # NCAs that are aligned, or live, at a time
 LOOKS = (16, 32, 64, 96)  # CA steps at which rollouts are compared
 
 
@@ -97,13 +97,22 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     engine = make_engine(threads=os.cpu_count() or 1)
-    ncas = Automata.grown(zoo.weights, zoo.seed_states(), seed, zoo.trained)
-    states, total, now = ncas.starts(), np.zeros(len(zoo) - 1), 0
-    for look in LOOKS:
-        states, now = engine.rollout(ncas, states, now, look - now), look
-        pictures = np.clip(ncas.seen(states[:, 0]).astype(float), 0, 1)
-        total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
-    return total / len(LOOKS)
+
+    def pictures(rows: Ints) -> Iterator[Floats]:
+        """What NCAs show at each of the ``LOOKS``: ``(n, H, W, 4)``."""
+        ncas = Automata.grown(zoo.weights[rows], zoo.seed_states(rows), seed, zoo.trained)
+        states, now = ncas.starts(), 0
+        for look in LOOKS:
+            states, now = engine.rollout(ncas, states, now, look - now), look
+            yield np.clip(ncas.seen(states[:, 0]).astype(float), 0, 1)
+
+    asked = list(pictures(np.arange(1)))
+    total = np.zeros(len(zoo))
+    for start in range(1, len(zoo), AT_ONCE):  # a state takes 64 bytes a cell: never those of all
+        rows = np.arange(start, min(start + AT_ONCE, len(zoo)))
+        for mine, theirs in zip(asked, pictures(rows), strict=True):
+            total[rows] += ((theirs - mine) ** 2).mean(axis=(1, 2, 3))
+    return total[1:] / len(LOOKS)
 
 
 # Name -> distances (N - 1,) from the first NCA of a zoo to all others, given a rollout seed.

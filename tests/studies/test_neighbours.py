@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.studies.neighbours import LOOKS, neighbours
+from nca_zoo.studies import neighbours as neighbours_module
+from nca_zoo.studies.neighbours import LOOKS, _of_behaviour, neighbours
 from nca_zoo.symmetry import group as symmetry
 from nca_zoo_cli.main import group
 
@@ -71,3 +73,19 @@ def test_the_command_prints_a_table_and_the_same_as_json(zoo: Zoo) -> None:
     found = json.loads(CliRunner().invoke(group, [*call, "--json"]).stdout)
     assert list(found["nearest"]) == ["weights", "aligned", "behaviour"]
     assert all(near["id"] in printed.output for near in found["nearest"]["aligned"])
+
+
+def test_the_states_of_all_are_never_held(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty times the zoo, in memory; the same distances as of each pair alone."""
+    many = zoo.subset(np.arange(len(zoo)).tolist() * 40)
+    alone = [_of_behaviour(zoo.subset([0, row]), 3)[0] for row in range(1, len(zoo))]
+    monkeypatch.setattr(neighbours_module, "AT_ONCE", 8)
+    _ = many.weights, many.seed_row, many.seed_col
+    tracemalloc.start()
+    try:
+        found = _of_behaviour(many, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found[: len(zoo) - 1].tolist() == alone
+    assert peak < len(many) * 9 * 9 * 64  # the states of all, once
