@@ -56,9 +56,15 @@ def info(
 
 
 def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
-    """Every column of one NCA that is a single value."""
+    """Every column of one NCA that is a single value; None where it has none."""
     row = zoo.subset([zoo.index(nca_id)])
-    return {name: _plain(row.column(name)[0]) for name in row.scalars}
+    return {
+        column.name: _plain(row.column(column.name)[0])
+        if column.is_text or row.known(column.name)[0]
+        else None
+        for column in row.described
+        if not column.shape
+    }
 
 
 def _further(column: "Column") -> dict[str, Any]:
@@ -88,6 +94,8 @@ def further(about: dict[str, Any]) -> list[str]:
 
 
 def _line(name: str, value: Any, units: str) -> str:
+    if value is None:
+        return f"{name:14} -"
     shown = f"{value:.6g}" if isinstance(value, float) else str(value)
     shown = "".join(letter if letter.isprintable() else "?" for letter in shown)
     return f"{name:14} {shown} {units}".rstrip()

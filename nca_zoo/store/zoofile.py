@@ -92,8 +92,7 @@ class Zoo:
 
         parts, rows = retried(look)
         zoo = cls(path, parts, rows, names_of(parts, rows))
-        unjudged = not failed and bool((zoo.status == "unjudged").all())
-        return zoo if failed or unjudged else zoo.subset(zoo.good)
+        return zoo if failed else zoo.subset(zoo.by_default)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -195,6 +194,12 @@ class Zoo:
     def good(self) -> npt.NDArray[np.bool_]:
         """Which NCAs passed the gate: bool ``(N,)``."""
         return self.status == "ok"
+
+    @property
+    def by_default(self) -> npt.NDArray[np.bool_]:
+        """Which NCAs ``(N,)`` are meant if nobody says: the good, or all if none was judged."""
+        unjudged = self.status == "unjudged"
+        return unjudged if unjudged.all() else self.good
 
     def index(self, nca_id: str) -> int:
         """The row of an NCA; raises ZooError, naming the nearest ids, if there is none."""

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
+from nca_zoo.features.catalogue import sane
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.life.engines import make_engine
@@ -34,7 +35,7 @@ class Neighbour:
 
     id: str
     label: int  # -1: no class
-    distance: float
+    distance: float | None  # None: what it grows is not finite
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def neighbours(
     """The ``count`` nearest NCAs by every distance in ``DISTANCES``.
 
     seed: of the fire masks, the same for all rollouts. all_fits: count NCAs whose fit failed, too;
-    the one asked about may be a failure in any case. Raises ``ZooError`` for an unknown id, and if
-    there is no other NCA.
+    the one asked about may be a failure in any case. NCAs that diverged are near to nothing: left
+    out. Raises ``ZooError`` for an unknown id, for one that diverged, and if there is no other NCA.
     """
     if count < 1:
         raise ZooError(f"count is {count}; it must be at least 1")
@@ -67,19 +68,26 @@ def neighbours(
     kept = zoo.good | all_fits
     kept[asked] = False
     others = np.flatnonzero(kept)
-    if not len(others):
+    chosen = zoo.subset([asked, *others])  # the one asked about comes first
+    sound = sane(chosen.weights)
+    if not sound[0]:
+        raise ZooError(f"{zoo.path}: {nca_id} has diverged: its weights are near to nothing")
+    if not sound.all():
+        chosen = chosen.subset(sound)
+    if len(chosen) < 2:
         raise ZooError(
             f"{zoo.path}: no good NCA but {nca_id} itself; build more, or try --all-fits"
         )
-    chosen = zoo.subset([asked, *others])  # the one asked about comes first
     nearest = {}
     for name, distances in DISTANCES.items():
-        far = np.nan_to_num(distances(chosen, seed), nan=np.finfo(float).max)  # diverged: last
-        order = np.argsort(far, kind="stable")[:count]
+        far = distances(chosen, seed)
+        order = np.argsort(far, kind="stable")[:count]  # NaN comes last
+        known = [float(far[i]) if np.isfinite(far[i]) else None for i in order]
         nearest[name] = tuple(
-            Neighbour(str(chosen.id[1 + i]), int(chosen.label[1 + i]), float(far[i])) for i in order
+            Neighbour(str(chosen.id[1 + i]), int(chosen.label[1 + i]), distance)
+            for i, distance in zip(order, known, strict=True)
         )
-    return NeighboursResult(nca_id, int(zoo.label[asked]), nearest, len(others), seed)
+    return NeighboursResult(nca_id, int(zoo.label[asked]), nearest, len(chosen) - 1, seed)
 
 
 def _of_weights(zoo: "Zoo", seed: int) -> Floats:

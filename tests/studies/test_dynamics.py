@@ -245,6 +245,27 @@ def test_nothing_measured_is_one_line(path):
         forecast(open_zoo(path))
 
 
+def test_of_failed_fits_and_of_unjudged_ones_there_is_no_forecast(tmp_path, fading):
+    """What there is to say of them is said: nothing, or all."""
+    blank = {"weights": fading, "status": "dead", "psnr_400": np.float32(9)}
+    path = tmp_path / "dead.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i, GRID, **blank, **PLACE) for i in range(3)])
+    call = ["dynamics", "--zoo", str(path), "--seeds", "2"]
+    told = CliRunner().invoke(group, call)
+    assert told.exit_code == 1
+    assert "of its 3 NCAs 0 can be read, and nothing that was measured differs" in told.stderr
+    assert open_zoo(path).known("recovery").tolist() == [False] * 3
+    path = tmp_path / "unjudged.h5"
+    unknown = {"status": "unjudged", "psnr_96": np.nan, "psnr_400": np.nan}
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i, GRID, **unknown, **PLACE) for i in range(3)])
+    call = ["dynamics", "--zoo", str(path), "--seeds", "2", "--measure-only", "--json"]
+    found = json.loads(CliRunner().invoke(group, call).stdout)["columns"]
+    assert found["alive_1000"]["n"] == 3
+    assert found["steps_to_grow"]["n"] == 0
+
+
 def test_the_command_measures_and_says_so(path):
     call = ["dynamics", "--zoo", str(path), "--seeds", "1", "--measure-only"]
     text = CliRunner().invoke(group, call).output

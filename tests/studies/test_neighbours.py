@@ -60,6 +60,21 @@ def test_failed_fits_and_the_one_itself_stay_out(zoo: Zoo) -> None:
     assert neighbours(zoo, "0-000", 9, all_fits=True).n == 5
 
 
+def test_what_diverged_is_near_to_nothing(zoo: Zoo, lively_weights) -> None:
+    gone = np.full(zoo.weights.shape[1], np.nan, np.float32)
+    with ZooWriter(zoo.path, header()) as writer:
+        for number, weights in ((7, gone), (8, 1e7 + gone * 0), (10, lively_weights(5))):
+            new = record(number, (9, 9), weights=weights, status="diverged", **PLACE)
+            writer.add([new])
+    more = open_zoo(zoo.path)
+    found = neighbours(more, "0-000", 9, all_fits=True)
+    names = {near.id for near in found.nearest["aligned"]}
+    assert found.n == len(names) == 6
+    assert "1-003" in names
+    with pytest.raises(ZooError, match="1-002 has diverged"):
+        neighbours(more, "1-002", all_fits=True)
+
+
 def test_an_unknown_id_names_the_nearest(zoo: Zoo) -> None:
     with pytest.raises(ZooError, match="no NCA '0-00'; the nearest are"):
         neighbours(zoo, "0-00")
