@@ -127,7 +127,7 @@ def build(
                 tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
             ):
                 workers = jobs or workers_for(settings.device)
-                for fit in build_zoo(pictures, settings, writer, workers, cohort, client):
+                for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):
                     done += 1
                     failed += fit.status != "ok"
                     psnr.append(fit.psnr_96)

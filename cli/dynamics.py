@@ -101,12 +101,12 @@ def dynamics(
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
-    """Quantiles of every column over the NCAs that passed the gate."""
+    """Quantiles of every column over the NCAs that passed the gate, or all if none was judged."""
     import numpy as np
 
     from nca_zoo.studies.measuring import columns
 
-    good = zoo.subset(zoo.good)
+    good = zoo.subset(zoo.by_default)
     found = {}
     for column in columns():
         values = good.column(column.name).astype(float)

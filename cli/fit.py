@@ -1,13 +1,10 @@
 """``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,6 +83,7 @@ def fit(
 
     from nca_zoo.building.build import make_job
     from nca_zoo.building.solo import fit_alone, zoo_of_one
+    from nca_zoo.ground.interrupts import noted
     from nca_zoo.training.diary import Diary
 
     keep = _steps(rows)
@@ -97,11 +95,11 @@ def fit(
     job = make_job(drawn, settings)
     with (
         zoo_of_one(out, source, settings, size, replace) as put,
-        _interruption() as interrupted,
+        noted() as interrupted,
         tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
     ):
         diary = Diary(keep, partial(_tell, bar), interrupted)
-        done = fit_alone(job, settings, threads, diary)
+        done = fit_alone(job, settings, threads, diary, tell)
         put(drawn, done)
     height, width = drawn.pixels.shape[:2]
     click.echo(
@@ -125,25 +123,6 @@ def _steps(rows: str | None) -> frozenset[int] | None:
     return frozenset(int(piece) for piece in rows.split(","))
 
 
-@contextmanager
-def _interruption() -> Iterator[Callable[[], bool]]:
-    """Tells whether Ctrl-C (or SIGTERM) has come; the second one ends the command as usual."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    came: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        for each in signals:
-            signal.signal(each, signal.default_int_handler)
-
-    before = [signal.signal(each, note) for each in signals]
-    try:
-        yield lambda: bool(came)
-    finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
-
-
 def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
     """Bring the bar to a training step: its loss, and the last PSNR that was seen."""
     if step == 1 and attempt:
@@ -159,6 +138,7 @@ def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -
 
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
+    from nca_zoo.automaton.rule import seen
     from nca_zoo.life.rollout import rollout
     from nca_zoo.viewer.frames import Film
     from nca_zoo.viewer.training import loss_curve, training_sheet
@@ -174,7 +154,13 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     if film == "none":
         return
     every = GIF_EVERY if film == "gif" else 1
-    grown = list(rollout(done.weights, done.job.seed_state(regime), FILM_STEPS, every=every))
+    # What is seen is a quarter of a state, and a film has hundreds.
+    grown = [
+        (step, seen(state, target.channels).copy())
+        for step, state in rollout(
+            done.weights, done.job.seed_state(regime), FILM_STEPS, every=every
+        )
+    ]
     path = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
     about = f"{steps} training steps"

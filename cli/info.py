@@ -57,9 +57,15 @@ def info(
 
 
 def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:
-    """Every column of one NCA that is a single value."""
+    """Every column of one NCA that is a single value; None where it has none."""
     row = zoo.subset([zoo.index(nca_id)])
-    values = {name: _plain(row.column(name)[0]) for name in row.scalars}
+    values = {
+        column.name: _plain(row.column(column.name)[0])
+        if column.is_text or row.known(column.name)[0]
+        else None
+        for column in row.described
+        if not column.shape
+    }
     return values | {"class_name": str(row.class_name[0]) or None}
 
 
@@ -82,7 +88,7 @@ def further(about: dict[str, Any]) -> list[str]:
         made = ", ".join(filter(None, (column[name] for name in ("made_by", "made_with", "made"))))
         told = column["description"] or ("by another program" if not made else "")
         lines.append(
-            f"{column['name']:14}{column['type']}{shape}{units}  {told}{f' ({made})' * bool(made)}"
+            f"{column['name']:14} {column['type']}{shape}{units}  {told}{f' ({made})' * bool(made)}"
         )
     head = ["", "Columns added to it:"] if lines else []
     kept = [f"kept, not read: {line}" for line in about["kept"]]
@@ -90,9 +96,10 @@ def further(about: dict[str, Any]) -> list[str]:
 
 
 def _line(name: str, value: Any, units: str) -> str:
+    if value is None:
+        return f"{name:14} -"
     shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-    shown = printable(shown)
-    return f"{name:14}{shown} {units}".rstrip()
+    return f"{name:14} {printable(shown)} {units}".rstrip()
 
 
 def summary(zoo: "Zoo") -> dict[str, Any]:

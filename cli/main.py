@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, one_line
 
 # Command -> its line in `nca-zoo --help`. A command's module is imported only when it runs, so
 # that help and reading commands do not wait for libraries they do not use.
@@ -57,6 +57,11 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from None
         except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        except MemoryError as error:
+            words = one_line(error) or "no more is given"
+            raise click.ClickException(
+                f"not enough memory ({words}); use a smaller size, fewer NCAs or fewer jobs"
+            ) from None
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "torchvision"):
                 raise

@@ -64,7 +64,7 @@ def map(
     nca-zoo map --html data/map.html
     """
     if html is not None:
-        _hand_over(ctx, zoo, feature, html)
+        _hand_over(ctx, zoo, feature, html, sample)
         return
     # Imported here so that --help does not wait for UMAP.
     from nca_zoo.features.catalogue import find_feature, readable
@@ -103,7 +103,7 @@ def map(
     click.echo(out)
 
 
-def _hand_over(ctx: click.Context, zoo: Path, feature: str, html: Path) -> None:
+def _hand_over(ctx: click.Context, zoo: Path, feature: str, html: Path, most: int | None) -> None:
     """The explorer writes the page: with a layout of its own, and all NCAs, failures marked."""
     from .explore import explore
 
@@ -113,4 +113,4 @@ def _hand_over(ctx: click.Context, zoo: Path, feature: str, html: Path) -> None:
             option = "--" + name.replace("_", "-")
             raise ZooError(f"{option} is for the PNG and --html lays out a page: leave out one")
     features = ",".join(dict.fromkeys((feature, "pixels")))
-    ctx.invoke(explore, zoo=zoo, html=html, sample=None, features=features, port=0, no_browser=True)
+    ctx.invoke(explore, zoo=zoo, html=html, sample=most, features=features, port=0, no_browser=True)

@@ -139,9 +139,16 @@ def steps(found: "Line") -> list[str]:
         f"From {found.start} to {found.end}{how}: {found.distance:.2f} apart.",
         f"{'t':>6}{'alive':>9}{f'PSNR to {found.start}':>18}{f'PSNR to {found.end}':>18}",
     ]
-    for t, living, a, b in zip(found.t, found.alive, found.psnr_start, found.psnr_end, strict=True):
-        lines.append(f"{t:>6.2f}{100 * living:>7.1f} %{a:>15.1f} dB{b:>15.1f} dB")
+    unknown = (None,) * len(found.t)
+    ends = found.psnr_start or unknown, found.psnr_end or unknown
+    for t, living, a, b in zip(found.t, found.alive, *ends, strict=True):
+        lines.append(f"{t:>6.2f}{100 * living:>7.1f} %{decibels(a, 15)}{decibels(b, 15)}")
     return lines
+
+
+def decibels(value: float | None, width: int) -> str:
+    """A PSNR with its unit, or a dash where there is none to tell."""
+    return f"{'-':>{width + 3}}" if value is None else f"{value:>{width}.1f} dB"
 
 
 def kinds(found: "Survey") -> list[str]:
@@ -156,6 +163,6 @@ def kinds(found: "Survey") -> list[str]:
         span = f"{100 * k.low:.0f} to {100 * k.high:.0f}"
         lines.append(
             f"{k.name:<48}{k.n:>5}{100 * k.alive:>6.0f} %{100 * k.read:>9.0f} %   {span:<16}"
-            f"{k.nearest_db:>11.1f} dB"
+            f"{decibels(k.nearest_db, 11)}"
         )
     return lines

@@ -52,6 +52,10 @@ def neighbours(
         click.echo("\n".join(table(result)))
 
 
+def _far(distance: float | None) -> str:
+    return "-" if distance is None else f"{distance:.4g}"
+
+
 def table(result: "NeighboursResult") -> list[str]:
     """One column for each distance, nearest first, and how many share the class."""
     about = f" (class {result.class_name})" if result.class_name else ""
@@ -62,7 +66,7 @@ def table(result: "NeighboursResult") -> list[str]:
         "    " + "".join(f"{name:<24}" for name in names).rstrip(),
     ]
     for rank, row in enumerate(zip(*result.nearest.values(), strict=True), start=1):
-        cells = "".join(f"{near.id:<12}{near.distance:<12.4g}" for near in row)
+        cells = "".join(f"{near.id:<12}{_far(near.distance):<12}" for near in row)
         lines.append(f"{rank:>2}  {cells.rstrip()}")
     if result.class_name:
         same = [

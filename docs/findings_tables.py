@@ -187,7 +187,8 @@ def mixing(result: dict[str, Any]) -> str:
         for found in kinds.values():
             k = found[kind]
             span = f"{100 * k['low']:.0f} to {100 * k['high']:.0f}"
-            cells.append(f"{100 * k['read']:.0f} % ({span}), {k['nearest_db']:.1f} dB")
+            near = "all empty" if k["nearest_db"] is None else f"{k['nearest_db']:.1f} dB"
+            cells.append(f"{100 * k['read']:.0f} % ({span}), {near}")
         rows.append([kind, *cells])
     return markdown(["read as its class, PSNR to the nearest target", *kinds], rows)
 

@@ -5,11 +5,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
+import killing
 import numpy as np
 from rows import header, record
 
@@ -68,33 +68,13 @@ def build(path: Path, report: int) -> None:
             os.write(report, bytes(batch))
 
 
-def _kill_at_call(count: int) -> None:
-    """Have this process killed just before, or in the middle of, its ``count``-th call."""
-    calls = 0
-
-    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*arguments, **options)
-
-        return call
-
-    for name in ("fsync", "replace", "unlink", "mkdir", "rmdir", "posix_fallocate"):
-        if hasattr(os, name):
-            setattr(os, name, counted(getattr(os, name)))
-    h5py.Dataset.__setitem__ = counted(h5py.Dataset.__setitem__)
-
-
 def _run(path: Path, kill_at_call: int = 0, kill_after: float | None = None) -> tuple[bool, bytes]:
     """Build in a forked process; whether it was killed, and the rows it reported as finished."""
     pipe, report = os.pipe()
     pid = os.fork()
     if pid == 0:
         if kill_at_call:
-            _kill_at_call(kill_at_call)
+            killing.kill_at_call(kill_at_call)
         build(path, report)
         os._exit(0)
     os.close(report)

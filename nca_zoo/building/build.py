@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.building.costs import cost_of
+from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.building.workers import run
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.interrupts import finishing
@@ -93,11 +95,13 @@ def build(
     workers: int = 1,
     cohort_size: int | None = None,
     client: Any = None,
+    tell: Tell = quiet,
 ) -> Iterator[Fit]:
     """Fit all pictures that ``writer``'s zoo does not hold yet; yields each once it is on disk.
 
     workers: processes on this machine. client: of ``nca_zoo.building.workers.cluster``, which then
-    fits.
+    fits. tell: hears if it takes much memory. Raises ZooError before any training for what cannot
+    fit into the memory that there is here.
     """
     finished = writer.finished_ids()
     wanted = {picture.id: picture for picture in pictures if picture.id not in finished}
@@ -106,6 +110,9 @@ def build(
     ink = {name: _ink(picture, settings) for name, picture in wanted.items()}
     queue = sorted(wanted.values(), key=lambda picture: -ink[picture.id])
     cohort_size = cohort_size or usual_cohort(settings.device)
+    if queue and client is None:
+        most = make_job(queue[0], settings).target
+        cost_of(most, settings, min(workers, len(queue)), min(cohort_size, len(queue))).check(tell)
     jobs = (make_job(picture, settings) for picture in queue)
     for fits in _fitted(jobs, settings, workers, cohort_size, client):
         with finishing():

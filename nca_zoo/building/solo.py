@@ -5,23 +5,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nca_zoo.building.build import BuildSettings, header, record
-from nca_zoo.errors import ZooError
+from nca_zoo.building.costs import cost_of
+from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
-from nca_zoo.store.assemble import disk
-from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.store.assemble import claimed
+from nca_zoo.store.parts import zoo_path
+from nca_zoo.store.zoowriter import write_zoo
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.trainer import Fit, Watcher, train
 
 
 def fit_alone(
-    job: Job, settings: BuildSettings, threads: int = 1, watch: Watcher | None = None
+    job: Job,
+    settings: BuildSettings,
+    threads: int = 1,
+    watch: Watcher | None = None,
+    tell: Tell = quiet,
 ) -> Fit:
     """Train one NCA; if ``watch`` ends the training early, it is judged as it is.
 
     The weights are those that ``build`` gives its picture with these settings, whatever the
-    number of ``threads`` (sparse engine).
+    number of ``threads`` (sparse engine). tell: hears if it takes much memory. Raises ZooError
+    before any training for what cannot fit into the memory that there is.
     """
+    cost_of(job.target, settings, threads=threads).check(tell)
     engine = make_engine(settings.engine, settings.device, threads)
     (fit,) = train([job], settings.regime, engine, 1, watch)
     return fit
@@ -36,17 +44,6 @@ def zoo_of_one(
     An older file stays until the new one is whole. Raises ZooError if there is one and it is not
     to be replaced, or if nothing can be written there.
     """
-    if path.exists() and not replace:
-        raise ZooError(f"{path} exists already; give --replace to train anew, or another --out")
-    new = path.with_name(f"{path.stem}.new.h5")
-    with disk(path):
-        new.unlink(missing_ok=True)
-    with ZooWriter(new, header(source, settings, size)) as writer:
-
-        def put(picture: Picture, fit: Fit) -> None:
-            writer.add([record(picture, fit)])
-
-        yield put
-    with disk(path):
-        if new.exists():
-            new.replace(path)
+    path, about = zoo_path(path), header(source, settings, size)
+    with claimed(path, replace, "give --replace to train anew, or another --out"):
+        yield lambda picture, fit: write_zoo(path, about, [record(picture, fit)])

@@ -15,7 +15,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.face import shown
 from nca_zoo.life.rollout import State, rollout
 from nca_zoo.pictures.targets import restored
-from nca_zoo.store.zoofile import Zoo, nearest
+from nca_zoo.store.table import nearest
+from nca_zoo.store.zoofile import Zoo
 
 if TYPE_CHECKING:
     from nca_zoo.explorer.notebook import Live
@@ -51,8 +52,9 @@ class NCA:
 
     def __repr__(self) -> str:
         height, width = self.zoo.grid
-        dB = f"PSNR {self.psnr_96:.1f} dB at step 96, {self.psnr_400:.1f} dB at step 400"
-        return f"<NCA {self.id}: {self.status}, {height} x {width} cells, {dB}>"
+        dB = f", PSNR {self.psnr_96:.1f} dB at step 96, {self.psnr_400:.1f} dB at step 400"
+        known = dB if self.status != "unjudged" else ""
+        return f"<NCA {self.id}: {self.status}, {height} x {width} cells{known}>"
 
     def _repr_html_(self) -> str:
         return shown.nca_html(self.zoo, self.id)
@@ -149,8 +151,11 @@ class Film:
         """The frames, uint8 RGB, every ``every`` steps: drawn when asked for."""
         from nca_zoo.viewer.frames import Film as Frames
 
-        run = list(self.nca.rollout(self.steps, self.damage, every, True, self.seed))
-        target, about = restored(self.nca.target), f"PSNR {self.nca.psnr_96:.1f} dB"
+        # What is seen is a quarter of a state, and a film has hundreds.
+        seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed)
+        run = [(step, picture.copy()) for step, picture in seen]
+        target, judged = restored(self.nca.target), self.nca.status != "unjudged"
+        about = f"PSNR {self.nca.psnr_96:.1f} dB" if judged else ""
         zoo = self.nca.zoo
         return Frames(run, target, self.nca.id, about, self.background, zoo.trained)
 

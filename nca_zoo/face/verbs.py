@@ -1,6 +1,7 @@
 """Fitting one picture, building a zoo, opening one: what the commands do, from Python."""
 
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 def open(path: str | Path | None = None, failed: bool = False) -> Zoo:
     """Open a zoo: its good fits, or with ``failed`` all that it holds.
+
+    A zoo in which no NCA was judged, all imported without a picture, is opened whole.
 
     path: unless given, ``zoo.h5`` in the folder that the environment's NCA_ZOO_DATA names, or in
     ``data``. Reads ids and order; columns come when they are asked for. Raises ZooError, one line,
@@ -54,34 +57,44 @@ def fit(
     choices: as the command's options: regime, init, start, alpha, seed_at, visible, engine, device,
     seed, steps, extra_steps, attempts, batch, pool, lr.
 
-    Warns (``ZooWarning``) if it is not ok by the regime's gate. Raises ZooError, one line, for what
+    Ctrl-C, or a notebook's stop, ends the training and gives the NCA as it is then, judged like any
+    other; a second one while it is judged is a KeyboardInterrupt.
+
+    Warns (``ZooWarning``) if it was stopped, if it is not ok by the regime's gate, and if training
+    takes much memory. Raises ZooError, one line, for what
     is no picture and for settings that will not do.
     """
     from nca_zoo.building.build import make_job
     from nca_zoo.building.solo import fit_alone, zoo_of_one
+    from nca_zoo.ground.interrupts import noted
 
     chosen = settings.chosen(**choices)
     source, drawn = _picture(picture, size, name)
     shared = settings.solo_settings(chosen, drawn.pixels, _warn)
     job = make_job(drawn, shared)
-    with _bar(progress, shared.regime.steps, drawn.id, "step") as bar:
+    with (
+        _bar(progress, shared.regime.steps, drawn.id, "step") as bar,
+        noted([signal.SIGINT]) as interrupted,
+    ):
 
         def watch(cohort: Any) -> bool:
             (member,) = cohort.members
             bar.total = max(bar.total, member.step)
             bar.set_postfix_str(f"loss {member.losses[-1]:.5f}", refresh=False)
             bar.update(member.step - bar.n)
-            return False
+            return interrupted()
 
-        done = fit_alone(job, shared, threads or os.cpu_count() or 1, watch)
+        done = fit_alone(job, shared, threads or os.cpu_count() or 1, watch, _warn)
+        stopped = interrupted()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{drawn.id}.h5"
         with zoo_of_one(path, source, shared, size) as put:
             put(drawn, done)
         zoo = Zoo.opened(path).in_memory()  # the file goes, the NCA stays
-    if done.status != "ok":
+    if stopped or done.status != "ok":
+        ended = f", stopped after {done.train_steps} training steps" if stopped else ""
         _warn(
-            f"{drawn.id} is {done.status}: PSNR {done.psnr_96:.1f} dB at step 96, "
+            f"{drawn.id} is {done.status}{ended}: PSNR {done.psnr_96:.1f} dB at step 96, "
             f"{done.psnr_400:.1f} dB at step 400; more steps, another size or regime may help"
         )
     return NCA(zoo)
@@ -129,7 +142,7 @@ def build(
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         with _bar(progress, len(pictures), path.name, "NCA", held) as bar:
             workers = jobs or workers_for(shared.device)
-            for _ in build_zoo(pictures, shared, writer, workers, cohort):
+            for _ in build_zoo(pictures, shared, writer, workers, cohort, tell=_warn):
                 bar.update()
     return open(path, failed)
 

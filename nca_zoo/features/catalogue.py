@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.automaton.rule import PARAM_SPEC, compared, param_slices
 from nca_zoo.errors import ZooError
@@ -195,5 +196,10 @@ def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
 def readable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":
     """The NCAs whose features can be read: good fits unless all are asked for, none diverged."""
     read = zoo.subset(zoo.good | all_fits)
-    sane = (np.abs(read.weights) < LARGEST_WEIGHT).all(axis=1)  # false for NaN, too
-    return read if sane.all() else read.subset(sane)
+    sound = sane(read.weights)
+    return read if sound.all() else read.subset(sound)
+
+
+def sane(weights: Vectors) -> npt.NDArray[np.bool_]:
+    """Which NCAs ``(N,)`` of weights ``(N, P)`` have not diverged."""
+    return np.all(np.abs(weights) < LARGEST_WEIGHT, axis=1)  # false for NaN, too

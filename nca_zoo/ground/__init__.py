@@ -6,5 +6,6 @@ __all__ = [
     "files",
     "interrupts",
     "locks",
+    "memory",
     "progress",
 ]  # modules that others may import from

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM, put off until what must not be cut short is done."""
+"""Ctrl-C and SIGTERM, put off until what must not be cut short is done, or noted and asked for."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -32,3 +32,27 @@ def finishing() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if came:
             signal.raise_signal(came[0])
+
+
+@contextmanager
+def noted(signals: Sequence[signal.Signals] = SIGNALS) -> Iterator[Callable[[], bool]]:
+    """Tells whether one of ``signals`` has come; the second is a KeyboardInterrupt.
+
+    Signals reach the main thread alone, so on any other none ever comes.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for each in signals:
+            signal.signal(each, signal.default_int_handler)
+
+    before = {each: signal.signal(each, note) for each in signals}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)

@@ -1,13 +1,16 @@
 """Dynamics: how an NCA moves. Growth, drift, healing and the luck of the draw, by simulation.
 
 Everything is measured on rollouts from the NCA's own seed cell under a few streams of fire masks.
-docs/dynamics.md defines each measure.
+What cannot be measured is NaN, never a good value: of an NCA that is dead nothing grows, drifts or
+heals. docs/dynamics.md defines each measure.
 """
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.record import Automata, rollout_keys
@@ -35,7 +38,12 @@ class Case:
 
 
 def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
-    """A value for each measure, by its name; NaN where it needs a target and none is known."""
+    """A value for each measure, by its name; NaN where it cannot be measured.
+
+    That is where it needs a target and none is known; of what grows, where under any of the masks
+    nothing lives at step 96, or nearer to the target than the seed was; of healing, where a wound
+    changes nothing; and of pictures that are not finite.
+    """
     began = time.thread_time()
     engine = make_engine()
     keys = np.concatenate([rollout_keys(seed, 1) for seed in range(seeds)], axis=1)  # (1, B)
@@ -60,19 +68,27 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     stable = on(unharmed, HEALED_STEP, STABLE_STEP)
     late = on(stable, STABLE_STEP, LATE_STEP)
 
+    lives = rule.alive(np.nan_to_num(grown[0])).any(axis=(1, 2))  # (B,)
+    nearer = young[-1] >= psnr(seen(nca.starts()), case.target)
     near = np.stack(young) >= young[-1] - NEAR_DB  # (96, B)
     lost = _squared(seen(wounded), seen(grown))
-    missing = _squared(seen(healed), seen(unharmed))
-    regained = 1 - np.divide(missing, lost, out=np.zeros_like(lost), where=lost > 0)
+    hurt = np.where(lost > 0, lost, np.nan)
+    regained = 1 - _squared(seen(healed), seen(unharmed)) / hurt
+
+    def of(measured: npt.ArrayLike, values: npt.ArrayLike) -> Any:
+        return np.where(measured, values, np.nan).mean()
+
     values = {
-        "steps_to_grow": 1.0 + near.argmax(axis=0).mean(),
-        f"drift_{STABLE_STEP}": np.sqrt(_squared(seen(stable), seen(grown))).mean(),
-        f"drift_{LATE_STEP}": np.sqrt(_squared(seen(late), seen(grown))).mean(),
+        "steps_to_grow": of(lives & nearer, 1.0 + near.argmax(axis=0)),
+        f"drift_{STABLE_STEP}": of(lives, np.sqrt(_squared(seen(stable), seen(grown)))),
+        f"drift_{LATE_STEP}": of(lives, np.sqrt(_squared(seen(late), seen(grown)))),
         f"psnr_{LATE_STEP}": psnr(seen(late), case.target).mean(),
         f"alive_{LATE_STEP}": rule.alive(np.nan_to_num(late[0])).mean(),
-        f"spread_{GROWN_STEP}": np.sqrt(_clipped(seen(grown)).var(axis=0).mean()),
-        "psnr_wounded": psnr(seen(wounded), case.target).mean(),
-        "psnr_healed": psnr(seen(healed), case.target).mean(),
+        f"spread_{GROWN_STEP}": of(
+            lives.any() & (seeds > 1), np.sqrt(_clipped(seen(grown)).var(axis=0).mean())
+        ),
+        "psnr_wounded": of(lost > 0, psnr(seen(wounded), case.target)),
+        "psnr_healed": of(lost > 0, psnr(seen(healed), case.target)),
         "recovery": np.maximum(regained, -1).mean(),
         COST: time.thread_time() - began,
     }
@@ -81,8 +97,9 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
 
 
 def _clipped(picture: State) -> State:
-    """A picture in [0, 1], ``(B, H, W, 4)`` float64; what is not finite counts as 0."""
-    return np.clip(np.nan_to_num(picture, posinf=0, neginf=0).astype(np.float64), 0, 1)
+    """A picture in [0, 1], ``(B, H, W, 4)`` float64; NaN where it is not finite."""
+    picture = picture.astype(np.float64)
+    return np.clip(np.where(np.isfinite(picture), picture, np.nan), 0, 1)
 
 
 def _squared(one: State, other: State) -> State:

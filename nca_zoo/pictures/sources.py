@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.memory import available
 from nca_zoo.pictures.classes import NO_CLASS
 from nca_zoo.pictures.folders import list_folder
 from nca_zoo.pictures.image_files import Pixels, fitted, read_files
@@ -80,6 +81,7 @@ def load_pictures(
     _check_size(size)
     listing = _list(source, data_dir)
     rows = _choose(listing, classes, per_class)
+    _check_room(len(rows), size)
     pixels = listing.read(rows, size)
     return listing.source, [
         Picture(
@@ -109,6 +111,17 @@ def load_picture(path: Path, size: int | None = None) -> tuple[Source, Picture]:
 def _check_size(size: int | None) -> None:
     if size is not None and size not in SIZES:
         raise ZooError(f"--size {size}: it must be from {SIZES[0]} to {SIZES[-1]}")
+
+
+def _check_room(pictures: int, size: int | None) -> None:
+    """Pictures are held while a zoo is built: raises ZooError if the memory has no room for all."""
+    needed, most = pictures * (size or 0) ** 2, available()
+    if most is not None and needed > most:
+        raise ZooError(
+            f"{pictures} pictures of {size} x {size} cells take {needed / 1e9:.1f} GB of memory, "
+            f"and this process may have {most / 1e9:.1f} GB; choose a smaller size or fewer "
+            "pictures"
+        )
 
 
 def meta_pictures(data_dir: Path = Path("data")) -> list[Picture]:

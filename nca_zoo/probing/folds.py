@@ -1,13 +1,16 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton.rule import N_PARAMS
@@ -65,7 +68,7 @@ def read_all(
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
     picture = pictures(zoo.target[:1], zoo.target).shape[1:]
-    seen = [_Seen(feature, zoo) for feature in features]
+    seen = [_Seen(feature, zoo, splits.sides) for feature in features]
     widths = [one.width for one in seen]
     able = [
         [r for r in readers if applies(r, feature, picture, width)]
@@ -80,7 +83,7 @@ def read_all(
     tasks = list(itertools.product(range(len(features)), range(len(splits.sides))))
     calls = (
         delayed(_read)(
-            seen[f].on(splits.sides[s]),
+            seen[f].on(s),
             splits.sides[s],
             tuple(picture),
             able[f],
@@ -122,8 +125,8 @@ def _in_order(calls: Iterable[Any], jobs: int) -> Iterator[Any]:
 class _Seen:
     """A feature of all NCAs as each side sees it: one array unless something is learned."""
 
-    def __init__(self, feature: Feature, zoo: "Zoo") -> None:
-        self._weights = zoo.weights
+    def __init__(self, feature: Feature, zoo: "Zoo", sides: Sequence[Side]) -> None:
+        self._weights, self._sides = zoo.weights, sides
         self._transformer: Any = feature.transformer(zoo) if feature.kind == "weights" else None
         learns = self._transformer is not None and self._transformer.learns
         self._fixed = None if learns else feature.vectors(zoo)
@@ -134,15 +137,32 @@ class _Seen:
         """Columns."""
         return (self._weights if self._fixed is None else self._fixed).shape[1]  # aligned: as many
 
-    def on(self, side: Side) -> Vectors:
-        """Vectors ``(N, D)``, with what was learned from the side's training rows alone."""
+    @cached_property
+    def _fitted(self) -> list[Any]:
+        """The transformer as each side learns it: a reference ``(P,)``."""
+        weights = self._weights
+        return [clone(self._transformer).fit(weights[side.train]) for side in self._sides]
+
+    @cached_property
+    def _uses(self) -> "Counter[bytes]":
+        """How many sides are still to come that learned a reference."""
+        return Counter(fitted.reference_.tobytes() for fitted in self._fitted)
+
+    def on(self, s: int) -> Vectors:
+        """Vectors ``(N, D)``, with what was learned from the training rows of side ``s`` alone.
+
+        To be asked for each side once. Sides that learned the same share them; they go with the
+        last, since those of all sides are many times the weights of all NCAs.
+        """
         if self._fixed is not None:
             return self._fixed
-        fitted = self._transformer.fit(self._weights[side.train])
-        reference = fitted.reference_.tobytes()  # many sides learn the same: transform once
+        fitted = self._fitted[s]
+        reference = fitted.reference_.tobytes()
         if reference not in self._learned:
             self._learned[reference] = fitted.transform(self._weights)
-        return self._learned[reference]
+        self._uses[reference] -= 1
+        held = self._learned
+        return held[reference] if self._uses[reference] else held.pop(reference)
 
 
 def _read(

@@ -43,7 +43,9 @@ def _ink(zoo: "Zoo") -> Floats:
 
 
 def _drift(zoo: "Zoo") -> Floats:
-    return np.asarray(zoo.psnr_96, float) - zoo.psnr_400
+    """Of an NCA that has grown nothing, which nothing can lose, it is not known."""
+    grown = zoo.grown.reshape(len(zoo), -1).any(axis=1)
+    return np.where(grown, np.asarray(zoo.psnr_96, float) - zoo.psnr_400, np.nan)
 
 
 # Name -> units, what it is, and how it is measured.

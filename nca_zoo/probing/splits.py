@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
-from nca_zoo.probing.quantities import Quantity
+from nca_zoo.probing.quantities import CLASS, Quantity
 from nca_zoo.probing.resampling import Ints, deal_folds, shuffle_within
 
 Bools = npt.NDArray[np.bool_]
@@ -122,6 +122,8 @@ def strata_of(values: npt.NDArray[np.generic]) -> Ints:
     """What folds are stratified over ``(N,)``: classes, or tenths of a number's values."""
     if not np.issubdtype(values.dtype, np.floating):
         return np.asarray(values, int)
+    if not values.size:  # which has no quantiles
+        return np.zeros(0, int)
     edges = np.quantile(values.astype(float), np.linspace(0, 1, BINS + 1)[1:-1])
     return np.searchsorted(edges, values.astype(float))
 
@@ -160,8 +162,9 @@ def _possible_folds(quantity: Quantity, strata: Ints, groups: Ints, folds: int) 
         raise ZooError(f"folds is {folds}; it must be at least 2")
     pictures = np.unique(groups, return_index=True)[1]
     if len(pictures) < MIN_PICTURES:
+        known = "" if quantity.name == CLASS else f" of which {quantity.name} is known"
         raise ZooError(
-            f"the zoo has {len(pictures)} pictures with an NCA to read and the probe needs "
+            f"the zoo has {len(pictures)} pictures with an NCA to read{known} and the probe needs "
             f"{MIN_PICTURES}; build more, or read failed fits too with --all-fits"
         )
     if quantity.numeric:

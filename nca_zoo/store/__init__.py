@@ -10,6 +10,7 @@ __all__ = [
     "sampling",
     "schema",
     "settings",
+    "table",
     "verify",
     "zoofile",
     "zoowriter",

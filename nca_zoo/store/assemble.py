@@ -24,7 +24,9 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError, ZooWarning
 from nca_zoo.ground.files import published
+from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.store.beside import find_columns
 from nca_zoo.store.columns import ANY_LENGTH, Column
 from nca_zoo.store.hdf5 import CHUNK_BYTES, DAMAGE, reason
 from nca_zoo.store.layout import ABOUT, CAME_ALONG, OTHER_LENGTH, Kept, Layout
@@ -36,8 +38,10 @@ from nca_zoo.store.parts import (
     Rows,
     as_called,
     classes_of,
+    find_shards,
     gather,
     held,
+    leftovers,
     locate,
     names_of,
     shared_columns,
@@ -60,6 +64,32 @@ def disk(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None)
         words = os.strerror(number) if number else reason(error)
         raise ZooError(f"{path}: cannot be written: {words}{SAFE}") from None
+
+
+@contextmanager
+def claimed(path: Path, replace: bool, instead: str) -> Iterator[None]:
+    """Nobody else writes a zoo to ``path`` while the block puts a whole new one there.
+
+    Raises ZooError while somebody does; if a zoo is there, ending in what to do ``instead``, unless
+    it is to be replaced; and if parts of one lie beside it, which would become the new one's.
+    """
+    with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(
+            path.with_name(path.name + ".lock"), f"{path} is being written already. The writer is"
+        )
+    try:
+        shards = find_shards(path)
+        if not replace and (path.exists() or shards):
+            raise ZooError(f"{path} exists already; {instead}")
+        if shards or find_columns(path):
+            raise ZooError(f"{path} is a zoo whose parts lie beside it; name another file")
+        with disk(path):
+            for unfinished in leftovers(path):
+                unfinished.unlink()
+        yield
+    finally:
+        lock.release()
 
 
 def write_rows(path: Path, layout: Layout, values: Mapping[str, npt.NDArray[Any]]) -> None:

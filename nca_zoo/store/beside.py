@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
 from nca_zoo.store.columns import Column
-from nca_zoo.store.hdf5 import DAMAGE, opened, raw_dataset, reason, stamp
+from nca_zoo.store.hdf5 import DAMAGE, Stamp, opened, raw_dataset, reason, stamp
 from nca_zoo.store.layout import check_attributes, others
 from nca_zoo.store.schema import BY_NAME, Header
 
@@ -28,7 +28,7 @@ class Beside:
     """One file of added columns, as it was when it was looked at."""
 
     path: Path
-    stamp: tuple[int, int]
+    stamp: Stamp
     header: Header  # that of the zoo it belongs to
     columns: tuple[Column, ...]
     ids: Names  # (n,): the NCAs that it has values for

@@ -12,6 +12,8 @@ import h5py
 from nca_zoo.errors import ZooError, one_line
 from nca_zoo.store.schema import MAX_ATTRIBUTE_BYTES
 
+Stamp = tuple[int, int, int]  # of a file: bytes, time of writing, number of its own
+
 CHUNK_BYTES = 1 << 19
 CHECKSUM_BYTES = 4  # behind each chunk
 ADDRESS_BYTES = 16  # of a text of any length
@@ -56,10 +58,10 @@ def reason(error: BaseException) -> str:
     return one_line(error)
 
 
-def stamp(file: h5py.File) -> tuple[int, int]:
-    """What tells an open file from another at the same path: its bytes, and when it was written."""
+def stamp(file: h5py.File) -> Stamp:
+    """What tells an open file from another that was, or will be, at the same path."""
     found = os.fstat(file.id.get_vfd_handle())
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def raw_dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, str]:

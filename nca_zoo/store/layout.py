@@ -99,7 +99,7 @@ def inspect(file: h5py.File) -> tuple[Layout | None, list[str]]:
         if problems:
             return None, problems
         rows, sizes = _rows_and_sizes(datasets)
-        n_bytes, _ = stamp(file)
+        n_bytes = stamp(file)[0]
         known = [column for column in COLUMNS if column.name in names]
         for column in known:
             if misfit := _misfit(datasets[column.name], column, rows, sizes, n_bytes):

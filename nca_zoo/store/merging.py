@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.errors import ZooError, ZooWarning
-from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.pictures.classes import Classes
 from nca_zoo.pictures.names import MOST_IN_ID, cleaned, unique
-from nca_zoo.store.assemble import disk, merge
+from nca_zoo.store.assemble import claimed, merge
 from nca_zoo.store.parts import (
     Doubles,
     Part,
@@ -21,7 +20,7 @@ from nca_zoo.store.parts import (
     doubles,
     find_parts,
     find_shards,
-    leftovers,
+    retried,
     shared_columns,
     zoo_path,
 )
@@ -67,8 +66,26 @@ def merge_zoos(
     settings (naming them), and for other sizes of the grid, the loss curve or a further column.
     """
     out = zoo_path(out)
-    _must_be_new(out)
-    found = [find_parts(path) for path in dict.fromkeys(map(zoo_path, zoos))]
+    instead = "name another file with --out, or move it away"
+    if out.exists() or find_shards(out):
+        raise ZooError(f"{out} exists already; {instead}")
+    paths = list(dict.fromkeys(map(zoo_path, zoos)))
+
+    def once() -> Merged:
+        parts, renamed = _together(paths, mix_settings, rename)
+        with claimed(out, replace=False, instead=instead):
+            rows = merge(parts, out, progress)
+        return Merged(rows, sum(len(part.ids) for part in parts) - rows, renamed)
+
+    return retried(once)  # a build may be merging the parts of one of them
+
+
+def _together(paths: Sequence[Path], mix_settings: bool, rename: bool) -> tuple[list[Part], int]:
+    """The parts of zoos, alike in all that a file says once, and how many NCAs are renamed.
+
+    Raises as ``merge_zoos``.
+    """
+    found = [find_parts(path) for path in paths]
     parts = [part for of_one in found for part in of_one]
     if len(parts) > MOST_FILES:
         raise ZooError(
@@ -86,27 +103,15 @@ def merge_zoos(
             )
     shared_columns(parts)  # raises
     alike = _alike(found, header)
-    renamed = 0
-    if twice := doubles(alike):
-        if not rename and not mix_settings:
-            raise ZooError(
-                f"{twice.complaint}; --rename keeps both, with the name of the zoo before the id"
-            )
-        renamed = len(twice.ids)
-        alike = _renamed(alike, twice, [n for n, of_one in enumerate(found) for _ in of_one])
-    with disk(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(
-            out.with_name(out.name + ".lock"), f"{out} is being written already. The writer is"
+    twice = doubles(alike)
+    if twice is None:
+        return alike, 0
+    if not rename and not mix_settings:
+        raise ZooError(
+            f"{twice.complaint}; --rename keeps both, with the name of the zoo before the id"
         )
-    try:
-        _must_be_new(out)  # a build may have come first, and now cannot
-        for unfinished in leftovers(out):
-            unfinished.unlink()
-        rows = merge(alike, out, progress)
-    finally:
-        lock.release()
-    return Merged(rows, sum(len(part.ids) for part in parts) - rows, renamed)
+    zoo_of = [number for number, of_one in enumerate(found) for _ in of_one]
+    return _renamed(alike, twice, zoo_of), len(twice.ids)
 
 
 def _alike(found: Sequence[Sequence[Part]], header: Header) -> list[Part]:
@@ -149,11 +154,6 @@ def _renamed(parts: Sequence[Part], twice: Doubles, zoo_of: Sequence[int]) -> li
             taken.add(called[key])
         ids[number][row] = called[key]
     return [replace(part, ids=own) for part, own in zip(parts, ids, strict=True)]
-
-
-def _must_be_new(out: Path) -> None:
-    if out.exists() or find_shards(out):
-        raise ZooError(f"{out} exists already; name another file with --out, or move it away")
 
 
 def common_header(headers: Sequence[Header]) -> Header:

@@ -8,11 +8,11 @@ meanwhile lie in files of their own (``beside.py``) and are read in place of the
 
 import glob
 import os
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -22,20 +22,35 @@ from nca_zoo.errors import ZooError
 from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.beside import Beside, find_columns, read_beside
 from nca_zoo.store.columns import ANY_LENGTH, Column, Sizes, in_common
-from nca_zoo.store.hdf5 import DAMAGE, opened, reason, stamp
+from nca_zoo.store.hdf5 import DAMAGE, Stamp, opened, reason, stamp
 from nca_zoo.store.layout import Layout, read_layout
 from nca_zoo.store.schema import BY_NAME, column_problem
 
 BLOCK_BYTES = 1 << 23  # what is read at a time
 TEXTS_AT_ONCE = 256  # of any length
 NAMED = 20  # ids that an error names at most
+LOOKS = 100  # at a zoo that changes while it is read: a build merges ever more rarely
 
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
+T = TypeVar("T")
 
 
 class PartMoved(ZooError):
     """A part is no longer what it was when the zoo was opened: a build has merged it."""
+
+
+def retried(read: Callable[[], T], look_again: Callable[[], object] = lambda: None) -> T:
+    """What ``read`` gives; whenever a build moves a part meanwhile, after looking again.
+
+    Raises PartMoved for files that never stand still.
+    """
+    for _ in range(LOOKS):
+        try:
+            return read()
+        except PartMoved:
+            look_again()
+    return read()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +58,7 @@ class Part:
     """One file of a zoo, as it was when it was looked at."""
 
     path: Path
-    stamp: tuple[int, int]  # bytes, time of writing
+    stamp: Stamp
     layout: Layout
     ids: Names  # (n,)
     labels: Ints  # (n,)
@@ -100,7 +115,7 @@ def held(part: Part, stack: ExitStack, names: Container[str]) -> Held:
     return Held(file, part.columns, beside)
 
 
-def _opened_again(path: Path, seen: tuple[int, int], stack: ExitStack) -> h5py.File:
+def _opened_again(path: Path, seen: Stamp, stack: ExitStack) -> h5py.File:
     if not os.path.exists(path):
         raise PartMoved(f"{path}: gone while it was read; open the zoo again")
     file = stack.enter_context(opened(path))

@@ -106,18 +106,8 @@ class ZooWriter:
         if not records:
             return
         sizes = self._sizes or _sizes_of(records[0])
-        values = {
-            column.name: _stack(column, records, sizes)
-            for column in COLUMNS
-            if not column.name.endswith("_sha256")
-        }
-        values["weights_sha256"] = digests(values["weights"])
-        values["picture_sha256"] = picture_digests(values["target"])
+        values = _checked(records, sizes)
         values["label"] = self._as_here(values["label"])
-        ok = values["status"] == b"ok"
-        for column in COLUMNS:
-            if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
-                raise ZooError(problem)
         ids = values["id"].astype(str).tolist()
         new: set[str] = set()
         for nca_id in ids:
@@ -260,6 +250,31 @@ class ZooWriter:
 
 def _next_number(files: Sequence[Path]) -> int:
     return max((int(file.stem) for file in files if file.stem.isdecimal()), default=0) + 1
+
+
+def write_zoo(path: Path, header: Header, records: Sequence[Mapping[str, Any]]) -> None:
+    """A whole zoo file at ``path`` in one go, of NCAs as ``ZooWriter.add`` takes them."""
+    sizes = _sizes_of(records[0])
+    values = _checked(records, sizes)
+    names = header.class_names.with_labels(values["label"].tolist())
+    named = replace(header, class_names=names)
+    write_rows(path, Layout(len(records), sizes, COLUMNS, named), values)
+
+
+def _checked(records: Sequence[Mapping[str, Any]], sizes: Sizes) -> dict[str, npt.NDArray[Any]]:
+    """All columns ``(n, ...)`` of NCAs; raises ZooError for what the schema does not allow."""
+    values = {
+        column.name: _stack(column, records, sizes)
+        for column in COLUMNS
+        if not column.name.endswith("_sha256")
+    }
+    values["weights_sha256"] = digests(values["weights"])
+    values["picture_sha256"] = picture_digests(values["target"])
+    ok = values["status"] == b"ok"
+    for column in COLUMNS:
+        if problem := column_problem(column, values[column.name], values["id"], ok, sizes):
+            raise ZooError(problem)
+    return values
 
 
 def _sizes_of(record: Mapping[str, Any]) -> dict[str, int]:

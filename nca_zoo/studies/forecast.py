@@ -93,6 +93,12 @@ def forecast(
     """
     names = [n for n in quantities or QUANTITIES if quantities or _differs(zoo, n, all_fits)]
     if not names:
+        if COST in zoo.columns:
+            left = len(readable(zoo, all_fits))
+            raise ZooError(
+                f"{zoo.path}: of its {len(zoo)} NCAs {left} can be read, and nothing that was "
+                "measured differs between these; --measure-only shows what there is"
+            )
         raise ZooError(
             f"{zoo.path}: nothing was measured that differs between its NCAs; "
             "run `nca-zoo dynamics` first"

@@ -35,6 +35,8 @@ PATIENCE = 20  # writing may take one part in so many of the time
 def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
     """What is measured. A description says all that decides the values, so that two files agree."""
     mean = f"mean over mask seeds 0 to {seeds - 1}"
+    lives = f"missing if dead at step {GROWN_STEP}; {mean}"
+    hurt = f"missing if that changes nothing; {mean}"
     rms = "root mean square over cells and RGBA, clipped to [0, 1]"
 
     def column(name: str, units: str, text: str) -> Column:
@@ -44,17 +46,18 @@ def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
         column(
             "steps_to_grow",
             "CA steps",
-            f"first step with PSNR within {NEAR_DB:g} dB of that at step {GROWN_STEP}; {mean}",
+            f"first step with PSNR within {NEAR_DB:g} dB of that at step {GROWN_STEP}; "
+            f"missing if then farther from the target than the seed, or dead; {mean}",
         ),
         column(
             f"drift_{STABLE_STEP}",
             "",
-            f"picture at step {STABLE_STEP} minus that at step {GROWN_STEP}, {rms}; {mean}",
+            f"picture at step {STABLE_STEP} minus that at step {GROWN_STEP}, {rms}; {lives}",
         ),
         column(
             f"drift_{LATE_STEP}",
             "",
-            f"picture at step {LATE_STEP} minus that at step {GROWN_STEP}, {rms}; {mean}",
+            f"picture at step {LATE_STEP} minus that at step {GROWN_STEP}, {rms}; {lives}",
         ),
         column(
             f"psnr_{LATE_STEP}", "dB", f"PSNR against the target at CA step {LATE_STEP}; {mean}"
@@ -63,23 +66,24 @@ def columns(seeds: int = SEEDS) -> tuple[Column, ...]:
         column(
             f"spread_{GROWN_STEP}",
             "",
-            f"deviation of pictures at step {GROWN_STEP} over mask seeds 0 to {seeds - 1}, {rms}",
+            f"deviation of pictures at step {GROWN_STEP} over mask seeds 0 to {seeds - 1}, {rms}; "
+            "missing if dead under all, or if there is one seed",
         ),
         column(
             "psnr_wounded",
             "dB",
-            f"PSNR against the target after the standard wound at step {GROWN_STEP}; {mean}",
+            f"PSNR against the target after the standard wound at step {GROWN_STEP}; {hurt}",
         ),
         column(
             "psnr_healed",
             "dB",
-            f"PSNR against the target at step {HEALED_STEP}, wounded at {GROWN_STEP}; {mean}",
+            f"PSNR against the target at step {HEALED_STEP}, wounded at {GROWN_STEP}; {hurt}",
         ),
         column(
             "recovery",
             "",
             f"1 - squared difference between wounded and unharmed at step {HEALED_STEP}, in units "
-            f"of that made by the wound at step {GROWN_STEP}; 1 healed, at least -1; {mean}",
+            f"of that made by the wound at step {GROWN_STEP}; 1 healed, at least -1; {hurt}",
         ),
         column(COST, "s", f"CPU time of measuring these columns; {mean}"),
     )

@@ -47,8 +47,8 @@ class Line:
     end: str
     aligned: bool  # whether the end was first brought close to the start by symmetries
     t: tuple[float, ...]  # 0 at the start, 1 at the end
-    psnr_start: tuple[float, ...]  # dB, against the start's target, both moved to the same seed
-    psnr_end: tuple[float, ...]
+    psnr_start: tuple[float, ...] | None  # dB, against the start's target, both moved to the same
+    psnr_end: tuple[float, ...] | None  # seed; None if nobody knows what it was to grow
     alive: tuple[float, ...]  # share of cells
     distance: float  # of the weights, from end to end
     pictures: Floats = dataclasses.field(repr=False, compare=False)  # (T, H, W, 4)
@@ -69,7 +69,7 @@ class Kind:
     read: float  # share read as a class that went into the mixture
     low: float  # 95 % interval
     high: float
-    nearest_db: float  # PSNR against the most alike target of the zoo, median
+    nearest_db: float | None  # PSNR against the most alike target, median of those with ink
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,19 @@ def line(
     t = np.linspace(0, 1, points)
     pictures, living = grow(zoo, (first + t[:, None] * (last - first)), seed, jobs)
     targets = centred_targets(ends)
+
+    def against(row: int) -> tuple[float, ...] | None:
+        if ends.status[row] == "unjudged":
+            return None
+        return tuple(psnr(pictures, targets[[row]]).tolist())
+
     return Line(
         start=start,
         end=end,
         aligned=aligned,
         t=tuple(t.tolist()),
-        psnr_start=tuple(psnr(pictures, targets[:1]).tolist()),
-        psnr_end=tuple(psnr(pictures, targets[1:]).tolist()),
+        psnr_start=against(0),
+        psnr_end=against(1),
         alive=tuple(living.tolist()),
         distance=float(np.linalg.norm(last - first)),
         pictures=pictures,
@@ -170,17 +176,17 @@ class _Judge:
         right = np.array([c in some for c, some in zip(read, wanted, strict=True)], float)
         ours, theirs = (self._flat(p).astype(np.float64) for p in (pictures, self.targets))
         squares = (ours**2).sum(1)[:, None] + (theirs**2).sum(1) - 2 * ours @ theirs.T
-        nearest = np.maximum(squares.min(axis=1) / ours.shape[1], 1e-10)
+        living = pictures[..., VISIBLE - 1].mean(axis=(1, 2)) > LEAST_INK
+        nearest = np.maximum(squares.min(axis=1) / ours.shape[1], 1e-10)[living]
         key = noise.fold(self._seed, Study.BOOTSTRAP)
         means = resampled_means(right[None, :, None], np.arange(len(right)), key)[:, 0]
-        living = pictures[..., VISIBLE - 1].mean(axis=(1, 2)) > LEAST_INK
         return Kind(
             name,
             len(pictures),
             float(living.mean()),
             float(right.mean()),
             *interval(means),
-            float(np.median(-10 * np.log10(nearest))),
+            float(np.median(-10 * np.log10(nearest))) if living.any() else None,
         )
 
 

@@ -7,7 +7,7 @@ docs/neighbours.md.
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from joblib import Parallel, delayed
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
-from nca_zoo.features.measures import Floats
+from nca_zoo.features.catalogue import sane
+from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.life.engines import make_engine
 from nca_zoo.symmetry.alignment import align
@@ -24,7 +25,7 @@ from nca_zoo.symmetry.alignment import align
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-AT_ONCE = 60  # NCAs that one process aligns at a time
+AT_ONCE = 60  # NCAs that are aligned, or live, at a time
 LOOKS = (16, 32, 64, 96)  # CA steps at which rollouts are compared
 
 
@@ -34,7 +35,7 @@ class Neighbour:
 
     id: str
     class_name: str  # empty without a class
-    distance: float
+    distance: float | None  # None: what it grows is not finite
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def neighbours(
     """The ``count`` nearest NCAs by every distance in ``DISTANCES``.
 
     seed: of the fire masks, the same for all rollouts. all_fits: count NCAs whose fit failed, too;
-    the one asked about may be a failure in any case. Raises ``ZooError`` for an unknown id, and if
-    there is no other NCA.
+    the one asked about may be a failure in any case. NCAs that diverged are near to nothing: left
+    out. Raises ``ZooError`` for an unknown id, for one that diverged, and if there is no other NCA.
     """
     if count < 1:
         raise ZooError(f"count is {count}; it must be at least 1")
@@ -67,19 +68,26 @@ def neighbours(
     kept = zoo.good | all_fits
     kept[asked] = False
     others = np.flatnonzero(kept)
-    if not len(others):
+    chosen = zoo.subset([asked, *others])  # the one asked about comes first
+    sound = sane(chosen.weights)
+    if not sound[0]:
+        raise ZooError(f"{zoo.path}: {nca_id} has diverged: its weights are near to nothing")
+    if not sound.all():
+        chosen = chosen.subset(sound)
+    if len(chosen) < 2:
         raise ZooError(
             f"{zoo.path}: no good NCA but {nca_id} itself; build more, or try --all-fits"
         )
-    chosen = zoo.subset([asked, *others])  # the one asked about comes first
     named, nearest = chosen.class_name, {}
     for name, distances in DISTANCES.items():
-        far = np.nan_to_num(distances(chosen, seed), nan=np.finfo(float).max)  # diverged: last
-        order = np.argsort(far, kind="stable")[:count]
+        far = distances(chosen, seed)
+        order = np.argsort(far, kind="stable")[:count]  # NaN comes last
+        known = [float(far[i]) if np.isfinite(far[i]) else None for i in order]
         nearest[name] = tuple(
-            Neighbour(str(chosen.id[1 + i]), str(named[1 + i]), float(far[i])) for i in order
+            Neighbour(str(chosen.id[1 + i]), str(named[1 + i]), distance)
+            for i, distance in zip(order, known, strict=True)
         )
-    return NeighboursResult(nca_id, str(named[0]), nearest, len(others), seed)
+    return NeighboursResult(nca_id, str(named[0]), nearest, len(chosen) - 1, seed)
 
 
 def _of_weights(zoo: "Zoo", seed: int) -> Floats:
@@ -97,13 +105,22 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
     engine = make_engine(threads=os.cpu_count() or 1)
-    ncas = Automata.grown(zoo.weights, zoo.seed_states(), seed, zoo.trained)
-    states, total, now = ncas.starts(), np.zeros(len(zoo) - 1), 0
-    for look in LOOKS:
-        states, now = engine.rollout(ncas, states, now, look - now), look
-        pictures = np.clip(ncas.seen(states[:, 0]).astype(float), 0, 1)
-        total += ((pictures[1:] - pictures[0]) ** 2).mean(axis=(1, 2, 3))
-    return total / len(LOOKS)
+
+    def pictures(rows: Ints) -> Iterator[Floats]:
+        """What NCAs show at each of the ``LOOKS``: ``(n, H, W, 4)``."""
+        ncas = Automata.grown(zoo.weights[rows], zoo.seed_states(rows), seed, zoo.trained)
+        states, now = ncas.starts(), 0
+        for look in LOOKS:
+            states, now = engine.rollout(ncas, states, now, look - now), look
+            yield np.clip(ncas.seen(states[:, 0]).astype(float), 0, 1)
+
+    asked = list(pictures(np.arange(1)))
+    total = np.zeros(len(zoo))
+    for start in range(1, len(zoo), AT_ONCE):  # a state takes 64 bytes a cell: never those of all
+        rows = np.arange(start, min(start + AT_ONCE, len(zoo)))
+        for mine, theirs in zip(asked, pictures(rows), strict=True):
+            total[rows] += ((theirs - mine) ** 2).mean(axis=(1, 2, 3))
+    return total[1:] / len(LOOKS)
 
 
 # Name -> distances (N - 1,) from the first NCA of a zoo to all others, given a rollout seed.

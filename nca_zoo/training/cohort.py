@@ -56,43 +56,62 @@ class Member:
 class Cohort:
     """K NCAs in training: weights, optimiser and pool as arrays with a leading K."""
 
+    weights: Floats  # (K, P)
+    mean: Floats  # (K, P), Adam's first moment
+    square: Floats  # (K, P), Adam's second moment
+    seeds: Floats  # (K, H, W, 16)
+    targets: Floats  # (K, H, W, C)
+    pools: Floats  # (K, pool, H, W, 16)
+
     def __init__(
-        self, regime: Regime, engine: Engine, height: int, width: int, channels: int = rule.VISIBLE
+        self,
+        regime: Regime,
+        engine: Engine,
+        height: int,
+        width: int,
+        channels: int = rule.VISIBLE,
+        *,
+        room: int = 1,
     ) -> None:
+        """room: for how many NCAs memory is laid out; for more it is laid out anew."""
         self.regime, self.engine = regime, engine
         state = (height, width, rule.CHANNELS)
+        shapes = dict.fromkeys(("weights", "mean", "square"), (rule.N_PARAMS,)) | {
+            "seeds": state,
+            "targets": (height, width, channels),
+            "pools": (regime.pool, *state),
+        }
+        self._held = {name: np.empty((room, *of), np.float32) for name, of in shapes.items()}
         self.members: list[Member] = []
-        self.weights = np.zeros((0, rule.N_PARAMS), np.float32)
-        self.mean = np.zeros_like(self.weights)  # Adam's first moment
-        self.square = np.zeros_like(self.weights)  # Adam's second moment
-        self.seeds = np.zeros((0, *state), np.float32)
-        self.targets = np.zeros((0, height, width, channels), np.float32)
-        self.pools = np.zeros((0, regime.pool, *state), np.float32)
+        self._show()
 
-    _ARRAYS = ("weights", "mean", "square", "seeds", "targets", "pools")
+    def _show(self) -> None:
+        """Its arrays are those rows of what is held that have a member."""
+        for name, held in self._held.items():
+            setattr(self, name, held[: len(self.members)])
 
     def add(self, member: Member) -> None:
-        """Let an NCA begin an attempt."""
-        job, regime = member.job, self.regime
-        seed = job.seed_state(regime)
+        """Let an NCA begin an attempt. The others' arrays stay where they are, if there is room."""
+        job, k = member.job, len(self.members)
+        if k == len(self._held["weights"]):
+            for name, held in self._held.items():
+                self._held[name] = np.concatenate([held, np.empty_like(held)])
+        seed = job.seed_state(self.regime)
         weights = job.init.weights(job.rng_seed, member.attempt)
-        fresh = (
-            weights,
-            np.zeros_like(weights),
-            np.zeros_like(weights),
-            seed,
-            job.target.trained,
-            np.broadcast_to(seed, (regime.pool, *seed.shape)),
-        )
-        for name, value in zip(self._ARRAYS, fresh, strict=True):
-            setattr(self, name, np.concatenate([getattr(self, name), value[None]]))
+        fresh = {"weights": weights, "mean": 0, "square": 0, "seeds": seed, "pools": seed}
+        for name, value in (fresh | {"targets": job.target.trained}).items():
+            self._held[name][k] = value
         self.members.append(member)
+        self._show()
 
     def keep(self, staying: npt.NDArray[np.bool_]) -> None:
-        """Let all but ``staying`` ``(K,)`` leave."""
-        for name in self._ARRAYS:
-            setattr(self, name, getattr(self, name)[staying])
+        """Let all but ``staying`` ``(K,)`` leave; those move up, one by one."""
+        for place, k in enumerate(np.flatnonzero(staying)):
+            if place != k:
+                for held in self._held.values():
+                    held[place] = held[k]
         self.members = [m for m, stays in zip(self.members, staying, strict=True) if stays]
+        self._show()
 
     def ncas(self, keys: Keys) -> Automata:
         """Its NCAs as they are now, under the fire masks of keys ``(K, B)``."""

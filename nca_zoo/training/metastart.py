@@ -63,7 +63,8 @@ def meta_learn(
     for number in range(recipe.rounds):
         round_key = fold(key, number)
         order = np.argsort(uniform(round_key, len(targets)), kind="stable")
-        cohort = Cohort(regime, engine, *targets[0].trained.shape)
+        shape = targets[0].trained.shape
+        cohort = Cohort(regime, engine, *shape, room=min(recipe.tasks, len(targets)))
         for place in order[: recipe.tasks]:
             rng_seed = fold(round_key, Stream.FIT, int(place))
             cohort.add(Member(Job(str(place), targets[place], Init("meta", weights), rng_seed)))

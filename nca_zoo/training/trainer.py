@@ -70,7 +70,7 @@ def train(
     if first is None:
         return
     waiting = itertools.chain([first], queue)
-    cohort = Cohort(regime, engine, *first.target.trained.shape)
+    cohort = Cohort(regime, engine, *first.target.trained.shape, room=cohort_size)
     failed: dict[str, Fit] = {}  # the best failed attempt of NCAs that are trying again
     while True:
         while len(cohort.members) < cohort_size and (job := next(waiting, None)) is not None:

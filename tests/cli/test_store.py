@@ -1,5 +1,7 @@
 """``--store``: what a study found stays in the zoo, as columns."""
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -60,4 +62,10 @@ def test_clusters_and_places(path, tmp_path):
     shown = {column["name"]: column for column in make_exhibit(whole, ["b2"]).about["columns"]}
     assert shown["kmeans_weights"]["classes"]
     assert shown["kmeans_weights"]["values"].count(None) == 1
+    told = run("info", record(7)["id"], "--zoo", path).stdout.splitlines()
+    assert "kmeans_weights -" in told  # not what stands for a missing integer in the file
+    about = run("info", record(7)["id"], "--zoo", path, "--json").stdout
+    assert json.loads(about)["kmeans_weights"] is None
+    about = run("info", record(8)["id"], "--zoo", path, "--json").stdout
+    assert json.loads(about)["kmeans_weights"] in clusters[record(8)["label"]]
     assert verify(path) == []

@@ -1,5 +1,6 @@
 """``nca_zoo.fit`` and ``build``: what the commands give, from Python."""
 
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from small_builds import arguments, draw
 
 import nca_zoo as nz
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training import cohort
 from nca_zoo_cli.main import group
 
 QUICK = {"steps": 3, "extra_steps": 0, "attempts": 1}
@@ -102,6 +104,28 @@ def test_what_will_not_do_is_one_line(picture, choices, words):
     with pytest.raises(nz.ZooError, match=words) as error:
         nz.fit(picture, **choices)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_ctrl_c_gives_the_nca_as_it_is_then(monkeypatch):
+    """A notebook's stop ends the training and not the call."""
+    step = cohort.Cohort.step
+
+    def stopped_at_the_fourth(self):
+        step(self)
+        if self.members[0].step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(cohort.Cohort, "step", stopped_at_the_fourth)
+    with pytest.warns(nz.ZooWarning, match="disc is .*, stopped after 4 training steps: PSNR"):
+        nca = nz.fit(pixels(), name="disc", steps=100_000)
+    assert nca.train_steps == 4
+    assert nca.status in ("below_gate", "dead")
+    assert nca.psnr_96 > 0
+    monkeypatch.undo()
+    with pytest.warns(nz.ZooWarning):
+        four = nz.fit(pixels(), name="disc", steps=4, extra_steps=0, attempts=1)
+    np.testing.assert_array_equal(nca.weights, four.weights)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.fixture(scope="module")

@@ -219,3 +219,27 @@ def test_add_is_seen_in_the_zoo_that_it_was_added_to(path, tmp_path):
     assert np.isnan(nz.open(copy, failed=True)["1-001"].lean)
     with pytest.raises(nz.ZooError, match="torch_dataset is a zoo's own name"):
         zoo.add("torch_dataset", np.arange(6))
+
+
+def test_a_zoo_that_nobody_judged_is_opened_whole(tmp_path, lively_weights):
+    unknown = {"status": "unjudged", "psnr_96": np.nan, "psnr_400": np.nan}
+    rows = [record(n, GRID, weights=lively_weights(n), **unknown) for n in range(3)]
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add(rows)
+    zoo = nz.open(tmp_path / "zoo.h5")
+    assert len(zoo) == 3
+    assert repr(zoo[0]) == "<NCA 0-000: unjudged, 6 x 5 cells>"
+    assert len(zoo[0].film(8).frames(4)) == 3
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add([record(3, GRID, weights=lively_weights(3))])
+    assert nz.open(tmp_path / "zoo.h5").id.tolist() == ["0-001"]
+    assert len(nz.open(tmp_path / "zoo.h5", failed=True)) == 4
+
+
+def test_a_file_that_is_cut_is_one_line(path, tmp_path):
+    data = path.read_bytes()
+    for kept in (1, 8, 100, 5000, len(data) // 2, len(data) - 1):
+        (tmp_path / "cut.h5").write_bytes(data[:kept])
+        with pytest.raises(nz.ZooError, match=r"cut\.h5: ") as told:
+            _ = nz.open(tmp_path / "cut.h5").weights
+        assert len(str(told.value).splitlines()) == 1

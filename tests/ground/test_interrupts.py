@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from nca_zoo.ground.interrupts import finishing
+from nca_zoo.ground.interrupts import finishing, noted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -49,3 +49,27 @@ def test_on_another_thread_it_does_nothing():
     thread.start()
     thread.join()
     assert done
+
+
+def test_the_first_signal_is_noted_and_the_second_interrupts():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with noted() as came:
+        assert not came()
+        signal.raise_signal(signal.SIGTERM)
+        assert came()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_on_another_thread_no_signal_ever_comes():
+    heard = []
+
+    def work():
+        with noted() as came:
+            heard.append(came())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert heard == [False]

@@ -7,6 +7,7 @@ from rows import header, record
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import slant, stroke_width
+from nca_zoo.probing.probe import probe
 from nca_zoo.probing.quantities import names, quantity
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
@@ -65,3 +66,22 @@ def test_what_cannot_be_read_is_answered_with_what_can(zoo: Zoo) -> None:
         with pytest.raises(ZooError, match=rf"'{name}' to read; choose from class, width, slant"):
             quantity(zoo, name)
     assert all(quantity(zoo, name).values.shape == (9,) for name in names(zoo))
+
+
+def test_what_never_grew_has_no_drift(tmp_path: Path) -> None:
+    """0 dB lost between two empty pictures would be the best of all."""
+    dead = {"grown": np.zeros((3, 4, 4), np.uint8), "status": "dead", "alive_400": np.float32(0)}
+    rows = [record(0), record(1, **dead, psnr_96=np.float32(9), psnr_400=np.float32(9))]
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add(rows)
+    drift = quantity(open_zoo(tmp_path / "zoo.h5"), "drift")
+    assert drift.known.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_what_is_known_of_too_few_is_said_in_a_line(zoo: Zoo, count: int) -> None:
+    """Of none, too: there are no quantiles of nothing."""
+    zoo.add("luck", np.where(np.arange(9) < count, np.arange(9.0), np.nan))
+    words = f"the zoo has {count} pictures with an NCA to read of which luck is known and the"
+    with pytest.raises(ZooError, match=words):
+        probe(zoo, readers=["knn"], target="luck", jobs=1)

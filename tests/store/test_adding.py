@@ -1,15 +1,15 @@
 """``zoo.add``: a column in the file, whole or not at all, beside it until it is next written."""
 
 import os
-import signal
 
 import h5py
 import numpy as np
 import pytest
+from killing import killed_at_call
 from rows import datasets, header, record
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store import assemble, zoowriter
+from nca_zoo.store import zoowriter
 from nca_zoo.store.beside import columns_folder
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
@@ -220,12 +220,9 @@ def test_a_kill_at_any_call_leaves_a_whole_zoo_with_the_column_or_without(where,
         for p, data in whole.items():
             p.parent.mkdir(exist_ok=True)
             p.write_bytes(data)
-        pid = os.fork()
-        if pid == 0:
-            kill_at_call(count)
-            open_zoo(path).add("lean", np.ones(N), "the second", replace=True)
-            os._exit(0)
-        _, status = os.waitpid(pid, 0)
+        killed = killed_at_call(
+            count, lambda: open_zoo(path).add("lean", np.ones(N), "the second", replace=True)
+        )
         zoo = open_zoo(path)
         assert set(zoo.lean.tolist()) in ({0.0}, {1.0})
         assert zoo.described[-1].description == ("the second" if zoo.lean[0] else "the first")
@@ -233,29 +230,8 @@ def test_a_kill_at_any_call_leaves_a_whole_zoo_with_the_column_or_without(where,
         seen.add(float(zoo.lean[0]))
         zoo.add("more", np.arange(N))  # nothing is locked or left in the way
         assert open_zoo(path).lean.tolist() == zoo.lean.tolist()
-        if not os.WIFSIGNALED(status):
+        if not killed:
             break
-    assert not os.WIFSIGNALED(status)
+    assert not killed
     assert count > 5
     assert seen == {0.0, 1.0}
-
-
-def kill_at_call(count):
-    """Have this process killed just before its ``count``-th call that changes something."""
-    calls = 0
-
-    def counted(original):
-        def call(*arguments, **options):
-            nonlocal calls
-            calls += 1
-            if calls == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*arguments, **options)
-
-        return call
-
-    for name in ("fsync", "replace", "unlink", "mkdir", "rmdir", "posix_fallocate"):
-        if hasattr(os, name):
-            setattr(os, name, counted(getattr(os, name)))
-    h5py.Dataset.__setitem__ = counted(h5py.Dataset.__setitem__)
-    assemble.h5py.Dataset.__setitem__ = h5py.Dataset.__setitem__

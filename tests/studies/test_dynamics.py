@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from rows import header, record
 
 import nca_zoo
-from nca_zoo.automaton.rule import N_PARAMS, seed_state
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.rule import N_PARAMS, param_slices, seed_state
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
 from nca_zoo.life.dynamics import COST, Case, measure
@@ -93,10 +94,50 @@ def test_an_nca_that_stands_still():
     assert still["psnr_healed"] == still["psnr_wounded"] == pytest.approx(one_value_lost)
 
 
+@pytest.fixture(scope="module")
+def fading():
+    """Weights under which every living cell loses alpha until none lives."""
+    b2 = np.zeros(N_PARAMS, np.float32)
+    b2[param_slices()["b2"].start + rule.ALPHA] = -0.05
+    return b2
+
+
+def test_of_a_dead_nca_nothing_is_good(fading):
+    seed = seed_state(9, 9, 4, 4, True)
+    target = np.zeros((9, 9, 4), np.float32)
+    target[2:7, 2:7] = 1
+    assert not dict(rollout(fading, seed, 96, 0, every=96))[96].any()
+    dead = measure(Case(fading, seed, target), seeds=2)
+    known = {name for name, value in dead.items() if np.isfinite(value)}
+    assert known == {"alive_1000", "psnr_1000", COST}
+    assert dead["alive_1000"] == 0
+    assert dead["psnr_1000"] == pytest.approx(10 * np.log10(81 / 25))  # of no picture at all
+
+
+def test_what_grows_away_from_its_target_has_not_grown(lively_weights):
+    """The seed is nearer to an almost empty picture than all that is alive later."""
+    seed = seed_state(9, 9, 4, 4, True)
+    start = seed[..., :4].copy()
+    lively = lively_weights(1)
+    away = measure(Case(lively, seed, start), seeds=1)
+    assert psnr(dict(rollout(lively, seed, 96, 0))[96][..., :4], start) < 100
+    assert np.isnan(away["steps_to_grow"])
+    assert np.isfinite([away[n] for n in ("drift_400", "recovery", "psnr_healed")]).all()
+
+
+def test_pictures_that_are_not_finite_have_no_distance(lively_weights):
+    """Exploded, then as exploded: 0 apart if what is not finite counts as a number."""
+    seed = seed_state(9, 9, 4, 4, True)
+    wild = measure(Case(1e30 * lively_weights(0), seed, seed[..., :4].copy()), seeds=1)
+    for name in ("drift_400", "drift_1000", "spread_96", "recovery"):
+        assert np.isnan(wild[name]), name
+
+
 def test_without_a_target_only_what_needs_none_is_measured(lively_weights):
     seed = seed_state(9, 9, 4, 4, True)
     blind = measure(Case(lively_weights(0), seed, seed[..., :4].copy(), judged=False), seeds=1)
     unknown = {name for name, value in blind.items() if np.isnan(value)}
+    unknown.remove("spread_96")  # one stream of masks has none
     assert unknown == {"steps_to_grow", "psnr_wounded", "psnr_healed", "psnr_1000"}
 
 
@@ -202,6 +243,27 @@ def test_predicts_what_the_weights_hold_and_nothing_else(known):
 def test_nothing_measured_is_one_line(path):
     with pytest.raises(ZooError, match="nothing was measured that differs"):
         forecast(open_zoo(path))
+
+
+def test_of_failed_fits_and_of_unjudged_ones_there_is_no_forecast(tmp_path, fading):
+    """What there is to say of them is said: nothing, or all."""
+    blank = {"weights": fading, "status": "dead", "psnr_400": np.float32(9)}
+    path = tmp_path / "dead.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i, GRID, **blank, **PLACE) for i in range(3)])
+    call = ["dynamics", "--zoo", str(path), "--seeds", "2"]
+    told = CliRunner().invoke(group, call)
+    assert told.exit_code == 1
+    assert "of its 3 NCAs 0 can be read, and nothing that was measured differs" in told.stderr
+    assert open_zoo(path).known("recovery").tolist() == [False] * 3
+    path = tmp_path / "unjudged.h5"
+    unknown = {"status": "unjudged", "psnr_96": np.nan, "psnr_400": np.nan}
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i, GRID, **unknown, **PLACE) for i in range(3)])
+    call = ["dynamics", "--zoo", str(path), "--seeds", "2", "--measure-only", "--json"]
+    found = json.loads(CliRunner().invoke(group, call).stdout)["columns"]
+    assert found["alive_1000"]["n"] == 3
+    assert found["steps_to_grow"]["n"] == 0
 
 
 def test_the_command_measures_and_says_so(path):

@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,17 @@ def test_the_command_writes_the_same_picture_twice(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(group, [*call, str(tmp_path / "a.gif")])
     assert wrong.exit_code == 1
     assert "must end in .png" in wrong.output
+
+
+def test_a_page_of_a_sample_holds_the_sample(tmp_path: Path) -> None:
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add([record(i) for i in range(24)])
+    out = tmp_path / "map.html"
+    call = ["map", "--zoo", str(tmp_path / "zoo.h5"), "--feature", "b1", "--html", str(out)]
+    for options, count in (([], 24), (["--sample", "6"], 6), (["--sample", "all"], 24)):
+        found = CliRunner().invoke(group, [*call, *options])
+        assert found.exit_code == 0, found.output
+        (text,) = re.findall(r'id="data-about">(.*?)</script>', out.read_text("utf-8"))
+        about = json.loads(text)
+        assert about["total"] == 24
+        assert [len(each["points"]) for each in about["maps"]] == [count, count]

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.studies.neighbours import LOOKS, neighbours
+from nca_zoo.studies import neighbours as neighbours_module
+from nca_zoo.studies.neighbours import LOOKS, _of_behaviour, neighbours
 from nca_zoo.symmetry import group as symmetry
 from nca_zoo_cli.main import group
 
@@ -58,6 +60,21 @@ def test_failed_fits_and_the_one_itself_stay_out(zoo: Zoo) -> None:
     assert neighbours(zoo, "0-000", 9, all_fits=True).n == 5
 
 
+def test_what_diverged_is_near_to_nothing(zoo: Zoo, lively_weights) -> None:
+    gone = np.full(zoo.weights.shape[1], np.nan, np.float32)
+    with ZooWriter(zoo.path, header()) as writer:
+        for number, weights in ((7, gone), (8, 1e7 + gone * 0), (10, lively_weights(5))):
+            new = record(number, (9, 9), weights=weights, status="diverged", **PLACE)
+            writer.add([new])
+    more = open_zoo(zoo.path)
+    found = neighbours(more, "0-000", 9, all_fits=True)
+    names = {near.id for near in found.nearest["aligned"]}
+    assert found.n == len(names) == 6
+    assert "1-003" in names
+    with pytest.raises(ZooError, match="1-002 has diverged"):
+        neighbours(more, "1-002", all_fits=True)
+
+
 def test_an_unknown_id_names_the_nearest(zoo: Zoo) -> None:
     with pytest.raises(ZooError, match="no NCA '0-00'; the nearest are"):
         neighbours(zoo, "0-00")
@@ -71,3 +88,19 @@ def test_the_command_prints_a_table_and_the_same_as_json(zoo: Zoo) -> None:
     found = json.loads(CliRunner().invoke(group, [*call, "--json"]).stdout)
     assert list(found["nearest"]) == ["weights", "aligned", "behaviour"]
     assert all(near["id"] in printed.output for near in found["nearest"]["aligned"])
+
+
+def test_the_states_of_all_are_never_held(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty times the zoo, in memory; the same distances as of each pair alone."""
+    many = zoo.subset(np.arange(len(zoo)).tolist() * 40)
+    alone = [_of_behaviour(zoo.subset([0, row]), 3)[0] for row in range(1, len(zoo))]
+    monkeypatch.setattr(neighbours_module, "AT_ONCE", 8)
+    _ = many.weights, many.seed_row, many.seed_col
+    tracemalloc.start()
+    try:
+        found = _of_behaviour(many, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found[: len(zoo) - 1].tolist() == alone
+    assert peak < len(many) * 9 * 9 * 64  # the states of all, once

@@ -1,6 +1,7 @@
 """Training steps against a recipe written out in torch, and the pool and damage by hand."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import plain
@@ -165,3 +166,33 @@ def test_company_changes_nothing(lively_weights):
     alone.step()
     assert np.array_equal(together.weights[0], alone.weights[0])
     assert [member.job.id for member in together.members] == ["1"]
+
+
+def test_pools_stay_where_they_are_while_others_come_and_go(lively_weights):
+    """To add an NCA, or to let one leave, once took a copy of every pool."""
+    regime = dataclasses.replace(REGIMES["persistent"], pool=40)
+    jobs = [job(str(n), lively_weights, n) for n in range(8)]
+    pool_bytes = 40 * SIDE * SIDE * 16 * 4
+    tracemalloc.start()
+    try:
+        cohort = Cohort(regime, SparseEngine(), *jobs[0].target.trained.shape, room=8)
+        for one in jobs:
+            cohort.add(Member(one))
+        marks = [cohort.pools[k].copy() for k in range(8)]
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        cohort.keep(np.array([True, False, True, True, False, True, True, True]))
+        for one in jobs[:2]:
+            cohort.add(Member(one))
+        assert tracemalloc.get_traced_memory()[1] - held < pool_bytes
+    finally:
+        tracemalloc.stop()
+    order = [0, 2, 3, 5, 6, 7, 0, 1]
+    assert [member.job.id for member in cohort.members] == [str(n) for n in order]
+    for k, n in enumerate(order):
+        np.testing.assert_array_equal(cohort.pools[k], marks[n])
+        np.testing.assert_array_equal(cohort.targets[k], jobs[n].target.trained)
+        np.testing.assert_array_equal(cohort.weights[k], lively_weights(n))
+    cohort.add(Member(jobs[4]))  # one more than there is room for
+    assert len(cohort.weights) == len(cohort.pools) == 9
+    np.testing.assert_array_equal(cohort.weights[7], lively_weights(1))

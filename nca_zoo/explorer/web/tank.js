@@ -76,7 +76,7 @@ export class Tank {
     parts.scrub.value = life.step;
     const scores = this.#scores(life.past[life.step - life.first]);
     [parts.scoreA, parts.scoreB].forEach((element, i) => {
-      element.textContent = scores[i] === undefined ? "" : `${scores[i].toFixed(1)} dB`;
+      element.textContent = Number.isFinite(scores[i]) ? `${scores[i].toFixed(1)} dB` : "";
     });
     this.#trace();
   }

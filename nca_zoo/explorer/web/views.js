@@ -104,8 +104,10 @@ export class Looks {
     }
   }
 
-  /** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/life/quality.py. */
+  /** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/life/quality.py.
+   *  NaN against a blank one: nobody knows what that NCA was to grow. */
   psnr(state, target) {
+    if (!target.some(Boolean)) return NaN;
     let sum = 0;
     for (let cell = 0; VISIBLE * cell < target.length; cell++) {
       for (let c = 0; c < VISIBLE; c++) {

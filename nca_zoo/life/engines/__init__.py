@@ -31,6 +31,14 @@ class Gradients(NamedTuple):
     states: Floats  # (K, B, H, W, 16), where the rollouts ended
 
 
+class Memory(NamedTuple):
+    """What differentiating one rollout takes of the host, in bytes."""
+
+    filled: int
+    reserved: int  # asked for at once, filled or not
+    largest: int  # of these, in one piece
+
+
 class Engine(ABC):
     """The one question the trainer asks, checked here for all engines.
 
@@ -65,6 +73,16 @@ class Engine(ABC):
         """The states ``(K, B, H, W, 16)`` after CA steps ``first_step`` to the ``n_steps`` next."""
         _check(ncas, states)
         return self._rollout(ncas, states, first_step, n_steps)
+
+    @abstractmethod
+    def memory_of(
+        self, height: int, width: int, steps: int, looks: int, channels: int, firing: int
+    ) -> Memory:
+        """What it takes to differentiate one rollout of so many CA steps, of which ``looks`` are
+        compared in so many channels, if ``firing`` cells are updated in a step.
+
+        Raises ZooError if the device is known to be too small.
+        """
 
     @abstractmethod
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:

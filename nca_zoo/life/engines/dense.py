@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nca_zoo.automaton import rule
 from nca_zoo.errors import ZooError
-from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory
 from nca_zoo.life.engines.goals import Steps
 from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape, buffer_bytes, peak_bytes
 from nca_zoo.life.engines.torch_step import step, step_back
@@ -107,6 +107,19 @@ class DenseEngine(Engine):
             lockstep.load(ncas.weights[these // b], starts[these], masks[these])
             self._fetch([lockstep.walk(first_step, n_steps)], results, place)
         return self._wait(results, order)[0].reshape(states.shape)
+
+    def memory_of(
+        self, height: int, width: int, steps: int, looks: int, channels: int, firing: int
+    ) -> Memory:
+        """See ``Engine``. On a GPU, nothing of the host's."""
+        peak = peak_bytes(Shape(1, height, width, _laid_out(steps), 1, channels), self.dtype)
+        if self.device.type == "cuda" and peak > self.memory:
+            raise ZooError(
+                f"one rollout of {height} x {width} cells takes {peak / 1e9:.1f} GB of "
+                f"{self.device}, and {self.memory / 1e9:.1f} GB of it may be used; use a smaller "
+                "size"
+            )
+        return Memory(peak, peak, peak) if self.device.type == "cpu" else Memory(0, 0, 0)
 
     def chunk(self, height: int, width: int, steps: int, goal: Goal | None = None) -> int:
         """How many rollouts of so many CA steps go together, were there that many.

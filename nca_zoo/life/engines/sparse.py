@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, kernels
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory, kernels
 from nca_zoo.life.engines.goals import NEVER, Steps
-from nca_zoo.life.engines.workspace import Workspace, workspace
+from nca_zoo.life.engines.workspace import Workspace, buffer_bytes, workspace
 
 
 class SparseEngine(Engine):
@@ -27,6 +27,14 @@ class SparseEngine(Engine):
             raise ValueError(f"threads is {threads}; it must be 1 or more")
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._local = threading.local()
+
+    def memory_of(
+        self, height: int, width: int, steps: int, looks: int, channels: int, firing: int
+    ) -> Memory:
+        """See ``Engine``: of one thread. Room is reserved for every cell firing in every step."""
+        size = height, width, steps, looks
+        reserved = buffer_bytes(*size, living=height * width)
+        return Memory(sum(buffer_bytes(*size, living=firing)), sum(reserved), max(reserved))
 
     def _workspace(self, height: int, width: int, steps: int, looks: int) -> Workspace:
         """This thread's scratch memory, kept between calls and grown when it is too small."""

@@ -42,42 +42,57 @@ class Workspace(NamedTuple):
     ones: npt.NDArray[np.float32]  # (1)
 
 
+class Buffer(NamedTuple):
+    """One array of a workspace before it is made."""
+
+    n: int  # numbers
+    dtype: type
+    filled: bool = False  # with zeros; else its memory is taken only where it is written
+
+
+def layout(height: int, width: int, steps: int, looks: int, living: int) -> dict[str, Buffer]:
+    """All buffers for rollouts of up to ``steps`` traced steps in which so many cells fire."""
+    sites = (height + 2) * (width + 2)
+    plane = (height + 2) * words.py_func(width)  # compiled it would cost every start half a second
+    step_rows = living + 2 * ROWS  # a padded list of cells, and ghosts
+    chunk_rows = max(CHUNK_ROWS, step_rows)
+    rows = steps * step_rows
+    f4, u8 = np.float32, np.uint64
+    planes = ("mature", "fire", "pre", "post", "filled", "across", "spread")
+    return {
+        "state": Buffer(sites * CHANNELS, f4, filled=True),
+        "grad": Buffer(sites * CHANNELS, f4, filled=True),
+        **{name: Buffer(plane, u8, filled=True) for name in planes},
+        "draws": Buffer(-(-height * width // BLOCK_CELLS) + 1, u8, filled=True),
+        "alive": Buffer(steps * plane, u8, filled=True),
+        "first_row": Buffer(steps + 1, np.int64, filled=True),
+        "cells": Buffer(rows, np.int32),
+        "perception": Buffer(rows * PERCEPTION, f4),
+        "hidden": Buffer(rows * HIDDEN, f4),
+        "update": Buffer(chunk_rows * CHANNELS, f4),
+        "d_hidden": Buffer(chunk_rows * HIDDEN, f4),
+        "d_perception": Buffer(step_rows * PERCEPTION, f4),
+        "visible": Buffer(looks * height * width * VISIBLE, f4),
+        "weights": Buffer(W2_T + HIDDEN * CHANNELS, f4),
+        "gradient": Buffer(N_PARAMS, f4),
+        "zeros": Buffer(PERCEPTION, f4, filled=True),
+    }
+
+
 def workspace(height: int, width: int, steps: int, looks: int = 0) -> Workspace:
     """Scratch for rollouts of up to ``steps`` traced steps, of which so many are compared.
 
     Without gradients, 1 step is enough.
     """
-    sites = (height + 2) * (width + 2)
-    plane = (height + 2) * words.py_func(width)  # compiled it would cost every start half a second
-    step_rows = height * width + 2 * ROWS  # a padded list of cells, and ghosts
-    chunk_rows = max(CHUNK_ROWS, step_rows)
-    rows = steps * step_rows
-    f4, u8 = np.float32, np.uint64
-    return Workspace(
-        state=_aligned(sites * CHANNELS, f4, filled=True),
-        grad=_aligned(sites * CHANNELS, f4, filled=True),
-        mature=_aligned(plane, u8, filled=True),
-        fire=_aligned(plane, u8, filled=True),
-        pre=_aligned(plane, u8, filled=True),
-        post=_aligned(plane, u8, filled=True),
-        filled=_aligned(plane, u8, filled=True),
-        across=_aligned(plane, u8, filled=True),
-        spread=_aligned(plane, u8, filled=True),
-        draws=_aligned(-(-height * width // BLOCK_CELLS) + 1, u8, filled=True),
-        alive=_aligned(steps * plane, u8, filled=True),
-        first_row=_aligned(steps + 1, np.int64, filled=True),
-        cells=_aligned(rows, np.int32),
-        perception=_aligned(rows * PERCEPTION, f4),
-        hidden=_aligned(rows * HIDDEN, f4),
-        update=_aligned(chunk_rows * CHANNELS, f4),
-        d_hidden=_aligned(chunk_rows * HIDDEN, f4),
-        d_perception=_aligned(step_rows * PERCEPTION, f4),
-        visible=_aligned(looks * height * width * VISIBLE, f4),
-        weights=_aligned(W2_T + HIDDEN * CHANNELS, f4),
-        gradient=_aligned(N_PARAMS, f4),
-        zeros=_aligned(PERCEPTION, f4, filled=True),
-        ones=np.ones(1, f4),
-    )
+    buffers = layout(height, width, steps, looks, living=height * width)
+    arrays = {name: _aligned(*buffer) for name, buffer in buffers.items()}
+    return Workspace(**arrays, ones=np.ones(1, np.float32))
+
+
+def buffer_bytes(height: int, width: int, steps: int, looks: int, living: int) -> list[int]:
+    """Bytes of each array of a workspace in which so many cells fire in a step, at most."""
+    buffers = layout(height, width, steps, looks, living).values()
+    return [n * np.dtype(dtype).itemsize for n, dtype, _ in buffers]
 
 
 def _aligned(n: int, dtype: Any, filled: bool = False) -> npt.NDArray[Any]:
