@@ -28,7 +28,7 @@ from nca_zoo.store.parts import (
     shared_columns,
     zoo_path,
 )
-from nca_zoo.store.schema import BY_NAME, column_problem, made_here
+from nca_zoo.store.schema import BY_NAME, column_problem, digest_lines, digest_of, made_here
 from nca_zoo.store.settings import Settings
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -196,6 +196,13 @@ class Zoo:
     def good(self) -> npt.NDArray[np.bool_]:
         """Which NCAs passed the gate: bool ``(N,)``."""
         return self.status == "ok"
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits that stand for ids and weights, whatever their order and other columns."""
+        blocks = np.array_split(np.arange(len(self)), len(self) // 1000 + 1)  # 33 MB each
+        parts = map(self.subset, blocks)
+        return digest_of(line for part in parts for line in digest_lines(part.id, part.weights))
 
     def index(self, nca_id: str) -> int:
         """The row of an NCA; raises ZooError, naming the nearest ids, if there is none."""
