@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 @zoo_option
 @click.option("--card", is_flag=True, help="Print a dataset card: README.md for Hugging Face.")
 @click.option("--croissant", is_flag=True, help="Print Croissant metadata: croissant.json.")
+@click.option("--digest", is_flag=True, help="Print 64 digits that stand for ids and weights.")
 @click.option("--url", help="Where the dataset will be published, for --croissant.")
 @json_option
 def info(
-    zoo: Path, nca_id: str | None, card: bool, croissant: bool, url: str | None, as_json: bool
-) -> None:
+    zoo: Path, nca_id: str | None, card: bool, croissant: bool, digest: bool, url: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Say what a zoo file holds, or all that it says about one NCA.
 
     \b
@@ -34,12 +36,16 @@ def info(
     nca-zoo info 7-012
     nca-zoo info --zoo data/growing.h5 --json
     nca-zoo info --card > README.md
+    nca-zoo info --digest
     """
     from nca_zoo.store.zoofile import open_zoo
 
-    if sum((card, croissant, as_json, nca_id is not None)) > 1 and not (nca_id and as_json):
-        raise click.UsageError("name one of ID, --card, --croissant and --json")
+    if sum((card, croissant, digest, as_json, nca_id is not None)) > 1 and not (nca_id and as_json):
+        raise click.UsageError("name one of ID, --card, --croissant, --digest and --json")
     held = open_zoo(zoo)
+    if digest:
+        click.echo(held.digest)
+        return
     if card or croissant:
         from nca_zoo.exchange import card as dataset
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import ALPHA
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.arithmetic import total
 
 State = npt.NDArray[np.float32]
 
@@ -24,7 +25,7 @@ def circle(
     """
     row, col, radius = (np.asarray(value, float)[..., None, None] for value in (row, col, radius))
     rows, cols = np.ogrid[:height, :width]
-    return (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+    return np.square(rows - row) + np.square(cols - col) <= np.square(radius)
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ def _lit_centre(state: State) -> tuple[float, float]:
     """Centre of mass (row, col) of alpha clipped to [0, 1]."""
     height, width = state.shape[:2]
     alpha = np.clip(np.nan_to_num(state[..., ALPHA].astype(float)), 0, 1)
-    total = alpha.sum()
-    if total == 0:
+    rows, cols = total(alpha, axis=1), total(alpha, axis=0)
+    lit = total(rows)
+    if lit == 0:
         return (height - 1) / 2, (width - 1) / 2
     return (
-        float(alpha.sum(axis=1) @ np.arange(height) / total),
-        float(alpha.sum(axis=0) @ np.arange(width) / total),
+        float(total(rows * np.arange(height)) / lit),
+        float(total(cols * np.arange(width)) / lit),
     )
 
 

@@ -1,7 +1,8 @@
 """What every room stands on and what knows nothing of NCAs: files that appear whole or not at all,
-locks, interruptions that wait, and how far some work is."""
+locks, interruptions that wait, how far some work is, and arithmetic that is the same everywhere."""
 
 __all__ = [
+    "arithmetic",
     "children",
     "files",
     "interrupts",

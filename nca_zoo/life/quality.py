@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.wounds import Wound
+from nca_zoo.ground.arithmetic import log10, mean
 from nca_zoo.life.engines import Automata, Engine, Floats
 
 MAX_PSNR = 100.0  # what an exact match counts as, so that means and medians stay finite
+LEAST_MSE = 1e-10  # where that is reached
 
 Measure = Literal["psnr", "alive"]
 
@@ -29,9 +31,9 @@ def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
     RGBA. At most 100 dB; 0 dB where a picture is not finite.
     """
     error = np.clip(rgba, 0, 1).astype(np.float64) - np.clip(target, 0, 1)
-    mse = np.mean(error**2, axis=(-3, -2, -1))
+    mse = mean(np.square(error).reshape(*error.shape[:-3], -1))
     mse = np.where(np.isfinite(mse), mse, 1.0)
-    return (-10 * np.log10(np.maximum(mse, 10 ** (-MAX_PSNR / 10)))).astype(np.float32)
+    return (-10 * log10(np.maximum(mse, LEAST_MSE))).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def _look(ncas: Automata, tried: npt.NDArray[np.int64], states: Floats, targets:
     if len(tried):
         pictures[tried] = ncas.seen(states[:, 0])
         reached[tried] = psnr(pictures[tried], targets[tried])
-        alive[tried] = rule.alive(states[:, 0]).mean(axis=(1, 2))
+        cells = ncas.grid[0] * ncas.grid[1]
+        alive[tried] = np.count_nonzero(rule.alive(states[:, 0]), axis=(1, 2)) / cells
     return Look(reached, alive, pictures)
 
 

@@ -6,7 +6,7 @@ How this lies in HDF5 is in ``hdf5.py``; docs/zoo-file.md explains the format to
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -274,6 +274,22 @@ def picture_digests(targets: npt.NDArray[np.uint8]) -> Text:
 
 def _sha256(rows: npt.NDArray[Any]) -> Text:
     return np.array([hashlib.sha256(row.data).hexdigest() for row in rows], "S64")
+
+
+def digest_lines(ids: npt.NDArray[Any], weights: npt.NDArray[np.float32]) -> list[str]:
+    """What `nca-zoo info --digest` is the SHA-256 of, a line for each NCA: see docs/zoo-file.md.
+
+    Every NaN counts as one: processors have different ones.
+    """
+    one_nan = np.where(np.isnan(weights), np.float32(np.nan), weights)
+    sums = digests(one_nan).astype(str)
+    return [f"{one}  {nca_id}\n" for one, nca_id in zip(sums, ids, strict=True)]
+
+
+def digest_of(lines: Iterable[str]) -> str:
+    """The digest of a zoo with these lines, in any order."""
+    by_id = sorted(lines, key=lambda line: line.partition("  ")[2])
+    return hashlib.sha256("".join(by_id).encode()).hexdigest()
 
 
 def column_problem(

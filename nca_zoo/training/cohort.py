@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.wounds import circle
+from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
@@ -139,7 +140,7 @@ class Cohort:
                 self.pools[np.arange(k)[:, None], picks] = finals
             self._descend(gradients)
         share = (time.perf_counter() - began) / k
-        for member, loss in zip(self.members, losses.mean(axis=1), strict=True):
+        for member, loss in zip(self.members, mean(losses), strict=True):
             member.losses.append(float(loss))
             member.wall_s += share
 
@@ -165,7 +166,8 @@ class Cohort:
         rows = np.arange(k)[:, None]
         visible = self.pools[rows, picks][..., rule.compared(self.targets.shape[-1])]
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
-            losses = np.mean((visible - self.targets[:, None]) ** 2, axis=(2, 3, 4))
+            errors = np.square(visible - self.targets[:, None])
+            losses = mean(errors.reshape(*picks.shape, -1))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
@@ -176,15 +178,18 @@ class Cohort:
         """Adam on normalised gradients ``(K, P)``, in place."""
         if self.regime.normalise_gradient:
             for part in rule.param_slices().values():
-                for gradient in gradients[:, part]:  # per NCA: one must not scale another
-                    gradient /= np.linalg.norm(gradient) + 1e-8
-        taken = np.array([m.step + 1 for m in self.members])[:, None]
+                size = norm(gradients[:, part]) + 1e-8  # per NCA: one must not scale another
+                gradients[:, part] /= size[:, None].astype(np.float32)
+        bias_1, bias_2 = (  # the moments began at 0
+            1 - np.array([power(beta, m.step + 1) for m in self.members])[:, None]
+            for beta in (BETA_1, BETA_2)
+        )
         rates = np.array([self.regime.learning_rate(m.step) for m in self.members])
         rates = rates.reshape(len(rates), -1)  # one for all weights, or one each
         self.mean += np.float32(1 - BETA_1) * (gradients - self.mean)
-        self.square += np.float32(1 - BETA_2) * (gradients**2 - self.square)
-        scale = (rates * np.sqrt(1 - BETA_2**taken) / (1 - BETA_1**taken)).astype(np.float32)
-        floor = (EPSILON * np.sqrt(1 - BETA_2**taken)).astype(np.float32)
+        self.square += np.float32(1 - BETA_2) * (np.square(gradients) - self.square)
+        scale = (rates * np.sqrt(bias_2) / bias_1).astype(np.float32)
+        floor = (EPSILON * np.sqrt(bias_2)).astype(np.float32)
         self.weights -= scale * self.mean / (np.sqrt(self.square) + floor)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.cohort import Cohort, Job, Member
@@ -74,6 +75,7 @@ def meta_learn(
         rate = recipe.first_rate + done * (recipe.last_rate - recipe.first_rate)
         finite = np.isfinite(cohort.weights).all(axis=1)
         if finite.any():  # a diverged picture has nothing to teach
-            towards = cohort.weights[finite].mean(axis=0)
+            towards = mean(cohort.weights[finite], axis=0)
             weights = weights + np.float32(rate) * (towards - weights)
-        yield Round(number + 1, weights, float(np.mean([m.losses[-1] for m in cohort.members])))
+        losses = np.array([member.losses[-1] for member in cohort.members])
+        yield Round(number + 1, weights, float(mean(losses)))

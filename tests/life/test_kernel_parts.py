@@ -1,12 +1,15 @@
 """The parts that the sparse kernels are made of, against numpy: bit planes and register tiles."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nca_zoo.automaton import noise
-from nca_zoo.life.engines import planes
+from nca_zoo.life.engines import kernels, planes, tile, workspace
 from nca_zoo.life.engines.tile import ADD, GATE, RELU, product
 
 
@@ -71,3 +74,10 @@ def test_products_against_numpy_with_wide_and_narrow_tiles(n, m, depth, transpos
         np.testing.assert_allclose(c[5:].reshape(m, n), expected, rtol=0, atol=1e-4)
         found.append(c[5:])
     np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_kernels_that_were_kept_are_of_these_parts():
+    """Numba keeps compiled kernels by what ``kernels.py`` holds: it must change with its parts."""
+    parts = (planes, tile, workspace)
+    texts = "".join(Path(part.__file__).read_text("utf-8") for part in parts)
+    assert hashlib.sha256(texts.encode()).hexdigest()[:16] == kernels.MADE_OF

@@ -6,8 +6,7 @@ network on those rows alone. Every kernel is serial and releases the GIL.
 
 Grids are padded by one dead cell on each side; a *site* is an index into the padded grid. Which
 cells live, fire or have changed is kept in bit planes. Matrices are flat arrays whose rows come in
-multiples of ``ROWS``. (Numba's cache watches only a function's own file: after a change to
-``tile.py``, ``planes.py`` or ``workspace.py``, touch this one.)
+multiples of ``ROWS``.
 """
 
 import numpy as np
@@ -36,6 +35,10 @@ from nca_zoo.life.engines.tile import (
     sobel_row_back,
 )
 from nca_zoo.life.engines.workspace import CHUNK_ROWS, W1_T, W2_T
+
+# Numba's cache looks at a function's own file alone, so this one has to change with those that its
+# kernels are made of: otherwise the old ones would run on. A test says what belongs here.
+MADE_OF = "c6d2fa22a3041908"  # planes.py, tile.py and workspace.py
 
 # Much of the time to compile a kernel goes into its being callable from Python, so only `rollout`
 # and `forward_backward` are: calling another from Python would crash.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory, kernels
 from nca_zoo.life.engines.goals import NEVER, Steps
 from nca_zoo.life.engines.workspace import Workspace, buffer_bytes, workspace
@@ -57,7 +58,7 @@ class SparseEngine(Engine):
 
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
         k, b = ncas.keys.shape
-        longest, looks = int(steps.max()), int((goals.when != NEVER).sum(axis=2).max())
+        longest, looks = int(steps.max()), int(np.count_nonzero(goals.when != NEVER, axis=2).max())
         weights, frames, when = map(_own, (ncas.weights, goals.frames, goals.when))
         finals = np.array(states, np.float32, order="C")
         losses = np.empty((k, b))
@@ -76,7 +77,7 @@ class SparseEngine(Engine):
             )
 
         self._run(one, np.ndindex(k, b))
-        return Gradients(losses, parts.mean(axis=1), finals)
+        return Gradients(losses, mean(parts, axis=1), finals)
 
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
         weights = _own(ncas.weights)

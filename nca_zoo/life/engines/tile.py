@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 ROWS, LANES = 4, 16  # row counts are multiples of ROWS; a vector is the 16 channels of a cell
@@ -19,10 +20,9 @@ ADD, RELU, GATE = 0, 1, 2  # what becomes of a product: see `product`
 # 32 registers of 512 bits hold 24 running sums; elsewhere 16 of 256 bits hold 4 rows of 16 floats.
 WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
-# NaN and infinity must stay visible to the gate, so not plain `True`.
-FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+# Never fastmath: LLVM would choose the order of sums by processor, and weights would differ.
 # Nothing calls the kernels from C, and all that is compiled costs the first command its time.
-OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "no_cfunc_wrapper": True}
+OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
 
 
 VECTOR = ir.VectorType(ir.FloatType(), LANES)
@@ -48,9 +48,10 @@ def _spread(builder: Any, scalar: Any) -> Any:
 
 
 def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c``, fused where the processor can."""
-    product = builder.fmul(a, b, flags=("contract",))
-    return builder.fadd(product, c, flags=("contract",))
+    """``a * b + c`` of vectors, rounded once wherever the processor can."""
+    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+    fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    return builder.call(fused, [a, b, c])
 
 
 @intrinsic
