@@ -121,14 +121,14 @@ def variants(usual: Convention, settled: Mapping[str, Any]) -> Iterator[Conventi
 
     settled: settings that are known, by name; those of ``SEES`` for a file that holds its filters.
     """
-    open_fields = {name: values for name, values in TRIED.items() if name not in settled}
     first = replace(usual, **{k: v for k, v in settled.items() if v is not None})
-    choices = [
-        sorted(values, key=lambda v, n=name: v != getattr(first, n))  # type: ignore[misc]
-        for name, values in open_fields.items()
-    ]
-    for values in product(*choices):
-        yield replace(first, **dict(zip(open_fields, values, strict=True)))
+    choices = {
+        name: dict.fromkeys([getattr(first, name), *values])
+        for name, values in TRIED.items()
+        if name not in settled
+    }
+    for values in product(*choices.values()):
+        yield replace(first, **dict(zip(choices, values, strict=True)))
 
 
 def seen_by(filters: npt.NDArray[Any]) -> Doubles | None:

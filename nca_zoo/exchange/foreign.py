@@ -48,7 +48,8 @@ class Foreign:
 
     def weights(self, reading: Convention) -> Floats:
         """Our weights ``(P,)``; raises ZooError, naming the file, if they are not finite."""
-        weights = reading.weights(self.layers, self.seen)
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = reading.weights(self.layers, self.seen)
         if not np.isfinite(weights).all():
             raise ZooError(f"{self.path}: holds weights that are not finite")
         return weights
@@ -106,10 +107,10 @@ Found = tuple[str, Mapping[str, Floats], Doubles | None]
 def _found(held: Held, ignore: Collection[str], file: str) -> list[Found]:
     """Name, tensors and filters' matrix of every NCA among the tensors of a file of that name."""
     tensors = _kept(held.tensors, ignore)
-    if (stacked := _stacked(tensors)) is not None:
+    groups = list(_groups(tensors))
+    if not groups and (stacked := _stacked(tensors)) is not None:
         names = _names_of(held.tensors, len(stacked), file)
         return [(name, unflatten(row), None) for name, row in zip(names, stacked, strict=True)]
-    groups = list(_groups(tensors))
     if not groups:
         _layers(tensors)  # says what is missing
     names = _names_at([path for path, _ in groups], file)

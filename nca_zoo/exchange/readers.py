@@ -4,6 +4,7 @@ To read another kind, add a line to ``READERS``.
 """
 
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from nca_zoo.exchange import tensor_bundle
 from nca_zoo.exchange.conventions import Convention
 from nca_zoo.exchange.distill import unpack
 from nca_zoo.exchange.graph import constants
+from nca_zoo.store.hdf5 import raw_dataset
 from nca_zoo.store.settings import Settings
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -236,20 +238,20 @@ def _checkpoint(path: Path) -> Held:
 
 
 def _hdf5(path: Path) -> Held:
-    tensors: dict[str, npt.NDArray[Any]] = {}
-
-    def take(name: str, found: Any) -> None:
-        # What lies in other files, which this one may name, is not read
-        if isinstance(found, h5py.Dataset) and not found.external and not found.is_virtual:
-            _small(found.nbytes)
-            if found.dtype.kind in "fiu":
-                tensors[name] = found[()]
-
+    tensors = {}
     with h5py.File(path, "r", locking=False) as file:
         if "param_spec" in file.attrs:
             raise ZooError("a zoo: `nca-zoo merge` puts it into another")
-        file.visititems(take)  # which follows no links
-    return Held(tensors, DEPTHWISE)
+        names: list[str] = []
+        file.visit(names.append)  # which follows no links
+        for name in names:
+            if isinstance(file[name], h5py.Dataset):
+                dataset, why = raw_dataset(file, name)
+                if dataset is None:
+                    raise ZooError(f"{name!a}: {why}")
+                _small(dataset.dtype.itemsize * math.prod(dataset.shape))
+                tensors[name] = file[name][()]
+    return Held({n: t for n, t in tensors.items() if isinstance(t, np.ndarray)}, DEPTHWISE)
 
 
 def _msgpack(path: Path) -> Held:
