@@ -16,7 +16,7 @@ from nca_zoo.life.quality import GROWN, measure
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.gate import Gate
 
-TOGETHER = 32  # readings that are grown at once
+CELLS = 1 << 16  # that are grown at once, of as many readings as that makes
 ALIKE = 1.0  # dB within which two readings grow the same: a symmetric picture has several
 
 
@@ -82,9 +82,10 @@ def _reached(
     engine = make_engine("sparse")
     height, width = target.rgba.shape[:2]
     cell = height, width, target.seed_row, target.seed_col
+    together = max(1, CELLS // (height * width))
     found = []
-    for start in range(0, len(tries), TOGETHER):
-        some = tries[start : start + TOGETHER]
+    for start in range(0, len(tries), together):
+        some = tries[start : start + together]
         weights = np.stack([nca.weights(convention) for convention, _ in some])
         seeds = np.stack([seed_state(*cell, hidden=hidden) for _, hidden in some])
         targets = np.broadcast_to(target.trained, (len(some), *target.trained.shape))
