@@ -1,122 +1,233 @@
-"""Files of NCAs that were trained elsewhere, and the weights in them.
+"""NCAs that were trained elsewhere, found among the tensors of a file of any kind.
 
-Reads safetensors, torch state dicts and the JSON of the Distill demo, none of which can run code
-here. Tensors are told by their shapes, whatever their names and whether they come from a dense
-layer or a 1 x 1 convolution, in torch's order or TensorFlow's.
+Every format becomes tensors of some names (``readers.py``); here one search finds the rule's four
+among them by their shapes, whatever their names and whether they come from a dense layer or a 1 x 1
+convolution, in torch's order or TensorFlow's. What no shape tells is in ``conventions.py``.
 """
 
-import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.rule import CHANNELS, PARAM_SPEC, flatten, unflatten
-from nca_zoo.choices import PERCEPTIONS
-from nca_zoo.errors import ZooError, printable
-from nca_zoo.exchange.distill import unpack
-from nca_zoo.store.settings import Settings
+from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC, unflatten
+from nca_zoo.errors import ZooError
+from nca_zoo.exchange.conventions import SEES, Convention, Doubles, seen_by, variants
+from nca_zoo.exchange.readers import Held, read, stem
 
 Floats = npt.NDArray[np.float32]
-Tensors = dict[str, npt.NDArray[Any]]
+Tensors = Mapping[str, npt.NDArray[Any]]
 
-MAX_BYTES = 1 << 28  # an NCA has 33 KB, a training checkpoint some MB
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params")
+OPTIMISER = re.compile(r"_*opt(im(i[sz]er)?)?s?(_\w+)?", re.IGNORECASE)  # moments are no weights
 
 
-def read_weights(path: Path, perception: str = "blocks", ignore: Collection[str] = ()) -> Floats:
-    """The weights ``(P,)`` of the one NCA in a file; raises ZooError, naming the file, if unfit.
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """One NCA as another code base left it.
 
-    perception, ignore: as in ``weights_of``; the demo's JSON needs neither.
+    name: the file's without its ending, or what the file calls it if it holds several.
+    layers: its four tensors in our shapes.
+    usual: how files of this kind are read. seen: the matrix ``(48, 48)`` that the filters beside
+    them make, if there are any (``conventions.seen_by``). visible: as in ``TargetSettings``.
     """
-    tensors = read_tensors(path)
+
+    path: Path
+    name: str
+    layers: Mapping[str, Floats]
+    usual: Convention
+    seen: Doubles | None = None
+    visible: str = "rgba"
+
+    def readings(self, told: Mapping[str, Any]) -> Iterator[Convention]:
+        """Every way to read it that agrees with what is told and what its file says."""
+        return variants(self.usual, {**told, **self._said(told)})
+
+    def weights(self, reading: Convention) -> Floats:
+        """Our weights ``(P,)``; raises ZooError, naming the file, if they are not finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = reading.weights(self.layers, self.seen)
+        if not np.isfinite(weights).all():
+            raise ZooError(f"{self.path}: holds weights that are not finite")
+        return weights
+
+    def _said(self, told: Mapping[str, Any]) -> dict[str, None]:
+        """The settings that the file's own filters make known; None: they are not a choice."""
+        if self.seen is None:
+            return {}
+        if asked := [name for name in SEES if name in told]:
+            raise ZooError(
+                f"{self.path} holds its filters, which say what its cells see: leave out "
+                f"--{asked[0].replace('_', '-')}, or leave out the filters with --ignore"
+            )
+        return dict.fromkeys(SEES)
+
+
+def read_ncas(path: Path, ignore: Collection[str] = ()) -> list[Foreign]:
+    """The NCAs in a file; raises ZooError, naming the file, if there is none or it is unfit.
+
+    ignore: names of tensors that are no weights of the rule, or what their names begin with.
+    """
+    held = read(path)
     try:
-        if path.suffix.lower() == ".json":
-            perception = "blocks"  # the one order that the demo knows
-        return weights_of(tensors, perception, ignore)
+        return [
+            Foreign(path, name, layers, held.usual, seen, held.visible)
+            for name, layers, seen in _found(held, ignore, stem(path))
+        ]
     except ZooError as error:
         raise ZooError(f"{path}: {error}") from None
 
 
-def read_visible(path: Path) -> str:
-    """What is seen of the NCA in a file: ``grey`` if the file says so, else ``rgba``.
+def read_weights(path: Path, ignore: Collection[str] = (), **told: Any) -> Floats:
+    """The weights ``(P,)`` of the one NCA in a file; raises ZooError, naming the file, if unfit.
 
-    A file says so that `nca-zoo export` wrote as safetensors: it has the zoo's settings with it.
+    told: settings of ``Convention`` that are not those usual for such a file.
     """
-    if path.suffix.lower() != ".safetensors":
-        return "rgba"
-    try:
-        from safetensors import safe_open
-
-        with safe_open(path, framework="numpy") as file:
-            return Settings(json.loads((file.metadata() or {})["settings"])).visible
-    except Exception:  # a foreign file may have no settings, or others, of any form
-        return "rgba"
+    ncas = read_ncas(path, ignore)
+    if len(ncas) > 1:
+        names = ", ".join(repr(nca.name) for nca in ncas[:8])
+        raise ZooError(f"{path}: holds {len(ncas)} NCAs ({names}); read_ncas gives them all")
+    return ncas[0].weights(next(ncas[0].readings(told)))
 
 
-def read_tensors(path: Path) -> Tensors:
-    """Every named tensor in a file; raises ZooError, naming the file, if it cannot be read."""
-    try:
-        read = READERS[path.suffix.lower()]
-    except KeyError:
-        raise ZooError(f"{path}: the name must end in one of {', '.join(READERS)}") from None
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ZooError(f"{path}: larger than {MAX_BYTES >> 20} MB; one NCA has 33 KB")
-        return read(path)
-    except FileNotFoundError:
-        raise ZooError(f"{path}: no such file") from None
-    except ZooError as error:
-        text = str(error)
-        raise ZooError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except Exception as error:  # damaged and hostile files fail in a dozen ways
-        words = " ".join(str(error).split())[:120] or type(error).__name__
-        words = printable(words)
-        raise ZooError(f"{path}: cannot be read ({words})") from None
+def weights_of(tensors: Tensors, ignore: Collection[str] = (), **told: Any) -> Floats:
+    """The weights ``(P,)`` that tensors of any names hold, as ``read_weights`` has them."""
+    ((name, layers, seen),) = _found(Held(tensors), ignore, "these tensors")
+    nca = Foreign(Path(name), name, layers, Convention(), seen)
+    return nca.weights(next(nca.readings(told)))
 
 
-def weights_of(
-    tensors: Mapping[str, npt.NDArray[Any]],
-    perception: str = "blocks",
-    ignore: Collection[str] = (),
-) -> Floats:
-    """The weights ``(P,)`` that tensors of any names hold: each is told by its shape.
+Place = tuple[str, ...]  # the parts of what the names of an NCA's tensors begin with
+Found = tuple[str, Mapping[str, Floats], Doubles | None]
 
-    A layer may be (out, in) or (in, out), with further sides of 1. A missing bias is zero.
-    perception: the order of the 48 numbers that a cell sees. ``blocks`` is ours: identity of all
-    channels, then Sobel x, then Sobel y. ``interleaved`` is that of a depthwise convolution: the
-    three of channel 0, then those of channel 1.
-    ignore: names of tensors that are no weights of the rule.
 
-    Raises ZooError if a tensor is missing, left over, in doubt or not finite.
+def _found(held: Held, ignore: Collection[str], file: str) -> list[Found]:
+    """Name, tensors and filters' matrix of every NCA among the tensors of a file of that name."""
+    tensors = _kept(held.tensors, ignore)
+    groups = list(_groups(tensors))
+    if not groups and (stacked := _stacked(tensors)) is not None:
+        names = _names_of(held.tensors, len(stacked), file)
+        return [(name, unflatten(row), None) for name, row in zip(names, stacked, strict=True)]
+    if not groups:
+        _layers(tensors)  # says what is missing
+    names = _names_at([path for path, _ in groups], file)
+    return [
+        (name, _layers(group), _matrix(tensors, path))
+        for name, (path, group) in zip(names, groups, strict=True)
+    ]
+
+
+def _kept(tensors: Tensors, ignore: Collection[str]) -> Tensors:
+    """The tensors that may be layers or filters: no single numbers, texts, or an optimiser's."""
+    left = {name: t for name, t in tensors.items() if _squeezed(t) and t.dtype.kind not in "SUO"}
+    for unwanted in ignore:
+        gone = [name for name in left if _parts(name)[: len(_parts(unwanted))] == _parts(unwanted)]
+        if not gone and unwanted not in tensors:
+            raise ZooError(f"no tensor {unwanted!a} to ignore; {_listed(left)}")
+        left = {name: tensor for name, tensor in left.items() if name not in gone}
+    return {
+        name: tensor
+        for name, tensor in left.items()
+        if not any(OPTIMISER.fullmatch(part) for part in _parts(name))
+    }
+
+
+def _parts(name: str) -> Place:
+    return tuple(part for part in re.split(r"[./\[\]']", name) if part)
+
+
+def _stacked(tensors: Tensors) -> Floats | None:
+    """Flat weights ``(N, P)``, as `nca-zoo export` writes them, if that is what tensors are."""
+    flat = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if tensor.ndim in (1, 2) and tensor.shape[-1] == N_PARAMS
+    }
+    if not flat:
+        return None
+    name = "weights" if "weights" in flat else min(flat)
+    return _floats(flat[name]).reshape(-1, N_PARAMS)
+
+
+def _names_of(tensors: Tensors, count: int, file: str) -> list[str]:
+    """What ``count`` stacked NCAs are called: by the ids beside them, else by number."""
+    if count == 1:
+        return [file]
+    ids = tensors.get("id")
+    if ids is not None and ids.shape == (count,) and ids.dtype.kind == "U":
+        return ids.tolist()
+    return [f"{file}-{number}" for number in range(count)]
+
+
+def _groups(tensors: Tensors, at: Place = ()) -> Iterator[tuple[Place, Tensors]]:
+    """The smallest groups of tensors, by what their names begin with, that may be an NCA."""
+    if not all(_fitting(tensors, shape) for _, shape in PARAM_SPEC if len(shape) > 1):
+        return
+    inner: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, tensor in tensors.items():
+        if len(parts := _parts(name)) > len(at) + 1:
+            inner.setdefault(parts[len(at)], {})[name] = tensor
+    within = [found for part, group in inner.items() for found in _groups(group, (*at, part))]
+    if within:
+        yield from within
+    elif all(len(_fitting(tensors, shape)) == 1 for _, shape in PARAM_SPEC if len(shape) > 1):
+        yield at, tensors
+
+
+def _names_at(paths: list[Place], file: str) -> list[str]:
+    """What the NCAs at these places are called: as in the collection where all of them lie."""
+    if len(paths) == 1:
+        return [file]
+    shared = 0
+    while len({path[: shared + 1] for path in paths}) == 1:
+        shared += 1
+    inner = [".".join(path[shared:]) for path in paths]
+    return inner if shared else [f"{file}-{name}" for name in inner]
+
+
+def _matrix(tensors: Tensors, path: Place) -> Doubles | None:
+    """What the filters nearest to an NCA's tensors see, if there are any."""
+    for depth in range(len(path), -1, -1):
+        near = (t for name, t in tensors.items() if _parts(name)[:depth] == path[:depth])
+        found = [matrix for tensor in near if (matrix := seen_by(tensor)) is not None]
+        if any(not np.allclose(matrix, found[0]) for matrix in found):
+            raise ZooError("it holds several filters that differ; leave some out with --ignore")
+        if found:
+            return found[0]
+    return None
+
+
+def _layers(tensors: Tensors) -> dict[str, Floats]:
+    """The rule's four tensors among tensors of any names: each is told by its shape.
+
+    A layer may be (out, in) or (in, out), with further sides of 1. A missing bias is zero. Raises
+    ZooError if a tensor is missing, left over or in doubt.
     """
-    if perception not in PERCEPTIONS:
-        raise ZooError(f"perception is {perception!r}; it must be {' or '.join(PERCEPTIONS)}")
-    left = {name: tensor for name, tensor in tensors.items() if name not in ignore}
-    if unknown := set(ignore) - set(tensors):
-        raise ZooError(f"no tensor {min(unknown)!a} to ignore; {_listed(tensors)}")
+    left = dict(tensors)
     found: dict[str, Floats] = {}
     for name, shape in PARAM_SPEC:
-        fits = [n for n, tensor in left.items() if _squeezed(tensor) in (shape, shape[::-1])]
+        fits = _fitting(left, shape)
         if len(fits) > 1:
             which = " or ".join(map(ascii, fits))
             raise ZooError(f"{name} {shape} could be {which}; leave one out with --ignore")
         if not fits and len(shape) > 1:
             raise ZooError(f"nothing of shape {shape} for {name}; {_listed(tensors)}")
         found[name] = _oriented(left.pop(fits[0]), shape) if fits else np.zeros(shape, np.float32)
+    left = {name: tensor for name, tensor in left.items() if seen_by(tensor) is None}
     if left:
         raise ZooError(
             f"{_listed(left)} beyond the rule's four; a tensor that was not learnt, such as "
             "fixed Sobel filters, is left out with --ignore NAME"
         )
-    if perception == "interleaved":
-        found["W1"] = _unravelled(found["W1"])
-    weights = flatten(found)
-    if not np.isfinite(weights).all():
-        raise ZooError("holds weights that are not finite")
-    return weights
+    return found
+
+
+def _fitting(tensors: Tensors, shape: tuple[int, ...]) -> list[str]:
+    """Names of the tensors of a shape, one way or the other."""
+    return [n for n, tensor in tensors.items() if _squeezed(tensor) in (shape, shape[::-1])]
 
 
 def _squeezed(tensor: npt.NDArray[Any]) -> tuple[int, ...]:
@@ -125,65 +236,18 @@ def _squeezed(tensor: npt.NDArray[Any]) -> tuple[int, ...]:
 
 def _oriented(tensor: npt.NDArray[Any], shape: tuple[int, ...]) -> Floats:
     """A tensor in the shape wanted; no matrix of the rule is square, so its sides tell."""
-    if tensor.dtype.kind != "f":
-        raise ZooError(f"expected floating-point weights, found {tensor.dtype}")
-    values = tensor.reshape(_squeezed(tensor)).astype(np.float32)
+    values = _floats(tensor).reshape(_squeezed(tensor))
     return values if values.shape == shape else values.T
 
 
-def _unravelled(w1: Floats) -> Floats:
-    """W1 ``(128, 48)`` whose columns go channel by channel, as ours, filter by filter."""
-    return w1.reshape(-1, CHANNELS, 3).transpose(0, 2, 1).reshape(w1.shape)
+def _floats(tensor: npt.NDArray[Any]) -> Floats:
+    if tensor.dtype.kind != "f":
+        raise ZooError(f"expected floating-point weights, found {tensor.dtype}")
+    with np.errstate(over="ignore"):  # what is not finite is refused later
+        return tensor.astype(np.float32)
 
 
-def _listed(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
+def _listed(tensors: Tensors) -> str:
     named = [f"{name!a} {tensor.shape}" for name, tensor in list(tensors.items())[:8]]
     more = ["..."] if len(tensors) > len(named) else []
     return f"it holds {', '.join(named + more) or 'no tensors'}"
-
-
-def _safetensors(path: Path) -> Tensors:
-    try:
-        from safetensors.numpy import load_file
-    except ModuleNotFoundError:
-        raise ZooError(
-            "needs safetensors, which is not installed: pip install 'nca-zoo[export]'"
-        ) from None
-    return load_file(path)
-
-
-def _torch(path: Path) -> Tensors:
-    import torch
-
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception:  # its messages run to a page
-        raise ZooError(
-            "not a state dict that torch can load without running code from it; save "
-            "model.state_dict() rather than the model"
-        ) from None
-    for name in WRAPPERS:
-        if isinstance(held, Mapping) and isinstance(held.get(name), Mapping):
-            held = held[name]
-    if not isinstance(held, Mapping):
-        raise ZooError(f"expected a state dict of named tensors, found {type(held).__name__}")
-    return {
-        str(name): tensor.detach().float().numpy()
-        if tensor.is_floating_point()
-        else tensor.detach().numpy()
-        for name, tensor in held.items()
-        if isinstance(tensor, torch.Tensor)
-    }
-
-
-def _demo_json(path: Path) -> Tensors:
-    return unflatten(unpack(json.loads(path.read_text(encoding="utf-8"))))
-
-
-READERS = {
-    ".safetensors": _safetensors,
-    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin"), _torch),
-    ".json": _demo_json,
-}

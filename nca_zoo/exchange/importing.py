@@ -1,6 +1,6 @@
 """NCAs that were trained elsewhere as rows of a zoo: measured here, marked as what they are."""
 
-import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,11 +11,12 @@ import numpy as np
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.exchange.foreign import Floats
+from nca_zoo.exchange.foreign import Floats, Foreign
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, measure, stored_measures
+from nca_zoo.pictures.folders import cleaned
 from nca_zoo.pictures.targets import Target, stored
-from nca_zoo.store.schema import LOSS_POINTS, Header
+from nca_zoo.store.schema import LOSS_POINTS, NAME, Header
 from nca_zoo.training.gate import Gate, gate
 
 UNKNOWN = "unknown"
@@ -61,9 +62,39 @@ def blank(height: int, width: int) -> Floats:
     return np.zeros((height, width, 4), np.float32)
 
 
-def name_of(path: Path) -> str:
-    """The id of an NCA from its file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:64] or "nca"
+def ids_for(
+    ncas: Sequence[Foreign], given: Sequence[str], taken: Collection[str], zoo: Path
+) -> list[str]:
+    """An id for each NCA: those given, or else their cleaned names.
+
+    A name that cleaning changed, or that several of them have, gets a number behind it where it is
+    taken. Raises ZooError for ids that cannot be, and for one that the zoo, ``taken``, has already.
+    """
+    if given and len(given) != len(ncas):
+        raise ZooError(f"--id is given {len(given)} times for {len(ncas)} NCAs: name each, or none")
+    for nca_id in given:
+        if not NAME.fullmatch(nca_id):
+            raise ZooError(
+                f"--id {nca_id!a}: an id is up to 64 letters, digits, '.', '_' and '-' of ASCII"
+            )
+        if nca_id in taken or given.count(nca_id) > 1:
+            raise ZooError(f"--id {nca_id} is taken: every NCA of {zoo} has an id of its own")
+    ids: list[str] = list(given)
+    for nca in ncas[len(ids) :]:
+        name = cleaned(nca.name)
+        if name in taken and name == nca.name:
+            raise ZooError(f"{name} is in {zoo} already; --id gives this one another name")
+        ids.append(_free(name, {*taken, *ids}))
+    return ids
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number behind it that is free."""
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name}-{count}"
+    return free
 
 
 def imported(

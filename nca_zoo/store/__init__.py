@@ -5,6 +5,7 @@ __all__ = [
     "assemble",
     "beside",
     "columns",
+    "hdf5",
     "merging",
     "parts",
     "sampling",

@@ -1,21 +1,12 @@
-"""Weights from files that others wrote: told by shape, never run, refused in a line."""
-
-import json
-import pickle
+"""NCAs among the tensors that others wrote: told by shape, whatever their names."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from safetensors.numpy import save_file
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.errors import ZooError
-from nca_zoo.exchange import foreign
-from nca_zoo.exchange.distill import pack
-from nca_zoo.exchange.foreign import PERCEPTIONS, read_weights, weights_of
-from nca_zoo_cli.import_ import PERCEPTIONS as OFFERED
+from nca_zoo.exchange.foreign import read_ncas, read_weights, weights_of
 
 
 class Depthwise(torch.nn.Module):
@@ -43,7 +34,9 @@ def model():
 
 def test_a_depthwise_port_in_torch_does_the_same_here(model, tmp_path):
     torch.save({"model_state_dict": model.state_dict(), "epoch": 7}, tmp_path / "port.pt")
-    weights = read_weights(tmp_path / "port.pt", "interleaved", ["kernel"])
+    weights = read_weights(tmp_path / "port.pt")
+    told = read_weights(tmp_path / "port.pt", ["model_state_dict.kernel"], perception="interleaved")
+    np.testing.assert_array_equal(told, weights)
     state = noise.uniform(5, 6 * 7 * 16).reshape(6, 7, 16).astype(np.float32) + 0.5
     ours = rule.step(weights, state, np.ones((6, 7), bool))  # every cell lives and fires
     with torch.no_grad():
@@ -51,22 +44,6 @@ def test_a_depthwise_port_in_torch_does_the_same_here(model, tmp_path):
     alive = rule.alive(theirs)[..., None]
     np.testing.assert_allclose(ours, theirs * alive, rtol=1e-4, atol=1e-5)
     assert alive.any()
-
-
-@pytest.mark.parametrize("name", ["nca.safetensors", "nca.pt", "nca.json"])
-def test_our_own_weights_come_back(tmp_path, lively_weights, name):
-    weights = lively_weights(2)
-    path = tmp_path / name
-    tensors = {n: np.ascontiguousarray(w) for n, w in rule.unflatten(weights).items()}
-    if name == "nca.json":
-        path.write_text(json.dumps(pack(weights)))
-        np.testing.assert_allclose(read_weights(path, "interleaved"), weights, atol=2e-3)
-        return
-    if name == "nca.pt":
-        torch.save({n: torch.from_numpy(w).requires_grad_() for n, w in tensors.items()}, path)
-    else:
-        save_file(tensors, path)
-    np.testing.assert_array_equal(read_weights(path), weights)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -89,7 +66,8 @@ def test_layouts_of_other_libraries(lively_weights, dtype):
             r"nothing of shape \(128, 48\) for W1; it holds 'W1' \(128, 27\)",
         ),
         ({"m": np.zeros((48, 128))}, "could be 'W1' or 'm'; leave one out with --ignore"),
-        ({"sobel": np.zeros((48, 1, 3, 3))}, r"'sobel' \(48, 1, 3, 3\) beyond the rule's four"),
+        ({"sobel": np.zeros((16, 1, 3, 3))}, r"'sobel' \(16, 1, 3, 3\) beyond the rule's four"),
+        ({"conv": np.ones((48, 1, 3, 3))}, "are not identity and Sobel filters"),
         ({"b1": np.full(128, np.nan)}, "not finite"),
         ({"W2": np.zeros((16, 128), int)}, "floating-point"),
     ],
@@ -104,68 +82,85 @@ def test_only_a_tensor_that_is_there_can_be_ignored(lively_weights):
         weights_of(rule.unflatten(lively_weights(1)), ignore=["x"])
 
 
-def test_perceptions_are_those_that_are_offered(lively_weights):
-    assert OFFERED == PERCEPTIONS
-    with pytest.raises(ZooError, match="perception is 'other'; it must be blocks or interleaved"):
-        weights_of(rule.unflatten(lively_weights(1)), "other")
+@pytest.fixture
+def trained(lively_weights):
+    """Tensors by name, of NCA ``seed``, for torch."""
+
+    def make(seed):
+        w = rule.unflatten(lively_weights(seed))
+        return {name: torch.from_numpy(tensor.copy()) for name, tensor in w.items()}
+
+    return make
 
 
-class Trap:
-    def __reduce__(self):
-        return (pytest.fail, ("code from the file was run",))
+def _saved(tmp_path, held):
+    torch.save(held, tmp_path / "nca.pt")
+    return tmp_path / "nca.pt"
 
 
-def test_a_file_never_runs_code(tmp_path):
-    torch.save({"W1": Trap()}, tmp_path / "trap.pt")
-    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Trap()))
-    for name in ("trap.pt", "plain.pth"):
-        with pytest.raises(ZooError, match="without running code"):
-            read_weights(tmp_path / name)
+def test_a_state_dict_may_lie_anywhere_and_an_optimisers_moments_are_none(
+    tmp_path, trained, lively_weights
+):
+    sgd = {number: {"momentum_buffer": t + 1} for number, t in enumerate(trained(1).values())}
+    adam = {number: {"exp_avg": t, "exp_avg_sq": t} for number, t in enumerate(trained(1).values())}
+    for around in (
+        {"model_state_dict": trained(1), "optimizer_state_dict": {"state": sgd}, "epoch": 7},
+        {"weights": {"of": [{"my": trained(1)}]}, "optim": {"state": adam}, "loss": [0.1, 0.2]},
+        {"trainer": {"nca": trained(1), "optimizers": [{"state": sgd}]}, "seed": torch.zeros(28)},
+        {"state_dict": {f"net.{name}": t for name, t in trained(1).items()}},
+        {"params": trained(1), "opt_state": {"mu": trained(2), "nu": trained(3)}},
+    ):
+        weights = read_weights(_saved(tmp_path, around))
+        np.testing.assert_array_equal(weights, lively_weights(1))
 
 
-def test_a_whole_model_is_refused_with_advice(tmp_path):
-    torch.save(torch.nn.Linear(3, 3), tmp_path / "model.pt")
-    with pytest.raises(ZooError, match=r"save model\.state_dict\(\) rather than the model"):
-        read_weights(tmp_path / "model.pt")
-    torch.save([1, 2], tmp_path / "list.pt")
-    with pytest.raises(ZooError, match="expected a state dict of named tensors, found list"):
-        read_weights(tmp_path / "list.pt")
+def test_several_in_a_file_all_come_and_any_can_be_left_out(tmp_path, trained, lively_weights):
+    path = _saved(tmp_path, {"model": trained(1), "ema": trained(2), "step": 5})
+    ncas = read_ncas(path)
+    assert [nca.name for nca in ncas] == ["nca-model", "nca-ema"]
+    for nca, seed in zip(ncas, (1, 2), strict=True):
+        np.testing.assert_array_equal(nca.weights(nca.usual), lively_weights(seed))
+    with pytest.raises(ZooError, match="holds 2 NCAs \\('nca-model', 'nca-ema'\\)"):
+        read_weights(path)
+    np.testing.assert_array_equal(read_weights(path, ["ema"]), lively_weights(1))
+    collection = {"ncas": {"7-012": trained(3), "a.b": trained(4)}, "epoch": 3}
+    assert [nca.name for nca in read_ncas(_saved(tmp_path, collection))] == ["7-012", "a.b"]
 
 
-def test_files_that_are_none(tmp_path, monkeypatch):
-    for name, words in {
-        "nowhere.pt": "no such file",
-        "nca.h5": "the name must end in one of .safetensors",
-    }.items():
-        with pytest.raises(ZooError, match=words):
-            read_weights(tmp_path / name)
-    (tmp_path / "folder.pt").mkdir()
-    with pytest.raises(ZooError, match=r"folder.pt: cannot be read"):
-        read_weights(tmp_path / "folder.pt")
-    monkeypatch.setattr(foreign, "MAX_BYTES", 1 << 20)
-    (tmp_path / "huge.json").write_bytes(bytes((1 << 20) + 1))
-    with pytest.raises(ZooError, match="larger than 1 MB"):
-        read_weights(tmp_path / "huge.json")
+def test_two_layers_that_fit_are_in_doubt(tmp_path, trained):
+    both = trained(1) | {f"teacher_{name}": tensor for name, tensor in trained(2).items()}
+    with pytest.raises(ZooError, match=r"could be 'model\.W1' or 'model\.teacher_W1'; leave"):
+        read_weights(_saved(tmp_path, {"model": both}))
 
 
-@settings(max_examples=60)
-@given(data=st.data(), suffix=st.sampled_from([".safetensors", ".pt", ".json"]))
-def test_damaged_files_are_one_line(data, suffix, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("damaged")
-    path = folder / f"nca{suffix}"
-    tensors = {name: np.zeros(shape, np.float32) for name, shape in rule.PARAM_SPEC}
-    if suffix == ".json":
-        path.write_text(json.dumps(pack(rule.flatten(tensors))))
-    elif suffix == ".pt":
-        torch.save({name: torch.from_numpy(w) for name, w in tensors.items()}, path)
-    else:
-        save_file(tensors, path)
-    damaged = bytearray(path.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, 999), max_size=4)):
-        damaged[place] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
-    try:
-        assert read_weights(path).shape == (rule.N_PARAMS,)
-    except ZooError as error:
-        assert str(error).startswith(str(path))
-        assert str(error).isprintable()
+def test_filters_beside_an_nca_are_its_own(tmp_path, trained, model):
+    """Each NCA is read by the filters that lie nearest; one option more would contradict them."""
+    flipped = {"w": trained(1), "kernel": model.kernel.flip(-1)}
+    path = _saved(tmp_path, {"a": {"w": trained(1), "kernel": model.kernel}, "b": flipped})
+    a, b = (nca.weights(next(nca.readings({}))) for nca in read_ncas(path))
+    w = weights_of(rule.unflatten(a), sobel_sign="-+")
+    np.testing.assert_array_equal(b, w)
+    assert np.abs(a - b).max() > 0.1
+    with pytest.raises(ZooError, match="say what its cells see: leave out --sobel-sign, or"):
+        read_weights(_saved(tmp_path, flipped), sobel_sign="-+")
+    told = read_weights(path.parent / "nca.pt", ["kernel"], perception="interleaved")
+    np.testing.assert_array_equal(told, a)
+    differ = {"w": trained(1), "k1": model.kernel, "k2": model.kernel.flip(-1)}
+    with pytest.raises(ZooError, match="several filters that differ"):
+        read_weights(_saved(tmp_path, differ))
+
+
+def test_numbers_that_no_weight_can_be(trained, tmp_path):
+    w = trained(1)
+    w["W1"] = w["W1"].double() * 1e300
+    with pytest.raises(ZooError, match=r"nca\.pt: holds weights that are not finite"):
+        read_weights(_saved(tmp_path, w))
+
+
+def test_another_rule_is_refused(tmp_path, trained):
+    """NCAtorch's growing NCA sees a Laplacian, too, and has fewer hidden units."""
+    port = {"perception.f_laplacian": torch.ones(16, 1, 3, 3),
+            "update_model.model.0.weight": torch.ones(80, 64, 1, 1),
+            "update_model.model.2.weight": torch.ones(16, 80, 1, 1)}  # fmt: skip
+    with pytest.raises(ZooError, match=r"nothing of shape \(128, 48\) for W1; it holds 'percep"):
+        read_weights(_saved(tmp_path, port))
