@@ -22,7 +22,7 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.gate import Status
 
-from .options import data_folder, default_zoo
+from .options import data_folder, default_zoo, scale_option, strict_option
 from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
@@ -43,6 +43,8 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--size", type=int, help="Resize pictures to SIZE x SIZE cells.  [default: as they are]"
 )
+@scale_option
+@strict_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -77,6 +79,8 @@ def build(
     classes: str | None,
     per_class: str,
     size: int | None,
+    scale: float | None,
+    strict: bool,
     out: Path,
     part: str | None,
     jobs: int | None,
@@ -106,11 +110,21 @@ def build(
     share = None if part is None else parse_share(part)
     settings = zoo_settings(training, tell)
     wanted = parse_classes(classes) if classes else None
-    origin, pictures = load_pictures(source, wanted, _count(per_class), data_folder(), size)
+    origin, pictures = load_pictures(
+        source,
+        wanted,
+        _count(per_class),
+        data_folder(),
+        size,
+        scale=scale,
+        target=settings.target,
+        strict=strict,
+        tell=tell,
+    )
     if share is not None:
         pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ZooWriter(out, header(origin, settings, size)) as writer:
+    with ZooWriter(out, header(origin, settings, size, scale)) as writer:
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         if held:
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)

@@ -9,7 +9,7 @@ import click
 from nca_zoo.choices import PERCEPTIONS, VISIBLE
 from nca_zoo.errors import ZooError
 
-from .options import default_zoo
+from .options import default_zoo, scale_option
 
 if TYPE_CHECKING:
     from nca_zoo.pictures.targets import Target, TargetSettings
@@ -46,6 +46,7 @@ def _cells(
     help="The picture that they should grow: one for all, or one for each FILE in order.",
 )
 @click.option("--size", type=click.IntRange(3, 1024), help="Resize the pictures.")
+@scale_option
 @click.option(
     "--pad",
     type=click.IntRange(0, 512),
@@ -91,6 +92,7 @@ def import_(
     out: Path,
     pictures: tuple[Path, ...],
     size: int | None,
+    scale: float | None,
     pad: int,
     grid: tuple[int, int] | None,
     seed_at: tuple[int, int] | None,
@@ -127,7 +129,7 @@ def import_(
     weights = [read_weights(file, perception, ignore) for file in files]
     origin = Origin(source, not seed_alpha, not growing, visible or _visible(files))
     settings = TargetSettings(visible=origin.visible)  # type: ignore[arg-type]
-    targets = [_from_picture(picture, settings, size, pad, seed_at) for picture in pictures]
+    targets = [_from_picture(picture, settings, size, scale, pad, seed_at) for picture in pictures]
     if not targets:
         targets = [_without_picture(settings, grid or (64, 64), seed_at)]
     with ZooWriter(out, origin.header()) as writer:
@@ -165,15 +167,16 @@ def _from_picture(
     picture: Path,
     settings: "TargetSettings",
     size: int | None,
+    scale: float | None,
     pad: int,
     seed_at: tuple[int, int] | None,
 ) -> "Target":
     import numpy as np
 
-    from nca_zoo.pictures.image_files import read_files
+    from nca_zoo.pictures.image_files import read_file
     from nca_zoo.pictures.targets import make_target
 
-    pixels = read_files([picture], size)[0]
+    pixels = read_file(picture, size, scale)
     padded = np.pad(pixels, [(pad, pad), (pad, pad), (0, 0)][: pixels.ndim])
     row, col = seed_at or (padded.shape[0] // 2, padded.shape[1] // 2)
     return dataclasses.replace(make_target(padded, settings), seed_row=row, seed_col=col)

@@ -29,7 +29,12 @@ def fit_alone(
 
 @contextmanager
 def zoo_of_one(
-    path: Path, source: Source, settings: BuildSettings, size: int | None, replace: bool = False
+    path: Path,
+    source: Source,
+    settings: BuildSettings,
+    size: int | None,
+    replace: bool = False,
+    scale: float | None = None,
 ) -> Iterator[Callable[[Picture, Fit], None]]:
     """A new zoo file at ``path``, locked from the beginning; call the result to put a fit there.
 
@@ -41,7 +46,7 @@ def zoo_of_one(
     new = path.with_name(f"{path.stem}.new.h5")
     with disk(path):
         new.unlink(missing_ok=True)
-    with ZooWriter(new, header(source, settings, size)) as writer:
+    with ZooWriter(new, header(source, settings, size, scale)) as writer:
 
         def put(picture: Picture, fit: Fit) -> None:
             writer.add([record(picture, fit)])

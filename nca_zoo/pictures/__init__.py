@@ -1,4 +1,10 @@
 """What an NCA should grow: pictures from sets and from files, their classes and splits, and how a
 picture becomes a target with a seed cell."""
 
-__all__ = ["folders", "image_files", "sources", "targets"]  # modules that others may import from
+__all__ = [
+    "folders",
+    "image_files",
+    "levels",
+    "sources",
+    "targets",
+]  # modules that others may import from

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nca_zoo.errors import ZooError
-from nca_zoo.pictures.image_files import FILE_TYPES
+from nca_zoo.pictures.image_files import is_picture
+from nca_zoo.pictures.left_out import PictureError, unreadable
 
 MAX_CLASS = 32767  # labels are stored as int16
 
@@ -20,10 +21,13 @@ class ImageFolder:
     labels: list[int]  # -1 without a class
     ids: list[str]
     class_names: dict[int, str]
+    left_out: list[PictureError]  # whatever else lies there
 
 
 def list_folder(folder: Path) -> ImageFolder:
-    """Find the pictures of a folder, without opening them.
+    """Find the pictures of a folder: files of any format that Pillow opens.
+
+    A suffix is believed; a file that has none, or an unknown one, is known by its first bytes.
 
     Each folder inside that holds pictures is a class: numbered by its name if all of them are
     numbers, else by its place in sorted order. Ids are ``cat-012`` for the 13th picture of the
@@ -45,9 +49,10 @@ def list_folder(folder: Path) -> ImageFolder:
         labels.append(-1)
         ids.append(cleaned(path.stem))
     if not paths:
-        types = ", ".join(suffix[1:] for suffix in FILE_TYPES)
-        raise ZooError(f"{folder} holds no pictures: expected files of type {types}")
-    return ImageFolder(paths, labels, _unique(ids), class_names)
+        raise ZooError(
+            f"{folder} holds no pictures: expected image files, or a folder of them for each class"
+        )
+    return ImageFolder(paths, labels, _unique(ids), class_names, _others(folder))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -59,7 +64,21 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    return [p for p in _visible(folder) if p.suffix.lower() in FILE_TYPES and p.is_file()]
+    return [p for p in _visible(folder) if p.is_file() and is_picture(p)]
+
+
+def _others(folder: Path, depth: int = 0) -> list[PictureError]:
+    """What lies in a folder and its classes and is no picture."""
+    found = []
+    for path in _visible(folder):
+        if path.is_dir():
+            deeper = unreadable(path, "a folder inside a class")
+            found += [deeper] if depth else _others(path, depth + 1)
+        elif not path.is_file():
+            found.append(unreadable(path, "no file"))
+        elif not is_picture(path):
+            found.append(unreadable(path, "no picture"))
+    return found
 
 
 def _numbered(names: list[str]) -> list[tuple[int, str]]:

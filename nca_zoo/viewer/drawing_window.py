@@ -13,7 +13,7 @@ from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.folders import cleaned
-from nca_zoo.pictures.image_files import FILE_TYPES, Pixels
+from nca_zoo.pictures.image_files import Pixels, suffixes
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
@@ -217,7 +217,7 @@ class DrawingWindow(ttk.Frame):
     # Files
 
     def _open(self) -> None:
-        types = [("Pictures", " ".join(f"*{suffix}" for suffix in FILE_TYPES))]
+        types = [("Pictures", " ".join(f"*{suffix}" for suffix in suffixes()))]
         if name := filedialog.askopenfilename(parent=self, filetypes=types):
             self.open(Path(name))
 
