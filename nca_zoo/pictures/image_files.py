@@ -38,7 +38,8 @@ def read_file(path: Path, size: int | None = None, scale: float | None = None) -
     """
     with _opened(path) as image:
         if size is not None and image.width * image.height > WHOLE:
-            image.draft(None, (WELL_ABOVE * size, WELL_ABOVE * size))  # JPEG: at a fraction
+            share = WELL_ABOVE * size / max(image.size)
+            image.draft(None, (round(image.width * share), round(image.height * share)))  # of JPEG
         if image.width * image.height > MOST:
             raise unreadable(
                 path,

@@ -18,6 +18,7 @@ from nca_zoo.pictures.colour_profiles import eight_bits, to_srgb
 Pixels = npt.NDArray[np.uint8]
 
 GREY_WITHIN = 2  # levels that red, green and blue of a grey may differ by: lossy formats round
+SLACK = 1e-6  # of the scale, by which floats may lie beyond it: they round
 PADDED = ("BMP", "DIB", "TGA", "ICO", "CUR", "DDS")  # alpha of zeros alone is filling
 WELL_ABOVE = 8  # a picture of very many pixels is first reduced to so many times its size
 WHOLE = 2**26  # pixels that are scaled at once
@@ -138,14 +139,14 @@ def _levels(
     )
     if not np.isfinite([low, high]).all():
         raise Unclear("numbers that are not finite; a picture has none")
-    if low < 0:
+    if low < -SLACK * (top or 1):
         raise Unclear(f"{span}; a picture begins at 0, so shift them first")
-    if top is None or high > top:
+    if top is None or high > top * (1 + SLACK):
         why = "of unknown scale" if top is None else f"beyond {top:.6g}"
         raise Unclear(f"{span}, {why}; say which is full ink: --scale, in Python scale=")
     if values.dtype.kind == "u" and top == 65535:
         return values.astype(np.uint16)
-    return np.rint(values * (65535 / top)).astype(np.uint16)
+    return np.rint(values.astype(np.float64).clip(0, top) * (65535 / top)).astype(np.uint16)
 
 
 def _straight(image: Image.Image, depth: int) -> Image.Image:
