@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from nca_zoo.errors import ZooError, one_line
-from nca_zoo.pictures import png_chunks
+from nca_zoo.pictures.bare_files import JPEG, PNG, bare
 from nca_zoo.pictures.left_out import PictureError, unreadable
 from nca_zoo.pictures.levels import WELL_ABOVE, WHOLE, Pixels, Unclear, pixels_of_image
 
@@ -124,7 +124,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         try:
             # Given a path, Pillow maps some files to memory, and garbles a TIFF that is turned.
             with path.open("rb") as file, _limited(None):
-                image = Image.open(_bare(file), formats=_formats(path.suffix.lower()))
+                image = Image.open(_pixels_in(file), formats=_formats(path.suffix.lower()))
                 with image, _limited(MOST // 2):  # Pillow stops at twice this
                     yield image
         except PictureError:
@@ -156,13 +156,11 @@ def _limited(pixels: int | None) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _bare(file: BinaryIO) -> BinaryIO:
-    """A file without what lies beside the pixels, if that could keep Pillow from opening it."""
-    start = file.read(len(png_chunks.SIGNATURE))
-    if start == png_chunks.SIGNATURE:
-        return io.BytesIO(png_chunks.bare(start + file.read()))
+def _pixels_in(file: BinaryIO) -> BinaryIO:
+    """A file, without what lies beside the pixels where that could keep Pillow from opening it."""
+    start = file.read(8)
     file.seek(0)
-    return file
+    return io.BytesIO(bare(file.read())) if start.startswith((PNG, JPEG)) else file
 
 
 @cache
