@@ -172,12 +172,10 @@ def _straight(image: Image.Image, depth: int) -> Image.Image:
 
 
 def _file_bits(image: Image.Image) -> int:
-    """Bits a sample in the file of an image that is not decoded yet, if it is PNG, else 8."""
-    tiles = getattr(image, "tile", None)
-    arguments = tiles[0][3] if tiles else ""
-    raw_mode = arguments if isinstance(arguments, str) else str(arguments[0])
-    bits = re.search(r";(\d+)", raw_mode)
-    return int(bits[1]) if bits and image.format == "PNG" else 8
+    """Bits a sample in the file of an image that is not decoded yet, if it is PNG; else 8."""
+    tiles = getattr(image, "tile", None) if image.format == "PNG" else None
+    bits = re.search(r";(\d+)", str(tiles[0][3])) if tiles else None
+    return int(bits[1]) if bits else 8
 
 
 def _reduced(image: Image.Image, size: int | None) -> Image.Image:

@@ -152,7 +152,7 @@ def test_a_build_goes_on_without_and_takes_it_once_it_is_repaired(tmp_path):
 def test_a_scale_is_kept_and_another_is_refused(tmp_path):
     (tmp_path / "deep").mkdir()
     for number in range(2):
-        file = made.tiff(INK.astype(int) * (1000 - number), 32, 2, sample_format=2)
+        file = made.tiff(INK.astype(int) * (1000 - number), 32, 1, sample_format=2)
         (tmp_path / "deep" / f"{number}.tif").write_bytes(file)
     command = arguments(tmp_path / "deep", tmp_path / "zoo.h5")
     refused = CliRunner().invoke(group, command)
