@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
+from nca_zoo.building.build import header
 from nca_zoo.building.going_on import begun
 from nca_zoo.building.settings import zoo_settings
 from nca_zoo.building.share import parse_share
@@ -21,7 +22,7 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.gate import Status
 
-from .options import data_folder, default_zoo
+from .options import data_folder, default_zoo, scale_option, strict_option
 from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
@@ -45,6 +46,8 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--size", type=int, help="Resize pictures to SIZE x SIZE cells.  [default: as they are]"
 )
+@scale_option
+@strict_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -82,6 +85,8 @@ def build(
     classes: str | None,
     per_class: str,
     size: int | None,
+    scale: float | None,
+    strict: bool,
     out: Path,
     refit: bool,
     part: str | None,
@@ -111,11 +116,22 @@ def build(
     began = time.monotonic()
     share = None if part is None else parse_share(part)
     settings = zoo_settings(training, tell)
-    origin, pictures = load_pictures(source, classes, _count(per_class), data_folder(), size)
+    origin, pictures = load_pictures(
+        source,
+        classes,
+        _count(per_class),
+        data_folder(),
+        size,
+        scale=scale,
+        target=settings.target,
+        strict=strict,
+        tell=tell,
+    )
     if share is not None:
         pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with begun(out, origin, pictures, settings, size, refit) as (writer, pictures):
+    about = header(origin, settings, size, scale)
+    with begun(out, origin, pictures, settings, about, refit) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         if held:
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)

@@ -8,7 +8,7 @@ import click
 
 from nca_zoo.errors import ZooError
 
-from .options import data_folder
+from .options import data_folder, scale_option
 from .training_options import SOLO, solo_settings, training_options
 
 SIZES = (8, 64)  # cells a side
@@ -21,6 +21,7 @@ SIZES = (8, 64)  # cells a side
 @click.option(
     "--size", type=click.IntRange(*SIZES), default=28, show_default=True, help="Cells a side."
 )
+@scale_option
 @click.option(
     "--threads",
     type=click.IntRange(1),
@@ -28,7 +29,9 @@ SIZES = (8, 64)  # cells a side
     show_default="one per CPU",
 )
 @training_options(**SOLO)
-def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None:
+def draw(
+    picture: Path | None, size: int, scale: float | None, threads: int, **training: Any
+) -> None:
     """Open a window to draw in. Grow trains an NCA on the drawing and plays it.
 
     \b
@@ -53,6 +56,6 @@ def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None
     drawing = Drawing.blank(size)
     settings_for(drawing.pixels)  # says at once what will not do
     if picture is not None and picture.exists():
-        drawing = Drawing.opened(picture, size)
+        drawing = Drawing.opened(picture, size, scale)
     file = picture.with_suffix(".png") if picture is not None else None
     open_window(drawing, settings_for, file, data_folder() / "draw", threads)

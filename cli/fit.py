@@ -12,7 +12,7 @@ import click
 from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 
-from .options import data_folder
+from .options import data_folder, scale_option
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ FPS = {"mp4": 30, "gif": 25}
     help=f"Scale to SIZE x SIZE cells.  [default: as it is; pictures of more than {AS_IS} pixels "
     f"a side: {SCALED}]",
 )
+@scale_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -61,6 +62,7 @@ FPS = {"mp4": 30, "gif": 25}
 def fit(
     picture: Path,
     size: int | None,
+    scale: float | None,
     out: Path | None,
     replace: bool,
     film: str,
@@ -87,14 +89,14 @@ def fit(
     from nca_zoo.training.diary import Diary
 
     keep = _steps(rows)
-    source, drawn = picture_to_fit(picture, size, tell)
+    source, drawn = picture_to_fit(picture, size, tell, scale)
     settings = solo_settings(training, drawn.pixels)
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
     if out.suffix != ".h5":
         raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
     job = make_job(drawn, settings)
     with (
-        zoo_of_one(out, source, settings, size, replace) as put,
+        zoo_of_one(out, source, settings, size, replace, scale) as put,
         noted() as interrupted,
         tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
     ):

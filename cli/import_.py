@@ -9,7 +9,7 @@ import click
 from nca_zoo.choices import PERCEPTIONS, RGBA_AT, SOBEL_ORDERS, SOBEL_SIGNS, VISIBLE
 from nca_zoo.errors import ZooError
 
-from .options import default_zoo, progress
+from .options import default_zoo, progress, scale_option
 
 if TYPE_CHECKING:
     from nca_zoo.exchange.foreign import Foreign
@@ -49,6 +49,7 @@ def _cells(
     help="The picture that they should grow: one for all, or one for each in order.",
 )
 @click.option("--size", type=click.IntRange(3, 1024), help="Resize the pictures.")
+@scale_option
 @click.option(
     "--pad",
     type=click.IntRange(0, 512),
@@ -124,6 +125,7 @@ def import_(
     out: Path,
     pictures: tuple[Path, ...],
     size: int | None,
+    scale: float | None,
     pad: int,
     grid: tuple[int, int] | None,
     seed_at: tuple[int, int] | None,
@@ -165,7 +167,7 @@ def import_(
         )
     seen = visible or _visible(ncas)
     settings = TargetSettings(visible=seen)  # type: ignore[arg-type]
-    targets = [_from_picture(picture, settings, size, pad, seed_at) for picture in pictures]
+    targets = [_from_picture(picture, settings, size, scale, pad, seed_at) for picture in pictures]
     if not targets:
         targets = [_without_picture(settings, grid or (64, 64), seed_at)]
     pairs = [(nca, targets[number % len(targets)]) for number, nca in enumerate(ncas)]
@@ -257,15 +259,16 @@ def _from_picture(
     picture: Path,
     settings: "TargetSettings",
     size: int | None,
+    scale: float | None,
     pad: int,
     seed_at: tuple[int, int] | None,
 ) -> "Target":
     import numpy as np
 
-    from nca_zoo.pictures.image_files import read_files
+    from nca_zoo.pictures.image_files import read_file
     from nca_zoo.pictures.targets import make_target
 
-    pixels = read_files([picture], size)[0]
+    pixels = read_file(picture, size, scale)
     padded = np.pad(pixels, [(pad, pad), (pad, pad), (0, 0)][: pixels.ndim])
     row, col = seed_at or (padded.shape[0] // 2, padded.shape[1] // 2)
     return dataclasses.replace(make_target(padded, settings), seed_row=row, seed_col=col)

@@ -15,8 +15,8 @@ from nca_zoo.training.init import write_start
 from nca_zoo.training.metastart import Recipe, meta_learn
 from nca_zoo.training.regime import REGIMES
 
-from .options import data_folder
-from .training_options import visible_option
+from .options import data_folder, scale_option, strict_option
+from .training_options import tell, visible_option
 
 DEFAULT = Recipe()
 CHECKPOINT_ROUNDS = 10
@@ -37,6 +37,8 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     "[default: the digits from the 401st of each class on]",
 )
 @click.option("--size", type=int, help="Resize pictures of --source to SIZE x SIZE cells.")
+@scale_option
+@strict_option
 @visible_option
 @click.option("--rounds", default=DEFAULT.rounds, show_default=True)
 @click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
@@ -59,6 +61,8 @@ def metastart(
     regime: str,
     source: str | None,
     size: int | None,
+    scale: float | None,
+    strict: bool,
     visible: str,
     engine: str,
     device: str,
@@ -82,7 +86,15 @@ def metastart(
     if source is None:
         pictures = meta_pictures(data_folder())
     else:
-        _, every = load_pictures(source, data_dir=data_folder(), size=size)
+        _, every = load_pictures(
+            source,
+            data_dir=data_folder(),
+            size=size,
+            scale=scale,
+            target=settings,
+            strict=strict,
+            tell=tell,
+        )
         pictures = [picture for picture in every if picture.split == "train"]
     targets = [target_of(picture, settings) for picture in pictures]
     told = {

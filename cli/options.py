@@ -35,6 +35,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 store_option = click.option(
     "--store", is_flag=True, help="Leave the result in the zoo, as columns; an earlier one goes."
 )
+scale_option = click.option(
+    "--scale",
+    type=float,
+    help="The number that is full ink, in greys of more than 8 bits.  [default: 65535 of 16 bits, "
+    "4095 of 12, 1 of floats]",
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="Stop at a file of a folder that is no picture to grow."
+)
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 
 

@@ -66,8 +66,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def header(source: Source, settings: BuildSettings, size: int | None = None) -> Header:
-    """What the zoo file says about all fits of a build."""
+def header(
+    source: Source,
+    settings: BuildSettings,
+    size: int | None = None,
+    scale: float | None = None,
+) -> Header:
+    """What the zoo file says about all fits of a build.
+
+    size, scale: as in ``load_pictures``. A scale is in the settings only if there is one.
+    """
     shared = settings.init.shared
     return Header(
         settings={
@@ -78,6 +86,7 @@ def header(source: Source, settings: BuildSettings, size: int | None = None) -> 
             "init": settings.init.name,
             "seed": settings.seed,
             "engine": settings.engine_used,
+            **({} if scale is None else {"scale": scale}),
         },
         source=f"{source.name}: {source.origin}",
         licence=source.licence,

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nca_zoo.building.build import BuildSettings, header
+from nca_zoo.building.build import BuildSettings
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.names import unique
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import stored, target_of
-from nca_zoo.store.schema import picture_digests
+from nca_zoo.store.schema import Header, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -28,15 +28,16 @@ def begun(
     source: Source,
     pictures: Sequence[Picture],
     settings: BuildSettings,
-    size: int | None = None,
+    about: Header,
     refit: bool = False,
 ) -> Iterator[tuple[ZooWriter, list[Picture]]]:
     """The zoo at ``out``, locked for writing, and the pictures by the ids that it has for them.
 
+    about: the header of a new one (``nca_zoo.building.build.header``).
     refit: of a picture that is no longer what it was, the NCA is dropped, to be fitted anew. Raises
     ZooError, naming some, if there are such pictures otherwise; and as ``ZooWriter``.
     """
-    with ZooWriter(out, header(source, settings, size)) as writer:
+    with ZooWriter(out, about) as writer:
         met = Met([], {}, {})
         if writer.finished_ids():
             met = meet(open_zoo(out), source, pictures, settings)

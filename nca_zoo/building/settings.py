@@ -119,16 +119,23 @@ def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[
     return {"init": "meta", "alpha": "ink", "steps": steps} | ({"lr": SLOW_LR} if slow else {})
 
 
-def picture_to_fit(path: Path, size: int | None, tell: Tell = quiet) -> "tuple[Source, Picture]":
+def picture_to_fit(
+    path: Path, size: int | None, tell: Tell = quiet, scale: float | None = None
+) -> "tuple[Source, Picture]":
     """The picture in a file, scaled if it is asked for or has too many pixels to be cells."""
+    from nca_zoo.pictures.image_files import image_size
     from nca_zoo.pictures.sources import load_picture
 
-    source, picture = load_picture(path, size)
-    height, width = picture.pixels.shape[:2]
-    if size is None and max(height, width) > AS_IS:
+    width, height = image_size(path)
+    cells = size or cells_for(width, height)
+    if cells != size:
         tell(
             f"{path} has {width} x {height} pixels; scaled to {SCALED} x {SCALED} cells "
             f"(--size chooses another number)"
         )
-        source, picture = load_picture(path, SCALED)
-    return source, picture
+    return load_picture(path, cells, scale)
+
+
+def cells_for(width: int, height: int) -> int | None:
+    """Cells a side that a single picture is scaled to unless a person says; None: as it is."""
+    return SCALED if max(height, width) > AS_IS else None

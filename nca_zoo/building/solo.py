@@ -37,13 +37,18 @@ def fit_alone(
 
 @contextmanager
 def zoo_of_one(
-    path: Path, source: Source, settings: BuildSettings, size: int | None, replace: bool = False
+    path: Path,
+    source: Source,
+    settings: BuildSettings,
+    size: int | None,
+    replace: bool = False,
+    scale: float | None = None,
 ) -> Iterator[Callable[[Picture, Fit], None]]:
     """A new zoo file at ``path``, locked from the beginning; call the result to put a fit there.
 
     An older file stays until the new one is whole. Raises ZooError if there is one and it is not
     to be replaced, or if nothing can be written there.
     """
-    path, about = zoo_path(path), header(source, settings, size)
+    path, about = zoo_path(path), header(source, settings, size, scale)
     with claimed(path, replace, "give --replace to train anew, or another --out"):
         yield lambda picture, fit: write_zoo(path, about, [record(picture, fit)])

@@ -7,21 +7,21 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.building import settings
-from nca_zoo.errors import ZooError, ZooWarning
+from nca_zoo.errors import ZooError, ZooWarning, one_line
 from nca_zoo.face.nca import NCA
 from nca_zoo.face.zoo import Zoo
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from nca_zoo.pictures.image_files import Pixels
+    from nca_zoo.pictures.levels import Pixels
     from nca_zoo.pictures.sources import Picture, Source
 
 
@@ -41,6 +41,7 @@ def fit(
     picture: "str | Path | Image | npt.ArrayLike",
     size: int | None = None,
     *,
+    scale: float | None = None,
     name: str | None = None,
     threads: int | None = None,
     progress: bool | None = None,
@@ -50,7 +51,9 @@ def fit(
 
     picture: an image file, a PIL image, or an array: ``(H, W)`` ink, 0 where nothing is;
     ``(H, W, 3)`` opaque RGB; ``(H, W, 4)`` RGBA with *straight* alpha, as image files have it, not
-    premultiplied. Integers are 0 to 255, floats 0 to 1.
+    premultiplied. Integers are 0 to 255, floats 0 to 1. Of whichever kind, it is ink if it is
+    opaque and grey.
+    scale: the number that is full ink, where that is another or a file does not say.
     size: scale to so many cells a side; unless given, only what has more than 64, to 40.
     name: its id, which decides the random draws; the file's name unless given, or ``picture``.
     progress: a bar on stderr; unless given, on a terminal and in a notebook.
@@ -69,7 +72,7 @@ def fit(
     from nca_zoo.ground.interrupts import noted
 
     chosen = settings.chosen(**choices)
-    source, drawn = _picture(picture, size, name)
+    source, drawn = _picture(picture, size, name, scale)
     shared = settings.solo_settings(chosen, drawn.pixels, _warn)
     job = make_job(drawn, shared)
     with (
@@ -88,7 +91,7 @@ def fit(
         stopped = interrupted()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{drawn.id}.h5"
-        with zoo_of_one(path, source, shared, size) as put:
+        with zoo_of_one(path, source, shared, size, scale=scale) as put:
             put(drawn, done)
         zoo = Zoo.opened(path).in_memory()  # the file goes, the NCA stays
     if stopped or done.status != "ok":
@@ -107,6 +110,8 @@ def build(
     size: int | None = None,
     out: str | Path | None = None,
     *,
+    scale: float | None = None,
+    strict: bool = False,
     jobs: int | None = None,
     cohort: int | None = None,
     refit: bool = False,
@@ -121,11 +126,14 @@ def build(
     source: ``digits``, ``mnist``, ``emnist``, ``kmnist``, ``fashion``, or a folder of image files.
     classes: ``"0-9"``, ``"cat,fox"``, a number or name or several; all unless given. per_class:
     pictures of each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as
-    ``open`` unless given. jobs: processes, one for each CPU unless given. cohort: NCAs that train
-    together. refit: fit those pictures anew that have changed since. failed: as ``open``.
-    progress, choices: as ``fit``. Raises ZooError, one line.
+    ``open`` unless given. scale: as ``fit``. strict: stop at a file of the folder that is no
+    picture; else a warning (``ZooWarning``) counts and names what is left out. jobs: processes, one
+    for each CPU unless given. cohort: NCAs that train together. refit: fit those pictures anew that
+    have changed since. failed: as ``open``. progress, choices: as ``fit``. Raises ZooError, one
+    line.
     """
     from nca_zoo.building.build import build as build_zoo
+    from nca_zoo.building.build import header
     from nca_zoo.building.going_on import begun
     from nca_zoo.life.engines import workers_for
     from nca_zoo.pictures.sources import load_pictures
@@ -137,8 +145,19 @@ def build(
         raise ZooError(f"per_class is {per_class}; it must be a whole number above 0, or 'all'")
     data = settings.data_folder()
     path = data / "zoo.h5" if out is None else Path(out)
-    origin, pictures = load_pictures(source, wanted, each, data, size)
-    with begun(path, origin, pictures, shared, size, refit) as (writer, pictures):
+    origin, pictures = load_pictures(
+        source,
+        wanted,
+        each,
+        data,
+        size,
+        scale=scale,
+        target=shared.target,
+        strict=strict,
+        tell=_warn,
+    )
+    about = header(origin, shared, size, scale)
+    with begun(path, origin, pictures, shared, about, refit) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         with _bar(progress, len(pictures), path.name, "NCA", held) as bar:
             workers = jobs or workers_for(shared.device)
@@ -147,51 +166,41 @@ def build(
     return open(path, failed)
 
 
-def _picture(picture: Any, size: int | None, name: str | None) -> "tuple[Source, Picture]":
+def _picture(
+    picture: Any, size: int | None, name: str | None, scale: float | None
+) -> "tuple[Source, Picture]":
     """A picture that is given in any of the ways of ``fit``."""
-    from PIL import Image, ImageOps
-
+    from nca_zoo.pictures.levels import check_scale
     from nca_zoo.pictures.names import cleaned
+    from nca_zoo.pictures.sources import lone_picture
 
+    check_scale(scale)
     if isinstance(picture, str | Path):
-        source, drawn = settings.picture_to_fit(Path(picture), size, _warn)
+        source, drawn = settings.picture_to_fit(Path(picture), size, _warn, scale)
     else:
-        if isinstance(picture, Image.Image):
-            image = ImageOps.exif_transpose(picture)
-            name = name or cleaned(Path(getattr(picture, "filename", "") or "picture").stem)
-            image = image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image
-        else:
-            image = Image.fromarray(_pixels(picture))
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "picture.png"
-            image.save(file)
-            source, drawn = settings.picture_to_fit(file, size)
+        pixels = _pixels(picture, size, scale)
+        height, width = pixels.shape[:2]
+        path = Path(getattr(picture, "filename", "") or "picture.png")
+        source, drawn = lone_picture(pixels, path, size or settings.cells_for(width, height))
     if name is not None:
-        from dataclasses import replace
-
         drawn = replace(drawn, id=cleaned(name))
     return source, drawn
 
 
-def _pixels(values: npt.ArrayLike) -> "Pixels":
-    """An array of ink, RGB or straight RGBA as bytes."""
-    array = np.asarray(values)
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
-        raise ZooError(
-            f"an array of shape {array.shape} is no picture; expected ink (H, W), RGB (H, W, 3) or "
-            "straight RGBA (H, W, 4)"
-        )
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8) * 255
-    top = 1 if array.dtype.kind == "f" else 255
-    if array.dtype.kind not in "fiu" or not ((array >= 0) & (array <= top)).all():
-        raise ZooError(
-            f"a picture of {array.dtype} holds numbers from 0 to {top}; expected floats from 0 to "
-            "1, or integers from 0 to 255"
-        )
-    return np.round(array * (255 / top)).astype(np.uint8)
+def _pixels(picture: Any, size: int | None, scale: float | None) -> "Pixels":
+    """Those of a PIL image or an array."""
+    from PIL.Image import Image
+
+    from nca_zoo.pictures.levels import Unclear, pixels_of_array, pixels_of_image
+
+    try:
+        if isinstance(picture, Image):
+            return pixels_of_image(picture, scale, size)
+        return pixels_of_array(picture, scale)
+    except Unclear as error:
+        raise ZooError(f"the picture holds {error}") from None
+    except OSError as error:  # of an image that PIL had not decoded yet
+        raise ZooError(f"the picture cannot be decoded ({one_line(error)})") from error
 
 
 @contextmanager

@@ -1,5 +1,13 @@
 """What an NCA should grow: pictures from sets and from files, their classes and splits, and how a
 picture becomes a target with a seed cell."""
 
-# modules that others may import from
-__all__ = ["classes", "folders", "image_files", "image_sets", "names", "sources", "targets"]
+__all__ = [
+    "classes",
+    "folders",
+    "image_files",
+    "image_sets",
+    "levels",
+    "names",
+    "sources",
+    "targets",
+]  # modules that others may import from

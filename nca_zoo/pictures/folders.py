@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.classes import MOST_LETTERS, NO_CLASS, Classes, numbered
-from nca_zoo.pictures.image_files import FILE_TYPES
+from nca_zoo.pictures.image_files import is_picture
+from nca_zoo.pictures.left_out import PictureError, unreadable
 from nca_zoo.pictures.names import cleaned, natural, true_name, unique
 
 OF_CLASS, OF_FILE = 28, 30  # of these at most, in the id of a picture that has a class
@@ -43,10 +44,13 @@ class ImageFolder:
     names: list[str]
     splits: list[str | None]
     classes: Classes
+    left_out: list[PictureError]  # whatever else lies there
 
 
 def list_folder(folder: Path) -> ImageFolder:
-    """Find the pictures of a folder, without opening them.
+    """Find the pictures of a folder: files of any format that Pillow opens.
+
+    A suffix is believed; a file that has none, or an unknown one, is known by its first bytes.
 
     Each folder inside that holds pictures is a class, called by the folder's name, and numbered by
     it if all names are numbers, else by its place in order. If the folders inside are ``train``
@@ -67,8 +71,9 @@ def list_folder(folder: Path) -> ImageFolder:
         for path in _pictures_in(folder)
     ]
     if not found:
-        types = ", ".join(suffix[1:] for suffix in FILE_TYPES)
-        raise ZooError(f"{folder} holds no pictures: expected files of type {types}")
+        raise ZooError(
+            f"{folder} holds no pictures: expected image files, or a folder of them for each class"
+        )
     return ImageFolder(
         [f.path for f in found],
         [NO_CLASS if f.of is None else number[f.of] for f in found],
@@ -76,6 +81,7 @@ def list_folder(folder: Path) -> ImageFolder:
         [f.name for f in found],
         [f.split for f in found],
         classes,
+        _others(folder, 2 if split_folders else 1),
     )
 
 
@@ -109,4 +115,18 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    return [p for p in _visible(folder) if p.suffix.lower() in FILE_TYPES and p.is_file()]
+    return [p for p in _visible(folder) if p.is_file() and is_picture(p)]
+
+
+def _others(folder: Path, levels: int) -> list[PictureError]:
+    """What lies in a folder, and in so many levels of folders inside it, and is no picture."""
+    found = []
+    for path in _visible(folder):
+        if path.is_dir():
+            deeper = unreadable(path, "a folder inside a class")
+            found += _others(path, levels - 1) if levels else [deeper]
+        elif not path.is_file():
+            found.append(unreadable(path, "no file"))
+        elif not is_picture(path):
+            found.append(unreadable(path, "no picture"))
+    return found

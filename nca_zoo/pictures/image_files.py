@@ -1,44 +1,79 @@
-"""Reading image files: what their pixels are, whatever the file calls them."""
+"""Reading image files: their pixels, whatever the file is called and whatever lies beside them."""
 
+import io
+import threading
 import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from nca_zoo.errors import ZooError, one_line
+from nca_zoo.pictures.bare_files import JPEG, PNG, bare
+from nca_zoo.pictures.left_out import PictureError, unreadable
+from nca_zoo.pictures.levels import WELL_ABOVE, WHOLE, Pixels, Unclear, pixels_of_image
 
-Pixels = npt.NDArray[np.uint8]
+NOT_READ = {  # formats that Pillow knows, and does not read on its own or in full
+    *("BUFR", "GRIB", "HDF5", "MPEG", "WMF"),  # their names alone, without a loader
+    "EPS",  # a program, for Ghostscript to run
+    "FITS",  # whose numbers have a scale and an order of bytes that it passes over
+}
+MOST = 2**28  # pixels that are decoded at once: a gigabyte
 
-FILE_TYPES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+_limit = threading.RLock()  # Pillow's limit is the whole process's
 
 
-def read_files(paths: list[Path], size: int | None) -> list[Pixels]:
-    """The pixels of image files, fitted into ``size`` x ``size`` if a size is given.
+def read_file(path: Path, size: int | None = None, scale: float | None = None) -> Pixels:
+    """The pixels of an image file, fitted into ``size`` x ``size`` if a size is given.
 
-    Files with transparency are read as straight RGBA ``(H, W, 4)``; files saved as greyscale as
-    ink ``(H, W)``, where white is full ink and black is background, as in MNIST; the rest, and
-    every WebP file without transparency, as opaque RGBA. Pictures are turned upright as their EXIF
-    data says, and an animation is its first frame.
+    What the numbers mean, and ``scale``: see ``pixels_of_image``. An animation is its first frame.
+    Texts and other data beside the pixels are passed over in any state.
 
-    Raises ZooError naming the file that cannot be read, or that has not the size of the others.
+    Raises PictureError, naming the file, for what cannot be read.
     """
-    pixels = [fitted(_read_file(path), size) for path in paths]
-    sizes = Counter(picture.shape[:2] for picture in pixels)
+    with _opened(path) as image:
+        if size is not None and image.width * image.height > WHOLE:
+            share = WELL_ABOVE * size / max(image.size)
+            image.draft(None, (round(image.width * share), round(image.height * share)))  # of JPEG
+        if image.width * image.height > MOST:
+            raise unreadable(
+                path,
+                f"{image.width} x {image.height} pixels",
+                f"scale it to {MOST // 10**6} million at most",
+            )
+        pixels = pixels_of_image(image, scale, size)
+    return fitted(pixels, size)
+
+
+def read_files(
+    paths: Sequence[Path], size: int | None = None, scale: float | None = None
+) -> list[Pixels | PictureError]:
+    """``read_file`` of each, or what is wrong with it.
+
+    Raises ZooError, naming the odd one out, for pictures that have not all the same size.
+    """
+    read = [_read_or_error(path, size, scale) for path in paths]
+    pixels = [(path, p) for path, p in zip(paths, read, strict=True) if isinstance(p, np.ndarray)]
+    sizes = Counter(picture.shape[:2] for _, picture in pixels)
     if len(sizes) > 1:
         (height, width), _ = sizes.most_common(1)[0]
-        odd, shape = next(
-            (path, picture.shape)
-            for path, picture in zip(paths, pixels, strict=True)
-            if picture.shape[:2] != (height, width)
-        )
+        odd, shape = next((path, p.shape) for path, p in pixels if p.shape[:2] != (height, width))
         raise ZooError(
             f"{odd} is {shape[1]} x {shape[0]} pixels, others are {width} x {height}: make all "
             f"the same size, or resize them with --size {max(height, width)}"
         )
-    return pixels
+    return read
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file as it is stored, without decoding its pixels."""
+    with _opened(path) as image:
+        return image.size
 
 
 def fitted(pixels: Pixels, size: int | None) -> Pixels:
@@ -56,24 +91,86 @@ def fitted(pixels: Pixels, size: int | None) -> Pixels:
     return square
 
 
-def _read_file(path: Path) -> Pixels:
+@cache
+def suffixes() -> tuple[str, ...]:
+    """What names of pictures may end in, such as ``.png``: all that Pillow opens."""
+    known = Image.registered_extensions().items()
+    return tuple(sorted(suffix for suffix, kind in known if kind in _readable()))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is meant to be a picture: by its suffix, or else by its first bytes."""
+    if path.suffix.lower() in suffixes():
+        return True
+    try:
+        with _opened(path):
+            return True
+    except PictureError:
+        return False
+
+
+def _read_or_error(path: Path, size: int | None, scale: float | None) -> Pixels | PictureError:
+    try:
+        return read_file(path, size, scale)
+    except PictureError as error:
+        return error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image in a file, not decoded yet; whatever goes wrong with it is a PictureError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damage that can be read past
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as opened:
-                image = ImageOps.exif_transpose(opened)
-                if image.has_transparency_data:
-                    return np.array(image.convert("RGBA"))
-                if image.mode.startswith("I"):  # 16 bits of grey
-                    return np.rint(np.array(image) / 257).astype(np.uint8)
-                if image.mode in ("1", "L"):
-                    return np.array(image.convert("L"))
-                colours = np.array(image.convert("RGBA"))
-                if image.mode == "P" and (colours[..., :3] == colours[..., :1]).all():
-                    return colours[..., 0]  # how GIF stores greyscale
-                return colours
+            # Given a path, Pillow maps some files to memory, and garbles a TIFF that is turned.
+            with path.open("rb") as file, _limited(None):
+                image = Image.open(_pixels_in(file), formats=_formats(path.suffix.lower()))
+                with image, _limited(MOST // 2):  # Pillow stops at twice this
+                    yield image
+        except PictureError:
+            raise
+        except Unclear as error:
+            raise PictureError(f"{path} holds {error}", path, str(error)) from None
+        except FileNotFoundError:
+            raise PictureError(f"{path}: no such file", path, "no such file") from None
+        except UnidentifiedImageError:
+            raise unreadable(path, "no picture that Pillow opens") from None
         except Exception as error:  # Pillow's decoders raise almost anything
-            raise ZooError(
-                f"{path} cannot be read as a picture ({one_line(error)}): repair it or take it away"
-            ) from error
+            raise unreadable(path, _why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    if "trunca" in str(error).lower():
+        return "cut short"
+    return getattr(error, "strerror", None) or one_line(error)
+
+
+@contextmanager
+def _limited(pixels: int | None) -> Iterator[None]:
+    """Pillow takes images of so many pixels; it counts before JPEG is decoded at a fraction."""
+    with _limit:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _pixels_in(file: BinaryIO) -> BinaryIO:
+    """A file, without what lies beside the pixels where that could keep Pillow from opening it."""
+    start = file.read(8)
+    file.seek(0)
+    return io.BytesIO(bare(file.read())) if start.startswith((PNG, JPEG)) else file
+
+
+@cache
+def _readable() -> tuple[str, ...]:
+    Image.init()
+    return tuple(kind for kind in Image.ID if kind not in NOT_READ)
+
+
+@cache
+def _formats(suffix: str) -> list[str]:
+    """What a file may be: any format with a signature, one without only by the suffix."""
+    named = Image.registered_extensions().get(suffix)
+    return [kind for kind in _readable() if Image.OPEN[kind][1] is not None or kind == named]

@@ -16,9 +16,12 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.memory import available
 from nca_zoo.pictures.classes import NO_CLASS
 from nca_zoo.pictures.folders import list_folder
-from nca_zoo.pictures.image_files import Pixels, fitted, read_files
+from nca_zoo.pictures.image_files import fitted, read_file, read_files
 from nca_zoo.pictures.image_sets import DIGITS, IDX_SETS, Source, read_digits, read_idx_set
+from nca_zoo.pictures.left_out import PictureError, counted
+from nca_zoo.pictures.levels import Pixels, check_scale
 from nca_zoo.pictures.names import cleaned, true_name
+from nca_zoo.pictures.targets import TargetSettings, make_target
 
 IntArray = npt.NDArray[np.int64]
 
@@ -45,14 +48,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class _Listing:
-    """All N pictures of a source in its order, of which ``read(rows, size)`` gives the pixels."""
+    """All N pictures of a source in its order.
+
+    ``read(rows, size, scale)`` gives their pixels, or of a file what is wrong with it.
+    """
 
     source: Source
     labels: IntArray  # (N,)
     ids: list[str]
     splits: list[str]
     names: list[str]
-    read: Callable[[IntArray, int | None], list[Pixels]]
+    read: Callable[[IntArray, int | None, float | None], Sequence[Pixels | PictureError]]
+    paths: Sequence[Path] = ()  # (N,) of a folder
+    left_out: Sequence[PictureError] = ()
 
 
 def load_pictures(
@@ -61,51 +69,87 @@ def load_pictures(
     per_class: int | None = None,
     data_dir: Path = Path("data"),
     size: int | None = None,
+    *,
+    scale: float | None = None,
+    target: TargetSettings | None = None,
+    strict: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Source, list[Picture]]:
     """The first ``per_class`` pictures of each of ``classes``, by label and then source order.
 
     source: ``digits`` (5,000 of MNIST, no download), ``mnist``, ``emnist`` (its balanced
         division), ``kmnist``, ``fashion``, or a folder of image files (see ``list_folder`` for
-        classes and ``read_files`` for pixels; ``./digits`` if it has the name of a set).
+        classes and ``read_file`` for pixels; ``./digits`` if it has the name of a set).
     classes: as ``Classes.chosen`` reads a text, or numbers; None takes all, files without a class
         among them. per_class: None takes all.
     data_dir: for the cache and for downloads; raw files that lie there already are used.
     size: resize to ``size`` x ``size`` cells, proportions kept, on an empty ground.
+    scale: the number that is full ink in greys of more than 8 bits, if files do not say.
+    target: leave out pictures of which these settings make no target, such as empty ones.
+    strict: stop at a file of a folder that cannot be used; else it is left out, and ``tell`` called
+    with a line that counts and names those. No other picture's id or split depends on it.
 
     The split of digits, and of folders that have no official one, is ``test`` for ``k % 5 == 4``,
     where k counts the pictures of a class from 0, and ``train`` for the rest.
 
-    Raises ZooError for unknown sources and classes, for too few pictures, for damaged files,
-    without a network where one is needed, and for files of different sizes if no size is given.
+    Raises ZooError for unknown sources and classes, for too few pictures, for damaged sets,
+    without a network where one is needed, for files of different sizes if no size is given, and if
+    no picture is left.
     """
     _check_size(size)
+    check_scale(scale)
     listing = _list(source, data_dir)
     rows = _choose(listing, classes, per_class)
     _check_room(len(rows), size)
-    pixels = listing.read(rows, size)
-    return listing.source, [
-        Picture(
-            listing.ids[row],
-            int(listing.labels[row]),
-            row,
-            listing.splits[row],
-            picture,
-            listing.names[row],
-        )
-        for row, picture in zip(rows.tolist(), pixels, strict=True)
-    ]
+    pictures, left_out = [], list(listing.left_out)
+    for row, pixels in zip(rows.tolist(), listing.read(rows, size, scale), strict=True):
+        if listing.paths and target and not isinstance(pixels, PictureError):
+            pixels = _growable(pixels, target, listing.paths[row])
+        if isinstance(pixels, PictureError):
+            left_out.append(pixels)
+            continue
+        label, split = int(listing.labels[row]), listing.splits[row]
+        nca_id, name = listing.ids[row], listing.names[row]
+        pictures.append(Picture(nca_id, label, row, split, pixels, name))
+    if left_out:
+        named = counted(left_out, Path(source))
+        if strict:
+            raise ZooError(f"{named}; repair them, take them away, or do without --strict")
+        if not pictures:
+            raise ZooError(f"no picture of {source} can be used: {named}")
+        tell(f"{named}; --strict stops instead")
+    return listing.source, pictures
 
 
-def load_picture(path: Path, size: int | None = None) -> tuple[Source, Picture]:
+def _growable(pixels: Pixels, target: TargetSettings, path: Path) -> Pixels | PictureError:
+    """Pixels, or why there can be no target of them."""
+    try:
+        make_target(pixels, target)
+    except ZooError as error:
+        why = str(error).split(":")[0].removeprefix("the picture is ")
+        return PictureError(f"{path}: {error}", path, why)
+    return pixels
+
+
+def load_picture(
+    path: Path, size: int | None = None, scale: float | None = None
+) -> tuple[Source, Picture]:
     """One image file, whatever its name ends in, as a source of one picture without a class.
 
-    Its id is the name of the file. Pixels and ``size`` as for ``load_pictures``.
+    Its id is the name of the file. Pixels, ``size`` and ``scale`` as for ``load_pictures``.
     """
     _check_size(size)
-    (pixels,) = read_files([path], size)
+    check_scale(scale)
+    return lone_picture(read_file(path, size, scale), path, size)
+
+
+def lone_picture(pixels: Pixels, path: Path, size: int | None = None) -> tuple[Source, Picture]:
+    """Pixels as a source of one picture without a class, called as if they lay at ``path``."""
+    _check_size(size)
     name = true_name(path.name)
     source = Source(name, licence="unknown", origin="an image file")
-    return source, Picture(cleaned(path.stem), NO_CLASS, 0, "train", pixels, name)
+    picture = fitted(pixels, size)
+    return source, Picture(cleaned(path.stem), NO_CLASS, 0, "train", picture, name)
 
 
 def _check_size(size: int | None) -> None:
@@ -167,7 +211,7 @@ def _list_arrays(
         ids,
         splits or _fifths(numbers),
         ids,
-        read=lambda rows, size: [fitted(picture, size) for picture in images[rows]],
+        read=lambda rows, size, _: [fitted(picture, size) for picture in images[rows]],
     )
 
 
@@ -187,7 +231,9 @@ def _list_files(folder: Path) -> _Listing:
         found.ids,
         [official or fifth for official, fifth in fifths],
         found.names,
-        read=lambda rows, size: read_files([found.paths[row] for row in rows], size),
+        lambda rows, size, scale: read_files([found.paths[row] for row in rows], size, scale),
+        found.paths,
+        found.left_out,
     )
 
 

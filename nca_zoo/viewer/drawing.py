@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from nca_zoo.ground.files import make_folder, published
-from nca_zoo.pictures.image_files import Pixels, read_files
+from nca_zoo.pictures.image_files import Pixels, read_file
 
 UNDO_STEPS = 100
 Place = tuple[float, float]  # row and column in cells; cell 0 reaches from 0 to 1
@@ -27,9 +27,9 @@ class Drawing:
         return cls(np.zeros((size, size, 4), np.uint8))
 
     @classmethod
-    def opened(cls, path: Path, size: int | None) -> "Drawing":
+    def opened(cls, path: Path, size: int | None, scale: float | None = None) -> "Drawing":
         """A picture file, scaled to ``size`` x ``size``; grey is white paint, as for training."""
-        (pixels,) = read_files([path], size)
+        pixels = read_file(path, size, scale)
         if pixels.ndim == 2:
             white = np.full((*pixels.shape, 3), 255, np.uint8)
             pixels = np.concatenate([white, pixels[..., None]], axis=-1)

@@ -12,7 +12,8 @@ from nca_zoo.building.build import BuildSettings, make_job
 from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
-from nca_zoo.pictures.image_files import FILE_TYPES, Pixels
+from nca_zoo.pictures.image_files import suffixes
+from nca_zoo.pictures.levels import Pixels, pixels_of_array
 from nca_zoo.pictures.names import cleaned
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.training.trainer import Fit
@@ -217,7 +218,7 @@ class DrawingWindow(ttk.Frame):
     # Files
 
     def _open(self) -> None:
-        types = [("Pictures", " ".join(f"*{suffix}" for suffix in FILE_TYPES))]
+        types = [("Pictures", " ".join(f"*{suffix}" for suffix in suffixes()))]
         if name := filedialog.askopenfilename(parent=self, filetypes=types):
             self.open(Path(name))
 
@@ -260,7 +261,7 @@ class DrawingWindow(ttk.Frame):
         """Train an NCA on the drawing as it is now."""
         if self.work is not None:
             return
-        pixels = self.drawing.pixels.copy()
+        pixels = pixels_of_array(self.drawing.pixels)
         name = cleaned(self.file.stem) if self.file else "drawing"
         picture = Picture(name, -1, 0, "train", pixels)
         try:

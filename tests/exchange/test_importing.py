@@ -15,7 +15,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.exchange.distill import pack
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
-from nca_zoo.pictures.image_files import read_files
+from nca_zoo.pictures.image_files import read_file
 from nca_zoo.pictures.targets import make_target
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
@@ -85,7 +85,7 @@ def test_with_a_picture_an_nca_is_measured(tmp_path, nca, drawing):
     zoo = open_zoo(out)
     assert zoo.grid == (10, 9)
     assert (zoo.seed_row[0], zoo.seed_col[0], zoo.label[0]) == (5, 4, 4)
-    target = np.pad(make_target(read_files([drawing], None)[0]).rgba, [(2, 2), (2, 2), (0, 0)])
+    target = np.pad(make_target(read_file(drawing)).rgba, [(2, 2), (2, 2), (0, 0)])
     np.testing.assert_array_equal(zoo.target[0] / 255, target)
     states = dict(rollout(weights, rule.seed_state(10, 9, 5, 4), 400, every=96))
     for step, measured in ((96, zoo.psnr_96[0]), (400, zoo.psnr_400[0])):
@@ -200,7 +200,7 @@ def grey(tmp_path, lively_weights):
 
 def test_a_grey_nca_comes_back_grey(tmp_path, grey, drawing):
     (safetensors, torch), weights = grey
-    ink = read_files([drawing], None)[0] / 255
+    ink = read_file(drawing) / 255
     state = dict(rollout(weights, rule.seed_state(6, 5, 3, 2), 96, every=96))[96]
     alpha = np.clip(state[..., 3].astype(float), 0, 1)
     assert np.abs(alpha[..., None] - np.clip(state[..., :3], 0, 1)).max() > 0.1

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures import image_files, levels
 from nca_zoo.pictures.folders import list_folder
-from nca_zoo.pictures.image_files import fitted
-from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.pictures.image_files import fitted, read_file
+from nca_zoo.pictures.names import natural
+from nca_zoo.pictures.sources import load_picture, load_pictures
 
 rng = np.random.default_rng(3)
 GREY = rng.integers(0, 256, (6, 5), np.uint8)
@@ -98,7 +100,7 @@ def test_other_classes_are_counted_from_0(names, tmp_path):
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").touch()
-    assert list_folder(tmp_path).classes == dict(enumerate(sorted(names)))
+    assert list_folder(tmp_path).classes == dict(enumerate(sorted(names, key=natural)))
 
 
 def test_ids_are_clean_and_unique(tmp_path):
@@ -128,7 +130,7 @@ def test_a_folder_without_pictures_says_what_it_expected(names, tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(ZooError, match="holds no pictures: expected files of type png, jpg"):
+    with pytest.raises(ZooError, match="holds no pictures: expected image files, or a folder of"):
         load_pictures(tmp_path)
 
 
@@ -141,15 +143,67 @@ def test_unreadable_files_are_named(suffix, tmp_path):
     for content in (b"", b"no picture", whole[:20], whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(ZooError, match=rf"broken\.{suffix} cannot be read as a pic") as caught:
+            read_file(path)
+        assert len(str(caught.value).splitlines()) == 1
+        with pytest.raises(ZooError, match=rf"1 file left out: broken\.{suffix} \(") as caught:
             load_pictures(tmp_path)
         assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_decompression_bomb_is_not_unpacked(tmp_path, monkeypatch):
+def test_a_file_that_is_cut_short_is_said_to_be(tmp_path):
+    Image.fromarray(RGB).resize((90, 90)).save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ZooError, match=r"a\.png cannot be read as a picture \(cut short\): repair"):
+        read_file(tmp_path / "a.png")
+
+
+def test_what_is_not_there_is_no_such_file(tmp_path):
+    with pytest.raises(ZooError, match=r"nowhere\.png: no such file$"):
+        load_picture(tmp_path / "nowhere.png")
+    with pytest.raises(ZooError, match=r"cannot be read as a picture \(Is a directory\)"):
+        load_picture(tmp_path)
+
+
+@pytest.mark.parametrize("size", [None, 20])
+def test_a_picture_of_too_many_pixels_is_not_unpacked(size, tmp_path, monkeypatch):
     Image.new("1", (200, 200)).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
-    with pytest.raises(ZooError, match=r"bomb\.png cannot be read .*decompression bomb"):
-        load_pictures(tmp_path)
+    monkeypatch.setattr(image_files, "MOST", 39_999)
+    with pytest.raises(ZooError, match=r"bomb\.png cannot be read .*\(200 x 200 pixels\): scale"):
+        read_file(tmp_path / "bomb.png", size)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+def test_a_large_photo_is_scaled_down(mode, kind, tmp_path, monkeypatch):
+    if (kind, mode) in {("jpeg", m) for m in ("1", "LA", "P", "RGBA")} | {("png", "CMYK")}:
+        pytest.skip(f"{kind} has no {mode}")
+    rows, cols = np.ogrid[:200, :300]
+    disc = np.hypot(rows - 90, cols - 130) < 70
+    image = Image.fromarray(np.where(disc[..., None], (200, 90, 40), (10, 60, 90)).astype(np.uint8))
+    image.convert(mode).save(
+        tmp_path / "photo", kind, **({"quality": 95} if kind == "jpeg" else {})
+    )
+    whole = read_file(tmp_path / "photo", 20)
+    for limits in ((60_000, 2), (20_000, 3)):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)  # Pillow's own would stop it
+        for module in (image_files, levels):
+            monkeypatch.setattr(module, "WHOLE", limits[0] // 2)
+            monkeypatch.setattr(module, "WELL_ABOVE", limits[1])
+        small = read_file(tmp_path / "photo", 20)
+        assert small.shape == whole.shape
+        apart = np.abs(small.astype(int) - whole)
+        assert apart.mean() < 4
+        assert np.percentile(apart, 90) < 12
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction(tmp_path, monkeypatch):
+    Image.new("RGB", (1600, 1200), (9, 99, 199)).save(tmp_path / "photo.jpg", quality=95)
+    monkeypatch.setattr(image_files, "WHOLE", 1_000_000)
+    monkeypatch.setattr(image_files, "MOST", 200 * 150)  # an eighth a side, and no more
+    small = read_file(tmp_path / "photo.jpg", 16)
+    assert small.shape == (16, 16, 4)
+    np.testing.assert_allclose(small[8, 8], (9, 99, 199, 255), atol=3)
 
 
 def test_the_odd_file_out_is_named_and_size_helps(tmp_path):

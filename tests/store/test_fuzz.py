@@ -16,7 +16,7 @@ from nca_zoo.automaton.wounds import Wound, parse_wound
 from nca_zoo.building.share import parse_share
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.classes import Classes, numbered
-from nca_zoo.pictures.image_files import read_files
+from nca_zoo.pictures.image_files import read_file
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
@@ -121,10 +121,10 @@ def test_image_files(tmp_path, kind):
     def check(data, size):
         path = tmp_path / f"a.{kind}"
         path.write_bytes(data)
-        pixels = attempt(read_files, [path], size)
+        pixels = attempt(read_file, path, size)
         if pixels is not None:
-            assert pixels[0].dtype == np.uint8
-            assert pixels[0].ndim in (2, 3)
+            assert pixels.dtype == np.uint8
+            assert pixels.ndim in (2, 3)
 
     check()
 
