@@ -161,6 +161,13 @@ def pfm(samples):
     return f"Pf\n{width} {height}\n-1.0\n".encode() + samples[::-1].astype("<f4").tobytes()
 
 
+def qoi(samples):
+    """A QOI of RGB, each pixel in full."""
+    height, width = samples.shape[:2]
+    pixels = np.insert(samples.reshape(-1, 3), 0, 0xFE, axis=1).astype(np.uint8).tobytes()
+    return b"qoif" + struct.pack(">2I2B", width, height, 3, 0) + pixels + bytes(7) + b"\x01"
+
+
 def grey_profile(gamma):
     """An ICC profile of greys."""
     return _icc(b"GRAY", [(b"kTRC", _curve(gamma))])

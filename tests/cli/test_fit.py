@@ -153,7 +153,7 @@ def test_defaults_follow_the_picture():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing.png"], "No such file"),
+        (["nothing.png"], "no such file"),
         (["notes.txt"], "cannot be read as a picture"),
         (["blank.png"], "the picture is empty"),
         (["tiny.png"], "it must be 3 x 3 or more"),

@@ -157,10 +157,15 @@ def pfm(draw):
     return made.pfm(samples), grey(samples * 255)
 
 
+def qoi(draw):
+    samples = draw.samples(8, 3)
+    return made.qoi(samples), colour(samples)
+
+
 def by_pillow(draw):
     """Formats that only a library writes, without loss; what they show is known all the same."""
     kind, mode = draw.any_of(("webp", "RGB"), ("webp", "RGBA"), ("gif", "L"), ("jp2", "L"),
-                             ("jp2", "RGB"), ("jp2", "RGBA"), ("jp2", "I;16"), ("qoi", "RGB"),
+                             ("jp2", "RGB"), ("jp2", "RGBA"), ("jp2", "I;16"),
                              ("pcx", "L"), ("sgi", "RGB"), ("ico", "RGBA"))  # fmt: skip
     samples = draw.samples(16 if mode == "I;16" else 8, {"RGB": 3, "RGBA": 4}.get(mode))
     kept = {"webp": {"lossless": True, "exact": True}, "ico": {"sizes": [draw.shape[::-1]]}}
@@ -178,7 +183,7 @@ def by_pillow(draw):
 KINDS = {
     f.__name__: f
     for f in (png_grey, png_colour, png_grey_alpha, png_palette, tiff_grey, tiff_colour, bmp, tga,
-              pnm, pfm, by_pillow)
+              pnm, pfm, qoi, by_pillow)
 }  # fmt: skip
 
 
@@ -217,10 +222,10 @@ def test_five_hundred_pictures_and_a_second_reader(tmp_path):
         refused += read is None
         if read is not None and draw.what.startswith("png") and b"iCCP" not in draw.file:
             data = torch.frombuffer(bytearray(draw.file), dtype=torch.uint8)
-            second = decode_image(data, ImageReadMode.RGB_ALPHA, apply_exif_orientation=True)
-            second = second.permute(1, 2, 0).numpy().astype(float)
-            second = second / 257 if second.max() > 255 else second
-            assert np.abs(second - read).max() <= 1, f"{draw.what} {number}"
+            second = decode_image(data, ImageReadMode.RGB, apply_exif_orientation=True)
+            full = 1 if second.dtype == torch.uint8 else 257
+            apart = second.permute(1, 2, 0).numpy() / full - read[..., :3]
+            assert np.abs(apart).max() <= 1, f"{draw.what} {number}"
             seconded += 1
     assert refused > 20
     assert seconded > 80
