@@ -59,7 +59,7 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Worker processes.  [default: one per CPU; other devices: 1]",
+    help="Worker processes.  [default: one per usable core; other devices: 1]",
 )
 @click.option(
     "--cluster",

@@ -1,12 +1,12 @@
 """``nca-zoo draw``: a window to draw in, and to watch the drawing grow."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
 from .options import data_folder
 from .training_options import SOLO, solo_settings, training_options
@@ -24,8 +24,8 @@ SIZES = (8, 64)  # cells a side
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 @training_options(**SOLO)
 def draw(picture: Path | None, size: int, threads: int, **training: Any) -> None:

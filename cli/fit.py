@@ -1,6 +1,5 @@
 """``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import click
 
 from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
 from .options import data_folder
 from .training_options import SOLO, solo_settings, tell, training_options
@@ -57,8 +57,8 @@ FPS = {"mp4": 30, "gif": 25}
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 @training_options(**SOLO)
 def fit(

@@ -3,7 +3,9 @@
 import importlib
 import keyword
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,6 +59,8 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from None
         except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        except EOFError as error:  # which click would take for Ctrl-D: no command asks anything
+            raise click.ClickException(_unforeseen(error)) from error
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "torchvision"):
                 raise
@@ -76,6 +80,15 @@ def group() -> None:
     nca-zoo probe                                what do their weights know?
     nca-zoo show 7-012 --steps 400               watch one grow
     """
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line on an error that is nobody's fault but ours, and where it came up."""
+    *_, place = traceback.extract_tb(error.__traceback__)
+    return (
+        f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: what was "
+        "being read ended too early; nothing finished is lost. Please report it with the command"
+    )
 
 
 def _note(

@@ -1,13 +1,13 @@
 """``nca-zoo metastart``: meta-learn the shared start that `build` uses."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from nca_zoo.choices import ENGINES
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, target_of
@@ -51,8 +51,8 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 def metastart(
     out: Path,

@@ -1,13 +1,13 @@
 """``nca-zoo mix``: grow what lies between NCAs."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
 from .options import data_folder, json_option, progress, seed_option, zoo_option
 
@@ -18,8 +18,8 @@ _seed = seed_option("Decides fire masks, pairs and resamples.")
 _jobs = click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
     help="Threads that let NCAs live.",
 )
 

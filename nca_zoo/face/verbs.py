@@ -1,6 +1,5 @@
 """Fitting one picture, building a zoo, opening one: what the commands do, from Python."""
 
-import os
 import sys
 import tempfile
 import warnings
@@ -16,6 +15,7 @@ from nca_zoo.building import settings
 from nca_zoo.errors import ZooError, ZooWarning
 from nca_zoo.face.nca import NCA
 from nca_zoo.face.zoo import Zoo
+from nca_zoo.ground.cores import usable_cores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +73,7 @@ def fit(
             bar.update(member.step - bar.n)
             return False
 
-        done = fit_alone(job, shared, threads or os.cpu_count() or 1, watch)
+        done = fit_alone(job, shared, threads or usable_cores(), watch)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{drawn.id}.h5"
         with zoo_of_one(path, source, shared, size) as put:
@@ -107,7 +107,7 @@ def build(
     source: ``digits``, ``mnist``, ``emnist``, ``kmnist``, ``fashion``, or a folder of image files.
     classes: ``"0-9"``, ``"3,5"``, a number or several; all unless given. per_class: pictures of
     each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as ``open`` unless
-    given. jobs: processes, one for each CPU unless given. cohort: NCAs that train together.
+    given. jobs: processes, one for each usable core unless given. cohort: NCAs that train together.
     failed: as ``open``. progress, choices: as ``fit``. Raises ZooError, one line.
     """
     from nca_zoo.building.build import build as build_zoo

@@ -3,6 +3,8 @@ locks, interruptions that wait, and how far some work is."""
 
 __all__ = [
     "children",
+    "compiling",
+    "cores",
     "files",
     "interrupts",
     "locks",

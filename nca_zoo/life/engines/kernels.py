@@ -22,6 +22,7 @@ from nca_zoo.automaton.rule import (
     VISIBLE,
     param_slices,
 )
+from nca_zoo.ground.compiling import forgive_caches
 from nca_zoo.life.engines import tile
 from nca_zoo.life.engines.planes import dilate, fire_plane, row_mask, words
 from nca_zoo.life.engines.tile import (
@@ -36,6 +37,8 @@ from nca_zoo.life.engines.tile import (
     sobel_row_back,
 )
 from nca_zoo.life.engines.workspace import CHUNK_ROWS, W1_T, W2_T
+
+forgive_caches()
 
 # Much of the time to compile a kernel goes into its being callable from Python, so only `rollout`
 # and `forward_backward` are: calling another from Python would crash.
