@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import click
 import numpy as np
-from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
@@ -22,7 +21,7 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.gate import Status
 
-from .options import data_folder, default_zoo
+from .options import FilePath, data_folder, default_zoo, progress_bar
 from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
@@ -45,7 +44,7 @@ NAMED = 10  # failed NCAs named in the summary
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
     help="The zoo file; the same command again goes on where it stopped.",
@@ -119,7 +118,7 @@ def build(
         try:
             with (
                 cluster(address) if address else nullcontext() as client,
-                tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
+                progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
             ):
                 workers = jobs or workers_for(settings.device)
                 for fit in build_zoo(pictures, settings, writer, workers, cohort, client):

@@ -8,16 +8,14 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder
+from .options import FilePath, data_folder
 from .training_options import SOLO, solo_settings, training_options
 
 SIZES = (8, 64)  # cells a side
 
 
 @click.command(short_help="Draw a picture, and watch it grow.")
-@click.argument(
-    "picture", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PICTURE]"
-)
+@click.argument("picture", required=False, type=FilePath(dir_okay=False), metavar="[PICTURE]")
 @click.option(
     "--size", type=click.IntRange(*SIZES), default=28, show_default=True, help="Cells a side."
 )

@@ -1,7 +1,6 @@
 """``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder
+from .options import FilePath, data_folder, progress_bar
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ FPS = {"mp4": 30, "gif": 25}
 
 
 @click.command(short_help="Train one NCA on any picture, and show how it learned.")
-@click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("picture", type=FilePath(dir_okay=False))
 @click.option(
     "--size",
     type=int,
@@ -38,7 +37,7 @@ FPS = {"mp4": 30, "gif": 25}
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The zoo file; the pictures go beside it.  [default: data/fit/NAME.h5]",
 )
 @click.option("--replace", is_flag=True, help="Replace an earlier fit of that name.")
@@ -82,7 +81,6 @@ def fit(
     Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
     the quality gate. Ctrl-C ends it at once and keeps what has been learned.
     """
-    from tqdm import tqdm
 
     from nca_zoo.building.build import make_job
     from nca_zoo.building.solo import fit_alone, zoo_of_one
@@ -98,7 +96,7 @@ def fit(
     with (
         zoo_of_one(out, source, settings, size, replace) as put,
         _interruption() as interrupted,
-        tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
+        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as bar,
     ):
         diary = Diary(keep, partial(_tell, bar), interrupted)
         done = fit_alone(job, settings, threads, diary)

@@ -1,7 +1,10 @@
 """``nca-zoo``: the group of all commands, and what happens when one of them fails."""
 
+import codecs
 import importlib
+import io
 import keyword
+import os
 import sys
 import traceback
 import warnings
@@ -103,9 +106,28 @@ def _note(
     click.echo(text, err=True)
 
 
+def _speak_any_encoding() -> None:
+    """What a terminal or file has no letter for is a question mark there, never an error.
+
+    Names of files that are no text, which Python holds as lone surrogates, come out as they are.
+    """
+
+    def sayable(error: UnicodeError) -> tuple[str | bytes, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        letter = error.object[error.start]
+        unread = "\udc80" <= letter <= "\udcff"
+        return os.fsencode(letter) if unread else "?", error.start + 1
+
+    codecs.register_error("sayable", sayable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="sayable")
+
+
 def main() -> None:
     """Entry point: exit 0 done, 1 one-line error, 2 usage."""
     warnings.showwarning = _note  # type: ignore[assignment]
+    _speak_any_encoding()
     try:
         group()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder, json_option, progress, seed_option, zoo_option
+from .options import FilePath, data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -44,7 +44,7 @@ def mix() -> None:
 @click.option("--align", is_flag=True, help="First bring the second close to the first.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The PNG file to write.  [default: mix-ID-ID.png in data]",
 )
 @_seed
@@ -93,7 +93,7 @@ def line(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The PNG file to write, of the class means.  [default: mix-means.png in data]",
 )
 @_seed

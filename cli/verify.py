@@ -1,14 +1,13 @@
 """``nca-zoo verify``: check a zoo file from end to end."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from nca_zoo.ground.progress import Progress
 
-from .options import json_option, zoo_option
+from .options import json_option, progress_bar, zoo_option
 
 
 @click.command()
@@ -41,8 +40,6 @@ def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) ->
     nca-zoo verify --zoo data/growing.h5 --all
     nca-zoo verify --repair
     """
-    from tqdm import tqdm
-
     from nca_zoo.store.verify import repair
     from nca_zoo.store.verify import verify as problems_of
     from nca_zoo.store.zoofile import open_zoo
@@ -54,7 +51,7 @@ def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) ->
         from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
-    with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:
+    with progress_bar(desc="verify", delay=2, leave=False) as bar:
 
         def advance(what: str) -> Progress:
             bar.unit = f" {what}"

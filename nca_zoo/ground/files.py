@@ -12,11 +12,15 @@ from nca_zoo.errors import ZooError, one_line
 def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterator[Path]:
     """An empty file beside ``path`` that takes its place if the block succeeds.
 
-    The folder must be there. durable: it is then on the disk, whatever happens to the power.
-    Raises ZooError, one line that ends in ``hint``, for what the disk refuses; ``path`` is then as
-    it was.
+    The folder must be there. Of a link, what it points at is replaced, and the link stays. durable:
+    it is then on the disk, whatever happens to the power. Raises ZooError, one line that ends in
+    ``hint``, for what the disk refuses and for what is there and no file, such as ``/dev/stdout``;
+    ``path`` is then as it was.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no file"
+        raise ZooError(f"{path}: cannot be written: it is {kind}{hint}")
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         part.touch()

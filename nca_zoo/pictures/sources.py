@@ -5,6 +5,7 @@ asked for: they stay the same when a zoo grows or zoos are merged. The official 
 torchvision set is kept; in other sources every fifth picture of a class is for testing.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def load_pictures(
     without a network where one is needed, and for files of different sizes if no size is given.
     """
     _check_size(size)
+    if isinstance(source, str):
+        source = os.path.expanduser(source)
     listing = _list(source, data_dir)
     rows = _choose(listing, classes, per_class)
     pixels = listing.read(rows, size)
