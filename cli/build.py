@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import click
 import numpy as np
-from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
@@ -22,7 +21,14 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.gate import Status
 
-from .options import data_folder, default_zoo, scale_option, strict_option
+from .options import (
+    FilePath,
+    data_folder,
+    default_zoo,
+    progress_bar,
+    scale_option,
+    strict_option,
+)
 from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
@@ -50,7 +56,7 @@ NAMED = 10  # failed NCAs named in the summary
 @strict_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
     help="The zoo file; the same command again goes on where it stopped.",
@@ -67,7 +73,7 @@ NAMED = 10  # failed NCAs named in the summary
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Worker processes.  [default: one per CPU; other devices: 1]",
+    help="Worker processes.  [default: one per usable core; other devices: 1]",
 )
 @click.option(
     "--cluster",
@@ -140,7 +146,7 @@ def build(
         try:
             with (
                 cluster(address) if address else nullcontext() as client,
-                tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
+                progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
             ):
                 workers = jobs or workers_for(settings.device)
                 for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):

@@ -1,23 +1,21 @@
 """``nca-zoo draw``: a window to draw in, and to watch the drawing grow."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder, scale_option
+from .options import FilePath, data_folder, scale_option
 from .training_options import SOLO, solo_settings, training_options
 
 SIZES = (8, 64)  # cells a side
 
 
 @click.command(short_help="Draw a picture, and watch it grow.")
-@click.argument(
-    "picture", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PICTURE]"
-)
+@click.argument("picture", required=False, type=FilePath(dir_okay=False), metavar="[PICTURE]")
 @click.option(
     "--size", type=click.IntRange(*SIZES), default=28, show_default=True, help="Cells a side."
 )
@@ -25,8 +23,8 @@ SIZES = (8, 64)  # cells a side
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 @training_options(**SOLO)
 def draw(

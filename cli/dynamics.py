@@ -1,11 +1,12 @@
 """``nca-zoo dynamics``: measure how every NCA moves, and predict it from the weights."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from nca_zoo.ground.cores import usable_cores
 
 from .options import json_option, listed, progress, validation_options, zoo_option
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
     help="Threads that measure.",
 )
 @click.option("--measure-only", is_flag=True, help="Do not predict anything.")

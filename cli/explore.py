@@ -8,14 +8,14 @@ import click
 
 from nca_zoo.ground.files import published
 
-from .options import listed, progress, sample_option, sampled, zoo_option
+from .options import FilePath, listed, progress, sample_option, sampled, zoo_option
 
 
 @click.command()
 @zoo_option
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Write one self-contained file that works from disk, instead of serving.",
 )
 @sample_option()

@@ -7,7 +7,7 @@ import click
 from nca_zoo.choices import FORMATS
 from nca_zoo.errors import ZooError
 
-from .options import progress, zoo_option
+from .options import FilePath, progress, zoo_option
 
 
 @click.command()
@@ -16,7 +16,7 @@ from .options import progress, zoo_option
 @zoo_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="File to write, or folder with --each.  [default: beside the zoo, named after it]",
 )
 @click.option(

@@ -1,7 +1,5 @@
 """``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
 
-import os
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,8 +9,9 @@ import click
 
 from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder, scale_option
+from .options import FilePath, data_folder, progress_bar, scale_option
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ FPS = {"mp4": 30, "gif": 25}
 
 
 @click.command(short_help="Train one NCA on any picture, and show how it learned.")
-@click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("picture", type=FilePath(dir_okay=False))
 @click.option(
     "--size",
     type=int,
@@ -36,7 +35,7 @@ FPS = {"mp4": 30, "gif": 25}
 @scale_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The zoo file; the pictures go beside it.  [default: data/fit/NAME.h5]",
 )
 @click.option("--replace", is_flag=True, help="Replace an earlier fit of that name.")
@@ -55,8 +54,8 @@ FPS = {"mp4": 30, "gif": 25}
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 @training_options(**SOLO)
 def fit(
@@ -81,7 +80,6 @@ def fit(
     Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
     the quality gate. Ctrl-C ends it at once and keeps what has been learned.
     """
-    from tqdm import tqdm
 
     from nca_zoo.building.build import make_job
     from nca_zoo.building.solo import fit_alone, zoo_of_one
@@ -98,7 +96,7 @@ def fit(
     with (
         zoo_of_one(out, source, settings, size, replace, scale) as put,
         noted() as interrupted,
-        tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
+        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as bar,
     ):
         diary = Diary(keep, partial(_tell, bar), interrupted)
         done = fit_alone(job, settings, threads, diary, tell)

@@ -9,7 +9,7 @@ import click
 from nca_zoo.choices import PERCEPTIONS, RGBA_AT, SOBEL_ORDERS, SOBEL_SIGNS, VISIBLE
 from nca_zoo.errors import ZooError
 
-from .options import default_zoo, progress, scale_option
+from .options import FilePath, default_zoo, progress, scale_option
 
 if TYPE_CHECKING:
     from nca_zoo.exchange.foreign import Foreign
@@ -31,12 +31,10 @@ def _cells(
 
 
 @click.command(name="import")
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FilePath())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     default=lambda: default_zoo().with_name("imported.h5"),
     show_default="data/imported.h5",
     help="The zoo file; NCAs are added to one that exists.",
@@ -45,7 +43,7 @@ def _cells(
     "--target",
     "pictures",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="The picture that they should grow: one for all, or one for each in order.",
 )
 @click.option("--size", type=click.IntRange(3, 1024), help="Resize the pictures.")

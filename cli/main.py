@@ -1,9 +1,14 @@
 """``nca-zoo``: the group of all commands, and what happens when one of them fails."""
 
+import codecs
 import importlib
+import io
 import keyword
+import os
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,6 +67,8 @@ class LazyGroup(click.Group):
             raise click.ClickException(
                 f"not enough memory ({words}); use a smaller size, fewer NCAs or fewer jobs"
             ) from None
+        except EOFError as error:  # which click would take for Ctrl-D: no command asks anything
+            raise click.ClickException(_unforeseen(error)) from error
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "torchvision"):
                 raise
@@ -83,6 +90,15 @@ def group() -> None:
     """
 
 
+def _unforeseen(error: Exception) -> str:
+    """One line on an error that is nobody's fault but ours, and where it came up."""
+    *_, place = traceback.extract_tb(error.__traceback__)
+    return (
+        f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: what was "
+        "being read ended too early; nothing finished is lost. Please report it with the command"
+    )
+
+
 def _note(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *more: Any
 ) -> None:
@@ -95,9 +111,28 @@ def _note(
     click.echo(text, err=True)
 
 
+def _speak_any_encoding() -> None:
+    """What a terminal or file has no letter for is a question mark there, never an error.
+
+    Names of files that are no text, which Python holds as lone surrogates, come out as they are.
+    """
+
+    def sayable(error: UnicodeError) -> tuple[str | bytes, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        letter = error.object[error.start]
+        unread = "\udc80" <= letter <= "\udcff"
+        return os.fsencode(letter) if unread else "?", error.start + 1
+
+    codecs.register_error("sayable", sayable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="sayable")
+
+
 def main() -> None:
     """Entry point: exit 0 done, 1 one-line error, 2 usage."""
     warnings.showwarning = _note  # type: ignore[assignment]
+    _speak_any_encoding()
     try:
         group()
     except KeyboardInterrupt:

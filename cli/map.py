@@ -7,7 +7,15 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import FEATURES
 
-from .options import data_folder, sample_option, sampled, seed_option, store_option, zoo_option
+from .options import (
+    FilePath,
+    data_folder,
+    sample_option,
+    sampled,
+    seed_option,
+    store_option,
+    zoo_option,
+)
 
 
 @click.command()
@@ -20,7 +28,7 @@ from .options import data_folder, sample_option, sampled, seed_option, store_opt
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The PNG file to write.  [default: map-FEATURE.png in data]",
 )
 @seed_option("Decides UMAP's layout.")
@@ -34,7 +42,7 @@ from .options import data_folder, sample_option, sampled, seed_option, store_opt
 @click.option("--all-fits", is_flag=True, help="Map NCAs whose fit failed, too.")
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Write the map as a page in which every NCA grows, as `explore --html`, and no PNG.",
 )
 @sample_option()

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from .options import json_option, progress
+from .options import FilePath, json_option, progress
 
 
 @click.command()
-@click.argument("zoos", metavar="ZOO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("zoos", metavar="ZOO...", nargs=-1, required=True, type=FilePath())
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The new zoo file; must not exist yet.",
 )
 @click.option(

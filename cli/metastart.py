@@ -1,13 +1,12 @@
 """``nca-zoo metastart``: meta-learn the shared start that `build` uses."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from nca_zoo.choices import ENGINES
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, target_of
@@ -15,7 +14,7 @@ from nca_zoo.training.init import write_start
 from nca_zoo.training.metastart import Recipe, meta_learn
 from nca_zoo.training.regime import REGIMES
 
-from .options import data_folder, scale_option, strict_option
+from .options import FilePath, data_folder, progress_bar, scale_option, strict_option
 from .training_options import tell, visible_option
 
 DEFAULT = Recipe()
@@ -26,7 +25,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.command(short_help="Meta-learn the shared start that `build` uses.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     required=True,
     help="The start file to write, an .npz; holds the latest start at every moment.",
 )
@@ -53,8 +52,8 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
 )
 def metastart(
     out: Path,
@@ -105,7 +104,7 @@ def metastart(
         **({} if visible == "rgba" else {"visible": visible}),
     }
     rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)
-    with tqdm(total=chosen.rounds, unit="round") as bar:
+    with progress_bar(total=chosen.rounds, unit="round") as bar:
         for done in rounds:
             bar.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
             bar.update()

@@ -1,15 +1,15 @@
 """``nca-zoo mix``: grow what lies between NCAs."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
-from .options import data_folder, json_option, progress, seed_option, zoo_option
+from .options import FilePath, data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -18,8 +18,8 @@ _seed = seed_option("Decides fire masks, pairs and resamples.")
 _jobs = click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one per CPU",
+    default=usable_cores,
+    show_default="one per usable core",
     help="Threads that let NCAs live.",
 )
 
@@ -44,7 +44,7 @@ def mix() -> None:
 @click.option("--align", is_flag=True, help="First bring the second close to the first.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The PNG file to write.  [default: mix-ID-ID.png in data]",
 )
 @_seed
@@ -93,7 +93,7 @@ def line(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="The PNG file to write, of the class means.  [default: mix-means.png in data]",
 )
 @_seed

@@ -1,5 +1,6 @@
 """Options, and a progress bar, that several commands share."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from nca_zoo.store.zoofile import Zoo
 
 
@@ -24,9 +27,20 @@ def default_zoo() -> Path:
     return data_folder() / "zoo.h5"
 
 
+class FilePath(click.Path):
+    """A path as people type it. A shell puts the home in place of ~ only where a word begins."""
+
+    def __init__(self, dir_okay: bool = True) -> None:
+        super().__init__(path_type=Path, dir_okay=dir_okay)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The path from the root or from here; a usage error as of ``click.Path``."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
 zoo_option = click.option(
     "--zoo",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
     help="The zoo file to read.",
@@ -116,14 +130,17 @@ def listed(text: str) -> list[str]:
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""
-    from tqdm import tqdm
-
-    with tqdm(
-        desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False, file=sys.stderr
-    ) as bar:
+    with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
         yield advance
+
+
+def progress_bar(**looks: Any) -> "tqdm[Any]":
+    """tqdm's bar on stderr, if that is a terminal: a file would hold a line for every change."""
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stderr, disable=None, **looks)

@@ -10,6 +10,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import FEATURES
 
 from .options import (
+    FilePath,
     folds_option,
     json_option,
     listed,
@@ -59,7 +60,7 @@ _PLOTS = (".png", ".svg", ".pdf")
 @click.option("--sizes", help="Learn from so many pictures, too, such as 50,100,200.")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Draw the scores by --sizes to this PNG, SVG or PDF file.",
 )
 @click.option("--ceiling", is_flag=True, help="Let a small convolutional network read pictures.")

@@ -14,7 +14,7 @@ from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, counted, silent
 
-from .options import progress, seed_option, zoo_option
+from .options import FilePath, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.automaton.wounds import Wound
@@ -75,7 +75,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="File to write: .mp4, .gif, or .png for a strip, a table or a contact sheet.  "
     "[default: show/ID.mp4 beside the zoo, for a grid show/grid.mp4]",
 )

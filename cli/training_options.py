@@ -1,7 +1,6 @@
 """The options that decide how NCAs are trained, the same for every command that trains zoos."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -9,6 +8,8 @@ import click
 from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
 from nca_zoo.choices import ALPHAS, ENGINES, INITS, SEEDS_AT, VISIBLE
 from nca_zoo.training.regime import REGIMES
+
+from .options import FilePath
 
 if TYPE_CHECKING:
     from nca_zoo.building.build import BuildSettings
@@ -37,7 +38,7 @@ _OPTIONS = (
     ),
     click.option(
         "--start",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         help="A start file of `nca-zoo metastart`, for --init meta.",
     ),
     click.option(

@@ -1,14 +1,13 @@
 """``nca-zoo verify``: check a zoo file from end to end."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from nca_zoo.ground.progress import Progress
 
-from .options import json_option, zoo_option
+from .options import json_option, progress_bar, zoo_option
 
 
 @click.command()
@@ -21,8 +20,14 @@ from .options import json_option, zoo_option
     help="Grow so many NCAs again and compare them with what the file says.",
 )
 @click.option("--all", "grow_all", is_flag=True, help="Grow all of them again.")
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="First clear the mark of a program that died while it had the file open for writing.",
+)
 @json_option
-def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
+def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) -> None:
     """Check a zoo file from end to end.
 
     Reads every byte, in a process of its own: form, types and shapes, the checksum of every chunk
@@ -33,18 +38,20 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
     nca-zoo verify
     nca-zoo verify --sample 20
     nca-zoo verify --zoo data/growing.h5 --all
+    nca-zoo verify --repair
     """
-    from tqdm import tqdm
-
+    from nca_zoo.store.verify import repair
     from nca_zoo.store.verify import verify as problems_of
     from nca_zoo.store.zoofile import open_zoo
 
+    for file in repair(zoo) if mend else ():
+        click.echo(f"{file}: a program died while it had this open; its mark is cleared", err=True)
     regrow = None
     if sample or grow_all:
         from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
-    with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:
+    with progress_bar(desc="verify", delay=2, leave=False) as bar:
 
         def advance(what: str) -> Progress:
             bar.unit = f" {what}"

@@ -48,7 +48,7 @@ def quiet(text: str) -> None:
 
 def data_folder() -> Path:
     """Where zoos and downloads lie: ``NCA_ZOO_DATA``, or ``data`` in the current folder."""
-    return Path(os.environ.get("NCA_ZOO_DATA", "data"))
+    return Path(os.path.expanduser(os.environ.get("NCA_ZOO_DATA", "data")))
 
 
 def chosen(**given: Any) -> dict[str, Any]:

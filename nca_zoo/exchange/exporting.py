@@ -212,7 +212,7 @@ def _torch_one(zoo: Zoo, path: Path) -> None:
 
 
 def _distill_one(zoo: Zoo, path: Path) -> None:
-    path.write_text(json.dumps(pack(zoo.weights[0])))
+    path.write_text(json.dumps(pack(zoo.weights[0])), encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -51,13 +51,13 @@ def policy(scripts: str, styles: str, connect: str) -> str:
 
 def served_page(name: str) -> tuple[str, str]:
     """The page that fetches its parts, and its Content-Security-Policy."""
-    imports = safe_json({"imports": {"explore/": "/"}})
+    imports = safe_json({"imports": {"explore/": "./"}})
     inline = [imports, 'import "explore/main.js";']
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in inline]
     hashes = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
     page = _fill(
         title=html.escape(name),
-        head='<link rel="stylesheet" href="/style.css">' + _IMPORTS.format(imports),
+        head='<link rel="stylesheet" href="style.css">' + _IMPORTS.format(imports),
         tail=_ENTRY,
     )
     return page, policy(f"'self' {hashes}", "'self'", "'self'")

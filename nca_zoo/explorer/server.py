@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,11 +13,17 @@ from nca_zoo.explorer.exhibit import Exhibit
 from nca_zoo.explorer.page import TYPES, served_page, web_files
 
 HOST = "127.0.0.1"
+LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 _WEIGHTS = re.compile(r"/weights/(\d{1,9})", re.ASCII)
 
 
 class ExhibitServer(ThreadingHTTPServer):
-    """Answers GET for the page's own paths, to requests that name this machine, and no others."""
+    """Answers GET for the page's own paths, to whoever was told its address, and to no others.
+
+    The address begins with a secret, new for every server: other users of this machine can reach
+    the port as well. A request must also call us by a name of this machine: any other is another
+    site's page reaching in. The port in it may be another one, as behind ``ssh -L``.
+    """
 
     daemon_threads = True
 
@@ -25,6 +32,7 @@ class ExhibitServer(ThreadingHTTPServer):
         page, self.policy = served_page(exhibit.about["name"])
         about = json.dumps(exhibit.about, allow_nan=False)
         self._exhibit = exhibit
+        self._secret = f"/{secrets.token_urlsafe(16)}"
         self._files: dict[str, tuple[str, bytes]] = {
             "/": ("text/html; charset=utf-8", page.encode()),
             "/about.json": ("application/json", about.encode()),
@@ -47,15 +55,14 @@ class ExhibitServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.server_port}/"
-
-    @property
-    def hosts(self) -> set[str]:
-        """What a request may call us; any other name is another site's page reaching in."""
-        return {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+        """Where the page is, for those who may see it."""
+        return f"http://{HOST}:{self.server_port}{self._secret}/"
 
     def find(self, path: str) -> tuple[str, bytes] | None:
         """Type and content of a path, or None: paths are names in a list, never files on disk."""
+        secret, path = path[: len(self._secret)], path[len(self._secret) :]
+        if not secrets.compare_digest(secret.encode(), self._secret.encode()):
+            return None
         if path in self._files:
             return self._files[path]
         match = _WEIGHTS.fullmatch(path)
@@ -72,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         names = self.headers.get_all("Host", [])
-        if len(names) != 1 or names[0] not in self.server.hosts:
+        if len(names) != 1 or not LOOPBACK.fullmatch(names[0]):
             self.send_error(HTTPStatus.FORBIDDEN)
             return
         found = self.server.find(self.path)
@@ -86,6 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", self.server.policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(content)

@@ -1,6 +1,5 @@
 """Fitting one picture, building a zoo, opening one: what the commands do, from Python."""
 
-import os
 import signal
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from nca_zoo.building import settings
 from nca_zoo.errors import ZooError, ZooWarning, one_line
 from nca_zoo.face.nca import NCA
 from nca_zoo.face.zoo import Zoo
+from nca_zoo.ground.cores import usable_cores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,7 +87,7 @@ def fit(
             bar.update(member.step - bar.n)
             return interrupted()
 
-        done = fit_alone(job, shared, threads or os.cpu_count() or 1, watch, _warn)
+        done = fit_alone(job, shared, threads or usable_cores(), watch, _warn)
         stopped = interrupted()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{drawn.id}.h5"
@@ -128,9 +128,9 @@ def build(
     pictures of each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as
     ``open`` unless given. scale: as ``fit``. strict: stop at a file of the folder that is no
     picture; else a warning (``ZooWarning``) counts and names what is left out. jobs: processes, one
-    for each CPU unless given. cohort: NCAs that train together. refit: fit those pictures anew that
-    have changed since. failed: as ``open``. progress, choices: as ``fit``. Raises ZooError, one
-    line.
+    for each usable core unless given. cohort: NCAs that train together. refit: fit those pictures
+    anew that have changed since. failed: as ``open``. progress, choices: as ``fit``. Raises
+    ZooError, one line.
     """
     from nca_zoo.building.build import build as build_zoo
     from nca_zoo.building.build import header

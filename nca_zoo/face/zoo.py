@@ -1,6 +1,5 @@
 """A zoo as people use it: rows by id, slice or mask, arrays for others, a picture of it."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,6 +10,7 @@ from nca_zoo.automaton.rule import seen
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
 from nca_zoo.face import shown
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.rollout import State, rollout_all
 from nca_zoo.store import zoofile
 
@@ -134,7 +134,7 @@ class Zoo(zoofile.Zoo):
         fire masks, the same for every NCA, and for ``NCA.rollout``.
         """
         wounds = [damage] if isinstance(damage, Wound) else list(damage)
-        threads = os.cpu_count() or 1
+        threads = usable_cores()
         run = rollout_all(
             self.weights, self.seed_states(), steps, seed, every, wounds, batch, threads
         )

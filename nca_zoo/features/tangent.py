@@ -4,7 +4,6 @@ A control for everything that is read from trained weights: it has seen the same
 picture, but no fit (nca_zoo/features/catalogue.py).
 """
 
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import N_PARAMS, param_slices
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.pictures.targets import restored
@@ -32,7 +32,7 @@ def start_gradients(
     the fire masks of rollout seed 0, the same for all; the loss is that of the last state. Where
     nothing lives the gradient is 0, and so it is set where the rollout explodes.
     """
-    engine = make_engine(threads=os.cpu_count() or 1)
+    engine = make_engine(threads=usable_cores())
     found = np.empty((len(targets), N_PARAMS), np.float32)
     for first in range(0, len(targets), AT_ONCE):
         rows = slice(first, first + AT_ONCE)

@@ -4,6 +4,8 @@ locks, interruptions that wait, how far some work is, and arithmetic that is the
 __all__ = [
     "arithmetic",
     "children",
+    "compiling",
+    "cores",
     "files",
     "interrupts",
     "locks",

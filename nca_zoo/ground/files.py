@@ -1,22 +1,30 @@
 """Files that appear whole or not at all: the one way in which anything here is written."""
 
 import os
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nca_zoo.errors import ZooError, one_line
+
+WAITS_S = (0.01, 0.03, 0.1, 0.3, 1, 3)  # until readers are done with a file
 
 
 @contextmanager
 def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterator[Path]:
     """An empty file beside ``path`` that takes its place if the block succeeds.
 
-    The folder must be there. durable: it is then on the disk, whatever happens to the power.
-    Raises ZooError, one line that ends in ``hint``, for what the disk refuses; ``path`` is then as
-    it was.
+    The folder must be there. Of a link, what it points at is replaced, and the link stays. durable:
+    it is then on the disk, whatever happens to the power. Raises ZooError, one line that ends in
+    ``hint``, for what the disk refuses and for what is there and no file, such as ``/dev/stdout``;
+    ``path`` is then as it was.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no file"
+        raise ZooError(f"{path}: cannot be written: it is {kind}{hint}")
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         part.touch()
@@ -25,7 +33,7 @@ def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterat
         os.chmod(part, mode)  # some libraries would let nobody else read their files
         if durable:
             sync_file(part)
-        os.replace(part, path)
+        patiently(lambda: os.replace(part, path))
         if durable:
             sync_folder(path.parent)
     except OSError as error:
@@ -34,6 +42,17 @@ def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterat
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def patiently(change: Callable[[], object]) -> None:
+    """Replace or remove a file: a few tries on Windows, where that waits for whoever reads it."""
+    for wait in WAITS_S if sys.platform == "win32" else ():
+        try:
+            change()
+            return
+        except PermissionError:
+            time.sleep(wait)
+    change()
 
 
 def make_folder(path: Path) -> None:

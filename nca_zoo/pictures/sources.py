@@ -5,6 +5,7 @@ asked for: they stay the same when a zoo grows or zoos are merged. The official 
 torchvision set is kept; in other sources every fifth picture of a class is for testing.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,8 @@ def load_pictures(
     """
     _check_size(size)
     check_scale(scale)
+    if isinstance(source, str):
+        source = os.path.expanduser(source)
     listing = _list(source, data_dir)
     rows = _choose(listing, classes, per_class)
     _check_room(len(rows), size)

@@ -17,6 +17,7 @@ from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.features.catalogue import Feature, Vectors
 from nca_zoo.features.measures import Floats, pictures
 from nca_zoo.ground.children import isolated_children
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.readers import AnyReader, Fold
 from nca_zoo.probing.splits import Side, Splits
@@ -118,8 +119,9 @@ def read_all(
 
 
 def _in_order(calls: Iterable[Any], jobs: int) -> Iterator[Any]:
+    workers = jobs if jobs > 0 else usable_cores()
     with isolated_children():
-        yield from Parallel(n_jobs=jobs, return_as="generator")(calls)
+        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
 
 
 class _Seen:

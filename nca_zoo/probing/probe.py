@@ -140,9 +140,9 @@ def probe(
     repeats: 3, or 1 for more than 1,000 pictures, unless given. target: a name of
     ``quantities.names``. split: use the zoo's own split instead. sizes: numbers of training
     pictures to repeat it all with. ceiling: also let a small convolutional network read the
-    pictures. all_fits: read NCAs whose fit failed, too. jobs: processes, -1 for one per core; the
-    result does not depend on it. progress: called with what is done and in all. Raises ``ZooError``
-    for unknown names and for pictures too few.
+    pictures. all_fits: read NCAs whose fit failed, too. jobs: processes, -1 for one a usable core;
+    the result does not depend on it. progress: called with what is done and in all. Raises
+    ``ZooError`` for unknown names and for pictures too few.
     """
     read = readable(zoo, all_fits)
     asked = quantity(read, target)

@@ -52,7 +52,9 @@ SAFE = "; every NCA finished so far is safe, and the same command goes on from t
 HEAP_BYTES = 1 << 16
 OWN = {attribute.name for attribute in ATTRIBUTES} | {"missing", *ABOUT}  # of attributes
 SPARE_BYTES = 1 << 20  # more than HDF5 needs for metadata
-LIBVER = ("v110", "v110")  # for HDF5 1.10 and later; the oldest with checksums on all metadata
+# What HDF5 1.8 reads, with its checksums on all metadata but the lists of chunks, which hdf5.py and
+# verify.py check. What others put into a zoo may be newer: it comes along as it is.
+LIBVER = ("v108", "latest")
 
 
 @contextmanager
@@ -285,13 +287,11 @@ def _chunk_rows(column: Column, layout: Layout) -> int:
 
 def _image(layout: Layout, values: Mapping[str, npt.NDArray[Any]] | None = None) -> bytes:
     """A zoo file as bytes, with ``values`` or still without data."""
-    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    creation.set_attr_phase_change(64, 0)  # all attributes in the header, under its checksum
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     memory = io.BytesIO()
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, memory)
-    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    handle = h5py.h5f.create(b"zoo", h5py.h5f.ACC_TRUNC, fapl=access, fcpl=creation)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
+    handle = h5py.h5f.create(b"zoo", h5py.h5f.ACC_TRUNC, fapl=access)
     with h5py.File(handle) as file:
         for name, value in layout.header.stored().items():
             _store(file.id, name, value)

@@ -1,8 +1,11 @@
 """HDF5 as it is handled here: a file is opened only to be read, and nothing in it is followed."""
 
+import itertools
 import math
 import os
 import stat
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,9 @@ Stamp = tuple[int, int, int]  # of a file: bytes, time of writing, number of its
 CHUNK_BYTES = 1 << 19
 CHECKSUM_BYTES = 4  # behind each chunk
 ADDRESS_BYTES = 16  # of a text of any length
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SUPERBLOCK = struct.Struct("<8sBBBB32sI")  # versions 2 and 3: signature, version, ..., checksum
+MARK_AT = 11  # of it: whether somebody has the file open to write
 # What h5py raises on a damaged or hostile file
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -45,9 +51,94 @@ def _open(path: Path) -> h5py.File:
     except PermissionError:
         raise ZooError(f"{path}: no permission to read it") from None
     except DAMAGE as error:
+        if "already open for write" in str(error) or _is_written_elsewhere(path):
+            raise ZooError(f"{path}: {_held(path)}; nothing in it is lost") from None
         if "signature not found" in str(error):
             raise ZooError(f"{path}: not an HDF5 file; expected a zoo") from None
         raise ZooError(f"{path}: damaged or truncated ({reason(error)})") from None
+
+
+def _held(path: Path) -> str:
+    """What keeps a file from being read that some program has opened to write, and what to do."""
+    if _is_written_elsewhere(path):
+        return "another program has it open for writing: close it there"
+    return (
+        "a program that had it open for writing has died, or has it open still: close it there, or "
+        f"clear its mark with `nca-zoo verify --repair --zoo {path}`"
+    )
+
+
+def _is_written_elsewhere(path: Path) -> bool:
+    """Whether another program holds the lock that HDF5 takes to write; false where none is told."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks
+            return False
+    return False
+
+
+def clear_mark(path: Path) -> bool:
+    """Take back the mark that HDF5 sets while it writes to a file; whether there was one.
+
+    As ``h5clear --status`` does. Raises ZooError if another program is writing to it now, or if the
+    file cannot be written.
+    """
+    try:
+        with path.open("rb") as file:
+            block = bytearray(file.read(SUPERBLOCK.size))
+        if len(block) < SUPERBLOCK.size:
+            return False
+        signature, version, *_, mark, _, checksum = SUPERBLOCK.unpack(block)
+        marked = (
+            signature == SIGNATURE
+            and version in (2, 3)
+            and mark
+            and checksum == lookup3(block[:-CHECKSUM_BYTES])
+        )
+        if not marked:
+            return False
+        if _is_written_elsewhere(path):
+            raise ZooError(f"{path}: {_held(path)}")
+        block[MARK_AT] = 0
+        block[-CHECKSUM_BYTES:] = lookup3(block[:-CHECKSUM_BYTES]).to_bytes(
+            CHECKSUM_BYTES, "little"
+        )
+        with path.open("r+b") as file:
+            file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ZooError(f"{path}: its mark cannot be cleared: {error.strerror}") from None
+    return True
+
+
+def lookup3(data: bytes | bytearray) -> int:
+    """Bob Jenkins' hash of bytes (lookup3.c, ``hashlittle``): HDF5's checksum on metadata."""
+    mask = 0xFFFFFFFF
+    v = [(0xDEADBEEF + len(data)) & mask] * 3
+
+    def turn(i: int, by: int) -> int:
+        return (v[i] << by | v[i] >> (32 - by)) & mask
+
+    blocks = [data[i : i + 12].ljust(12, b"\0") for i in range(0, len(data), 12)]
+    for number, block in enumerate(blocks):
+        v = [(x + y) & mask for x, y in zip(v, struct.unpack("<3I", block), strict=True)]
+        if number < len(blocks) - 1:
+            for i, by in enumerate((4, 6, 8, 16, 19, 4)):
+                x, y, z = i % 3, (i + 1) % 3, (i + 2) % 3
+                v[x] = ((v[x] - v[z]) & mask) ^ turn(z, by)
+                v[z] = (v[z] + v[y]) & mask
+    for i, by in enumerate((14, 11, 25, 16, 4, 14, 24) if blocks else ()):
+        x, z = (i + 2) % 3, (i + 1) % 3
+        v[x] = ((v[x] ^ v[z]) - turn(z, by)) & mask
+    return v[2]
 
 
 def reason(error: BaseException) -> str:
@@ -87,8 +178,8 @@ def raw_dataset(file: h5py.File, name: str) -> tuple[h5py.h5d.DatasetID | None, 
         if any(part > whole for part, whole in zip(chunk, shape, strict=True)):
             return None, f"chunks of {chunk} in data of {shape}"
         n_bytes = math.prod(chunk) * item_bytes(dataset) + CHECKSUM_BYTES * len(filters)
-        if not _chunks_take(dataset, n_bytes):
-            return None, f"damaged (a chunk is not stored in {n_bytes} bytes)"
+        if problem := _chunk_problem(dataset, n_bytes, bool(filters)):
+            return None, f"damaged ({problem})"
     return dataset, ""
 
 
@@ -97,9 +188,30 @@ def item_bytes(dataset: h5py.h5d.DatasetID) -> int:
     return ADDRESS_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize
 
 
-def _chunks_take(dataset: h5py.h5d.DatasetID, n_bytes: int) -> bool:
-    """Whether each chunk is stored in so many bytes: with no room for a checksum HDF5 crashes."""
-    return not dataset.chunk_iter(lambda stored: True if stored.size != n_bytes else None)
+def chunk_places(dataset: h5py.h5d.DatasetID) -> Iterator[tuple[int, ...]]:
+    """Where each chunk of a dataset begins, as HDF5 names it."""
+    steps = dataset.get_create_plist().get_chunk()
+    return itertools.product(*map(range, itertools.repeat(0), dataset.shape, steps))
+
+
+def _chunk_problem(dataset: h5py.h5d.DatasetID, n_bytes: int, checked: bool) -> str:
+    """What is wrong with a dataset's list of chunks, which has no checksum; empty if nothing is.
+
+    checked: whether chunks have checksums, as ours have; all must then be there, one at each place.
+    """
+    found: list[h5py.h5d.StoreInfo] = []
+    dataset.chunk_iter(found.append)
+    if any(chunk.size != n_bytes for chunk in found):  # with no room for a checksum HDF5 crashes
+        return f"a chunk is not stored in {n_bytes} bytes"
+    if not checked:
+        return ""
+    if any(chunk.filter_mask for chunk in found):
+        return "a chunk is stored without its checksum"
+    if {chunk.chunk_offset for chunk in found} != set(chunk_places(dataset)):
+        return "a chunk is not where it belongs"
+    if len({chunk.byte_offset for chunk in found}) < len(found):
+        return "a chunk is listed twice"
+    return ""
 
 
 def about(attributes: h5py.AttributeManager, key: str) -> str:

@@ -160,7 +160,7 @@ def leftovers(path: Path) -> list[Path]:
 
 def zoo_path(path: str | Path) -> Path:
     """``path``, or what it points at: shards lie beside the file itself, not beside a link."""
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     return path.resolve() if path.is_symlink() else path
 
 

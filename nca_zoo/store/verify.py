@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.beside import find_columns, read_beside
-from nca_zoo.store.hdf5 import DAMAGE, opened, reason
+from nca_zoo.store.hdf5 import DAMAGE, chunk_places, clear_mark, opened, reason
 from nca_zoo.store.layout import Layout, inspect
 from nca_zoo.store.parts import BLOCK_BYTES, Held, Rows, find_shards, gather, zoo_path
 from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests, picture_digests
@@ -144,6 +144,8 @@ def _column_problem(
     sums: Mapping[str, npt.NDArray[Any]],
 ) -> str | None:  # fmt: skip
     """The first problem of a column, read block by block."""
+    if unlisted := _unlisted(file[column.name].id):
+        return f"{column.name}: {unlisted}"
     step = max(1, BLOCK_BYTES // max(1, column.row_bytes(layout.sizes)))
     for start in range(0, layout.rows, step):
         block = slice(start, min(start + step, layout.rows))
@@ -158,6 +160,29 @@ def _column_problem(
                 name = ids[block][np.argmax(wrong)].decode()
                 return f"{column.name} of {name}: not as it was stored (SHA-256 differs)"
     return None
+
+
+def _unlisted(dataset: h5py.h5d.DatasetID) -> str:
+    """What is wrong with the way to a column's chunks: HDF5 shows one it does not find as zeros."""
+    if not dataset.get_create_plist().get_nfilters():
+        return ""
+    try:
+        for place in chunk_places(dataset):
+            dataset.read_direct_chunk(place)
+    except DAMAGE:
+        return f"damaged (the chunk at row {place[0]} is not found)"
+    return ""
+
+
+def repair(path: str | Path) -> list[str]:
+    """Clear the marks that HDF5 left in files of a zoo whose writer died; which they were.
+
+    Changes no byte beside them; ``verify`` then says whether the file is whole. Raises ZooError if
+    a program is writing to one of them now.
+    """
+    path = zoo_path(path)
+    files = (file for file in (path, *find_shards(path), *find_columns(path)) if file.exists())
+    return [str(file) for file in files if clear_mark(file)]
 
 
 if __name__ == "__main__":  # the child of a guarded ``verify``

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.files import sync_folder
+from nca_zoo.ground.files import patiently, sync_folder
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.assemble import disk, merge, write_rows
@@ -243,7 +243,7 @@ class ZooWriter:
     def _remove(self, files: Sequence[Path]) -> None:
         with disk(self.path):
             for file in files:
-                file.unlink()
+                patiently(file.unlink)
             if files:
                 sync_folder(files[0].parent)
 

@@ -54,6 +54,9 @@ def lay_out(scores: Vectors, seed: int = 0, neighbours: int = 15, spread: float 
 
 
 def _umap() -> "types.ModuleType":
+    from nca_zoo.ground.compiling import forgive_caches
+
+    forgive_caches()
     with warnings.catch_warnings():
         # Its parametric variant, which is not used here, asks for Tensorflow.
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)

@@ -6,7 +6,6 @@ docs/neighbours.md.
 """
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import sane
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.symmetry.alignment import align
 
@@ -96,7 +96,7 @@ def _of_weights(zoo: "Zoo", seed: int) -> Floats:
 
 def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
     some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
-    jobs = -1 if len(some) > 2 else 1  # starting processes takes longer than aligning a few
+    jobs = usable_cores() if len(some) > 2 else 1  # to start processes takes longer than a few
     calls = (delayed(align)(weights, zoo.weights[0], zoo.seed_hidden) for weights in some)
     with isolated_children():
         aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
@@ -104,7 +104,7 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
 
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
-    engine = make_engine(threads=os.cpu_count() or 1)
+    engine = make_engine(threads=usable_cores())
 
     def pictures(rows: Ints) -> Iterator[Floats]:
         """What NCAs show at each of the ``LOOKS``: ``(n, H, W, 4)``."""

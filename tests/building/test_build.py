@@ -15,6 +15,7 @@ from PIL import Image
 
 from nca_zoo.building.build import BuildSettings, build, header
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import workers_for
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures
@@ -174,7 +175,7 @@ def test_the_dense_engine_builds_what_the_sparse_one_does(tmp_path, drawings):
 
 def test_one_process_drives_a_gpu():
     assert workers_for("cuda") == workers_for("mps") == 1
-    assert workers_for("cpu") == os.cpu_count()
+    assert workers_for("cpu") == usable_cores()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -49,8 +50,14 @@ def server(exhibit):
         thread.join()
 
 
+def secret(server):
+    """What stands before every path of the page."""
+    return urlsplit(server.url).path.rstrip("/")
+
+
 def get(server, path, host=None, method="GET"):
-    """Status, headers and body of a request whose path is sent as it stands."""
+    """Status, headers and body of a request for a path behind the secret, sent as it stands."""
+    path = secret(server) + path if path.startswith("/") else path
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.putrequest(method, path, skip_host=True)
     if host != "":
@@ -85,10 +92,31 @@ def test_it_serves_nothing_else(server, path):
     assert get(server, path)[0] == 404
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "evil.example:80", "127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("host", [
+    "", "evil.example", "evil.example:80", "0.0.0.0", "127.0.0.1.evil.example", "localhost:x",
+    "::1", "evil-localhost", "localhost:80@evil.example",
+])  # fmt: skip
 def test_it_refuses_those_who_call_it_by_another_name(server, host):
     assert get(server, "/", host)[0] == 403
     assert get(server, "/weights/0", host)[0] == 403
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "LOCALHOST", "[::1]",  # port 80, which browsers leave out
+    "localhost:9000", "127.0.0.1:1", "[::1]:9000",  # another one, forwarded by ssh -L
+])  # fmt: skip
+def test_any_port_of_this_machines_names_is_its_own(server, host):
+    assert get(server, "/", host)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/about.json", "/weights/0", "/x/"])
+def test_who_was_not_told_the_address_sees_nothing(server, exhibit, path):
+    here = f"127.0.0.1:{server.server_port}"
+    for before in ("", "/" + "a" * 22, secret(server)[:-1], secret(server).swapcase()):
+        lines = [f"GET {before}{path} HTTP/1.1", f"Host: {here}", "", ""]
+        assert ask(server, "\r\n".join(lines).encode()) in (400, 404)
+    with ExhibitServer(exhibit) as other:
+        assert secret(other) != secret(server)
 
 
 def ask(server, request):
@@ -122,7 +150,8 @@ def ask(server, request):
 )
 def test_requests_that_no_browser_sends(server, request_line, hosts, status):
     here = f"127.0.0.1:{server.server_port}"
-    lines = [request_line, *(f"Host: {host.replace('HERE', here)}" for host in hosts), "", ""]
+    line = request_line.replace(" /", f" {secret(server)}/", 1)
+    lines = [line, *(f"Host: {host.replace('HERE', here)}" for host in hosts), "", ""]
     assert ask(server, "\r\n".join(lines).encode()) == status
     assert get(server, "/")[0] == 200  # and it is still there
 
@@ -258,5 +287,5 @@ def test_the_command_serves_and_opens_the_browser(zoo, monkeypatch):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     second = CliRunner().invoke(group, [*run, "--no-browser", "--port", str(port)])
-    assert f"7 NCAs at http://127.0.0.1:{port}/ " in second.stdout
+    assert f"7 NCAs at http://127.0.0.1:{port}/" in second.stdout
     assert len(opened) == 1

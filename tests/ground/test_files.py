@@ -50,6 +50,37 @@ def test_others_may_read_it_as_they_may_any_file(tmp_path):
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission there")
+def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path):
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "film.mp4", tmp_path / "film.mp4"
+    link.symlink_to(target)
+    for content in ("first, where the link led nowhere", "second"):
+        with published(link) as part:
+            assert part.parent == target.parent
+            part.write_text(content)
+        assert link.is_symlink()
+        assert target.read_text() == content
+    with pytest.raises(ZeroDivisionError), published(link):
+        raise ZeroDivisionError
+    assert target.read_text() == "second"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names there")
+def test_what_is_no_file_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name, words in (("pipe", "no file"), ("folder", "a folder"), ("link", "no file")):
+        before = (tmp_path / name).stat()
+        with (
+            pytest.raises(ZooError, match=f"cannot be written: it is {words}; use b$"),
+            published(tmp_path / name, hint="; use b"),
+        ):
+            pass
+        assert os.path.samestat((tmp_path / name).stat(), before)
+
+
 def test_stages_are_parts_of_the_whole():
     told = []
     for number in range(2):

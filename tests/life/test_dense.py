@@ -267,3 +267,16 @@ def test_on_cuda_graphs_give_the_same_and_nothing_waits(call, compiler):
         assert_close(ask(engine, *call), expected)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_no_copy_is_queued_from_or_to_memory_that_is_not_pinned(call, monkeypatch):
+    copy, flags = torch.Tensor.copy_, []
+
+    def watched(to, source, non_blocking=False):
+        flags.append(non_blocking)
+        assert not non_blocking or to.is_pinned() or source.is_pinned()
+        return copy(to, source, non_blocking)
+
+    monkeypatch.setattr(torch.Tensor, "copy_", watched)
+    ask(DenseEngine(), *call)
+    assert len(flags) > 10

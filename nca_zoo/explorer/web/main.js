@@ -45,7 +45,13 @@ class Page {
 
   /** Pick the NCA that the address names; says whether it names one. */
   fromAddress() {
-    const row = this.zoo.ids.indexOf(decodeURIComponent(location.hash.slice(1)));
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // "#%", as a person may type it: no id of ours
+    }
+    const row = this.zoo.ids.indexOf(name);
     if (row >= 0 && row !== this.a?.row) this.pick(row, false);
     return row >= 0;
   }

@@ -4,6 +4,7 @@ import { css } from "explore/palette.js";
 
 const ZOOMS = [0.6, 60];
 const CLICK_PIXELS = 6; // a pointer that moved less was a click
+const SHEET_PIXELS = 2048; // a side of a sheet of pictures: phones draw no canvas that is much larger
 
 export class ZooMap {
   /** `on` has two functions of a row: hover(row or null, x, y) and pick(row, asSecond). */
@@ -13,8 +14,11 @@ export class ZooMap {
     this.picked = []; // rows with a ring
     this.focus = null; // row under the pointer or the keyboard
     this.pointers = new Map();
-    this.sheet = document.createElement("canvas");
-    this.columns = Math.ceil(Math.sqrt(zoo.size));
+    this.columns = Math.max(1, Math.floor(SHEET_PIXELS / zoo.width));
+    this.aSheet = this.columns * Math.max(1, Math.floor(SHEET_PIXELS / zoo.height)); // pictures
+    this.sheets = Array.from({ length: Math.ceil(zoo.size / this.aSheet) }, () =>
+      document.createElement("canvas"),
+    );
     this.inkOnly = zoo.targets.every((value, i) => value === zoo.targets[i - (i % 4)]);
     this.fit();
     new ResizeObserver(() => this.redraw()).observe(canvas);
@@ -29,17 +33,25 @@ export class ZooMap {
   /** One [r, g, b] a row: pictures of ink are drawn in it, others stand on it. */
   setColours(colours) {
     this.colours = colours;
+    this.sheets.forEach((sheet, number) => this.#paint(sheet, number * this.aSheet));
+    this.redraw();
+  }
+
+  /** Paint the pictures of a sheet, the first of which is `first`. */
+  #paint(sheet, first) {
+    const { colours } = this;
     const { height, width, size, targets } = this.zoo;
-    this.sheet.width = this.columns * width;
-    this.sheet.height = Math.ceil(size / this.columns) * height;
-    const context = this.sheet.getContext("2d");
-    const image = context.createImageData(this.sheet.width, this.sheet.height);
-    for (let row = 0; row < size; row++) {
+    const end = Math.min(size, first + this.aSheet);
+    sheet.width = Math.min(this.columns, end - first) * width;
+    sheet.height = Math.ceil((end - first) / this.columns) * height;
+    const context = sheet.getContext("2d");
+    const image = context.createImageData(sheet.width, sheet.height);
+    for (let row = first; row < end; row++) {
       const [left, top] = this.#corner(row);
       for (let cell = 0; cell < height * width; cell++) {
         const from = 4 * (row * height * width + cell);
         const y = top + Math.floor(cell / width);
-        const at = 4 * (y * this.sheet.width + left + (cell % width));
+        const at = 4 * (y * sheet.width + left + (cell % width));
         const alpha = targets[from + 3];
         for (let c = 0; c < 3; c++) {
           image.data[at + c] = this.inkOnly ? colours[row][c] : (255 * targets[from + c]) / alpha;
@@ -48,7 +60,6 @@ export class ZooMap {
       }
     }
     context.putImageData(image, 0, 0);
-    this.redraw();
   }
 
   setShown(shown) {
@@ -106,7 +117,8 @@ export class ZooMap {
 
   #corner(row) {
     const { height, width } = this.zoo;
-    return [(row % this.columns) * width, Math.floor(row / this.columns) * height];
+    const place = row % this.aSheet; // on its sheet
+    return [(place % this.columns) * width, Math.floor(place / this.columns) * height];
   }
 
   #draw() {
@@ -149,7 +161,8 @@ export class ZooMap {
     }
     const scale = side / Math.max(height, width);
     const [w, h] = [width * scale, height * scale];
-    context.drawImage(this.sheet, ...this.#corner(row), width, height, x - w / 2, y - h / 2, w, h);
+    const sheet = this.sheets[Math.floor(row / this.aSheet)];
+    context.drawImage(sheet, ...this.#corner(row), width, height, x - w / 2, y - h / 2, w, h);
   }
 
   /** The row at a place on the canvas, or null. */

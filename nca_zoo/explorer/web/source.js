@@ -47,10 +47,10 @@ export async function loadZoo() {
     return new Zoo(about, fromBase64(inside("targets")), weightsOf);
   }
   const [about, targets] = await Promise.all([
-    fetched("/about.json").then((answer) => answer.json()),
-    fetched("/targets").then((answer) => answer.arrayBuffer()),
+    fetched("about.json").then((answer) => answer.json()),
+    fetched("targets").then((answer) => answer.arrayBuffer()),
   ]);
   const weightsOf = async (row) =>
-    new Float32Array(await (await fetched(`/weights/${row}`)).arrayBuffer());
+    new Float32Array(await (await fetched(`weights/${row}`)).arrayBuffer());
   return new Zoo(about, new Uint8Array(targets), weightsOf);
 }

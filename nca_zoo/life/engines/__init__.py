@@ -5,7 +5,6 @@ firing cells, on the CPU; ``dense`` computes every cell, in torch, on any device
 add a line to ``ENGINES``.
 """
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from nca_zoo import choices
 from nca_zoo.automaton.record import Automata, Floats, Keys, check_array
 from nca_zoo.automaton.rule import CHANNELS, VISIBLE
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines.goals import NEVER, Goals, Steps
 
 __all__ = ["ENGINES", "Automata", "Engine", "Floats", "Goals", "Gradients", "Keys", "make_engine"]
@@ -146,5 +146,5 @@ def cohort_size(device: str) -> int:
 
 
 def workers_for(device: str) -> int:
-    """Worker processes unless told otherwise: one for each CPU, but one alone drives a GPU."""
-    return (os.cpu_count() or 1) if device == "cpu" else 1
+    """Worker processes unless told otherwise: one a usable core, but one alone drives a GPU."""
+    return usable_cores() if device == "cpu" else 1

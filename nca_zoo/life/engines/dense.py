@@ -171,10 +171,10 @@ class DenseEngine(Engine):
         return [torch.empty(shape, dtype=self.dtype, pin_memory=pinned) for shape in shapes]
 
     def _fetch(self, found: Sequence[Tensor], results: list[Tensor], place: slice) -> None:
-        """Queue copies of a chunk's results to the host."""
+        """Copy a chunk's results to the host, queued where ``_results`` are pinned."""
         for tensor, result in zip(found, results, strict=True):
             part = result[place]
-            part.copy_(tensor[: len(part)], non_blocking=True)
+            part.copy_(tensor[: len(part)], non_blocking=tensor.is_cuda)
 
     def _wait(self, results: list[Tensor], order: Order) -> list[Floats]:
         """Wait for the device; then results as arrays, in the order of the call."""

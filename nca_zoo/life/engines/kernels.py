@@ -21,6 +21,7 @@ from nca_zoo.automaton.rule import (
     VISIBLE,
     param_slices,
 )
+from nca_zoo.ground.compiling import forgive_caches
 from nca_zoo.life.engines import tile
 from nca_zoo.life.engines.planes import dilate, fire_plane, row_mask, words
 from nca_zoo.life.engines.tile import (
@@ -35,6 +36,8 @@ from nca_zoo.life.engines.tile import (
     sobel_row_back,
 )
 from nca_zoo.life.engines.workspace import CHUNK_ROWS, W1_T, W2_T
+
+forgive_caches()
 
 # Numba's cache looks at a function's own file alone, so this one has to change with those that its
 # kernels are made of: otherwise the old ones would run on. A test says what belongs here.

@@ -254,10 +254,13 @@ class Lockstep:
 
 
 def _copy(buffer: Tensor, values: Host) -> None:
-    """Queue a copy of n of N values from the host; the rest of the buffer becomes zero."""
+    """Copy n of N values from the host; the rest of the buffer becomes zero.
+
+    The copy is queued where memory can be pinned: what is not may be gone before its turn comes.
+    """
     n = len(values)
     source = torch.from_numpy(np.ascontiguousarray(values))
     if buffer.is_cuda:
         source = source.pin_memory()
-    buffer[:n].copy_(source, non_blocking=True)
+    buffer[:n].copy_(source, non_blocking=buffer.is_cuda)
     buffer[n:].zero_()

@@ -1,0 +1,110 @@
+"""Compiled code where its cache is broken, cut, or cannot be."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MODULE = """
+from nca_zoo.ground.compiling import forgive_caches
+forgive_caches()
+from numba import njit, vectorize
+
+@njit(cache=True)
+def triple(x):
+    return 3 * x
+
+@vectorize(["int64(int64)"], cache=True)
+def square(x):
+    return x * x
+"""
+ASK = """
+import kept
+print(kept.triple(14), kept.square(5), sum(kept.triple.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[..., str]:
+    """Run the module in a child; what it prints: a result and how often the cache was of use."""
+    (tmp_path / "kept.py").write_text(MODULE)
+
+    def run(code: str = ASK, **environment: str) -> str:
+        given = {**os.environ, "PYTHONPATH": str(tmp_path), **environment}
+        given.pop("NUMBA_CACHE_DIR", None)
+        child = subprocess.run(
+            [sys.executable, "-c", code], env=given, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert child.returncode == 0, child.stderr
+        return child.stdout.strip()
+
+    return run
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def replaced_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"never a pickle" * 20)
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("harm", [emptied, cut, flipped, overwritten, replaced_by_a_folder])
+def test_broken_caches_are_made_anew(
+    ask: Callable[..., str], tmp_path: Path, kind: str, harm: Callable[[Path], None]
+) -> None:
+    assert ask() == "42 25 0"
+    assert ask() == "42 25 1"
+    harmed = list((tmp_path / "__pycache__").glob(f"kept.*.{kind}"))
+    assert len(harmed) == 2
+    for path in harmed:
+        harm(path)
+    assert ask() == "42 25 0"
+    if harm is not replaced_by_a_folder:
+        assert ask() == "42 25 1"
+
+
+def test_without_a_place_nothing_is_kept(ask: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").write_text("no folder")
+    nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache"}
+    assert ask(**nowhere) == "42 25 0"
+    assert ask(**nowhere) == "42 25 0"
+
+
+def test_without_a_home_no_folder_named_like_one_appears(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "__pycache__").write_text("no folder")
+    no_home = "import os; os.path.expanduser = lambda path: path\n" + ASK
+    assert ask(no_home) == "42 25 0"
+    assert {path.name for path in tmp_path.iterdir()} == {"kept.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("module", ["nca_zoo.life.engines.kernels", "nca_zoo.studies.embedding"])
+def test_kernels_and_maps_have_such_caches(ask: Callable[..., str], module: str) -> None:
+    code = (
+        f"import {module} as used\n"
+        "from numba.core import dispatcher\n"
+        "getattr(used, '_umap', lambda: None)()\n"
+        "print(dispatcher.FunctionCache.__module__)"
+    )
+    assert ask(code) == "nca_zoo.ground.compiling"
