@@ -152,6 +152,7 @@ def import_(
     from nca_zoo.exchange.foreign import read_ncas
     from nca_zoo.exchange.importing import Origin, ids_for, imported
     from nca_zoo.pictures.targets import TargetSettings
+    from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.store.zoowriter import ZooWriter
 
     if pictures and grid:
@@ -161,6 +162,8 @@ def import_(
         raise ZooError(
             f"{len(pictures)} pictures for {len(ncas)} NCAs: give one for all, or one for each"
         )
+    taken = set(open_zoo(out).id.tolist()) if out.exists() else set()
+    names = ids_for(ncas, ids, taken, out)
     seen = visible or _visible(ncas)
     settings = TargetSettings(visible=seen)  # type: ignore[arg-type]
     targets = [_from_picture(picture, settings, size, pad, seed_at) for picture in pictures]
@@ -180,7 +183,6 @@ def import_(
     with ZooWriter(out, origin.header()) as writer:
         held = len(writer.finished_ids())
         rows = []
-        names = ids_for(ncas, ids, writer.finished_ids(), out)
         for number, (name, reading) in enumerate(zip(names, readings, strict=True)):
             which = number % len(targets)
             # NCAs of one picture share its number, as the probe must not split them

@@ -106,11 +106,18 @@ def listed(text: str) -> list[str]:
 
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""
+    """A bar for work of over two seconds, if stderr is a terminal: call it with what is done, and
+    all of it."""
     from tqdm import tqdm
 
     with tqdm(
-        desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False, file=sys.stderr
+        desc=what,
+        unit=unit,
+        unit_scale=unit == "B",
+        delay=2,
+        leave=False,
+        file=sys.stderr,
+        disable=None,
     ) as bar:
 
         def advance(done: int, total: int) -> None:
