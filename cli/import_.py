@@ -154,6 +154,7 @@ def import_(
     from nca_zoo.pictures.classes import NO_CLASS, numbered
     from nca_zoo.pictures.names import true_name
     from nca_zoo.pictures.targets import TargetSettings
+    from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.store.zoowriter import ZooWriter
 
     if pictures and grid:
@@ -163,6 +164,8 @@ def import_(
         raise ZooError(
             f"{len(pictures)} pictures for {len(ncas)} NCAs: give one for all, or one for each"
         )
+    taken = set(open_zoo(out).id.tolist()) if out.exists() else set()
+    names = ids_for(ncas, ids, taken, out)
     seen = visible or _visible(ncas)
     settings = TargetSettings(visible=seen)  # type: ignore[arg-type]
     targets = [_from_picture(picture, settings, size, scale, pad, seed_at) for picture in pictures]
@@ -184,7 +187,6 @@ def import_(
     with ZooWriter(out, dataclasses.replace(origin.header(), class_names=classes)) as writer:
         held = len(writer.finished_ids())
         rows = []
-        names = ids_for(ncas, ids, writer.finished_ids(), out)
         for number, (name, nca, reading) in enumerate(zip(names, ncas, readings, strict=True)):
             which = number % len(targets)
             # NCAs of one picture share its number, as the probe must not split them

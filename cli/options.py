@@ -129,7 +129,8 @@ def listed(text: str) -> list[str]:
 
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""
+    """A bar for work of over two seconds, if stderr is a terminal: call it with what is done, and
+    all of it."""
     with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as bar:
 
         def advance(done: int, total: int) -> None:

@@ -130,7 +130,7 @@ def test_many_are_added_class_by_class(tmp_path, nca, drawing, lively_weights):
     assert f"a is in {out} already; --id gives this one another name" in again.stderr
     run("import", a, "--out", out, "--target", drawing, "--id", "a.2")
     assert sorted(open_zoo(out).id.tolist()) == ["a", "a.2", "b", "c"]
-    other = run("import", a, "--out", out, "--target", drawing, "--seed-alpha", code=1)
+    other = run("import", a, "--out", out, "--seed-alpha", "--grid", "6,5", "--id", "d", code=1)
     assert "regime.seed_hidden True -> False" in other.stderr
 
 
