@@ -35,8 +35,9 @@ def explore(
     """One page in which the whole zoo grows.
 
     A map of all NCAs by their weights. Click one and it grows in the browser: wound it, plant
-    seeds, walk in a straight line from its weights to another's. The page is served to this
-    machine alone until Ctrl-C.
+    seeds, walk in a straight line from its weights to another's, or set the two side by side. The
+    page is served to this machine alone until Ctrl-C. It opens at once with a map by principal
+    components; UMAP's follows, and is kept beside the zoo (FILE.layouts/) for the next time.
 
     \b
     nca-zoo explore
@@ -57,12 +58,14 @@ def explore(
         )
         most = MOST_IN_A_FILE
     opened = sampled(opened, most)
-    names = listed(features)
-    with progress("lay out", " maps") as advance:
-        exhibit = make_exhibit(opened, names, total, advance)
+    exhibit = make_exhibit(opened, listed(features), total)
     if html:
         from nca_zoo.explorer.page import standalone_page
+        from nca_zoo.ground.progress import counted
 
+        with progress("lay out", " maps") as advance:
+            for chart in counted(exhibit.charts, len(exhibit.charts), advance):
+                chart.final()
         with published(html, "; name another --html file") as part:
             part.write_text(standalone_page(exhibit), encoding="utf-8")
         click.echo(html)
