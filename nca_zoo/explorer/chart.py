@@ -96,7 +96,7 @@ class Chart:
     def _key(self) -> str:
         settings = (places.COMPONENTS, places.NEAREST_OF_UMAP, places.SPREAD, version("umap-learn"))
         digest = hashlib.sha256(repr((settings, self._vectors.shape)).encode())
-        digest.update(self._vectors)
+        digest.update(self._vectors.data)
         return digest.hexdigest()
 
     def _keep(self, flat: Floats) -> None:
@@ -108,8 +108,8 @@ class Chart:
 
 def _read(path: Path, key: str) -> Floats | None:
     """Places that were kept under this key; None if there are none, or none that can be read."""
-    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):
-        with np.load(path, allow_pickle=False) as kept:
+    with suppress(OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             flat = kept["places"] if kept["key"] == key else None
         if flat is not None and flat.dtype == np.float32 and np.isfinite(flat).all():
             return flat

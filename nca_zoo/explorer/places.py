@@ -54,8 +54,9 @@ def arrange(flat: Floats) -> tuple[Floats, float | None]:
     a cell. More are centred and never stretched, and lie over each other.
     """
     if len(flat) <= MOST_SETTLED:
-        rows, columns = grid_for(flat)
-        cells = settle(flat, (rows, columns))
+        wide = flat.astype(np.float64)
+        rows, columns = grid_for(wide)
+        cells = settle(wide, (rows, columns))
         side = 1 / max(rows, columns)
         return ((cells[:, ::-1] + 0.5 - np.array([columns, rows]) / 2) * side + 0.5).astype(
             np.float32

@@ -9,6 +9,7 @@ const LARGEST = 150; // pixels of a place, unless one zooms in
 const MARGIN = 14; // pixels around all
 const GLIDE_MS = 900; // from one layout to the next
 const LABELLED = 46; // pixels from which a line has room for its distance
+const WIDEST = 32; // pixels of a distance
 
 export class ZooMap {
   /** `on` has hover(row or null, x, y), pick(row, asSecond), lasso(rows) and moved(). */
@@ -233,10 +234,13 @@ export class ZooMap {
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
+    const written = []; // a number that would lie on another is left to the list of neighbours
     rows.forEach((row, i) => {
       const [[x, y], [u, v]] = [this.screen(from), this.screen(row)];
       if (Math.hypot(u - x, v - y) < LABELLED + this.side) return;
       const [across, down] = [(x + u) / 2, (y + v) / 2];
+      if (written.some(([a, d]) => Math.abs(a - across) < WIDEST && Math.abs(d - down) < 14)) return;
+      written.push([across, down]);
       const text = apart[i].toPrecision(2);
       const wide = context.measureText(text).width + 6;
       context.fillStyle = this.#style.backgroundColor;
