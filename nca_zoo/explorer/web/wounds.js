@@ -6,6 +6,8 @@ export const JUDGED = 200; // steps after which a wound that did not heal is a s
 
 export const COLOURS = { healed: "#4fd6a0", moved: "#74a9ff", scarred: "#ffb042", died: "#ff7a85" };
 
+const steps = (count) => `${count} ${count === 1 ? "step" : "steps"}`;
+
 /** One touch: what was done, when, and what it was like before. */
 export class Touch {
   /** `before` is the state (see life.js), `whole` the dB that it had or usually reaches. */
@@ -43,10 +45,10 @@ export class Touch {
   words(step) {
     if (this.kind !== "wound") return `a seed planted at step ${this.step}`;
     const at = `wounded at step ${this.step}`;
-    if (this.fate === "died") return `${at}: died ${this.end - this.since} steps later`;
-    if (this.fate === "healed") return `${at}: healed after ${Math.max(0, this.back - this.since)} steps`;
+    if (this.fate === "died") return `${at}: died ${steps(this.end - this.since)} later`;
+    if (this.fate === "healed") return `${at}: healed after ${steps(Math.max(0, this.back - this.since))}`;
     if (this.fate === "moved") return `${at}: whole, moved by (${this.by.join(", ")})`;
     if (this.fate === "scarred") return `${at}: scarred`;
-    return `${at}: ${step - this.since} steps ago, not yet healed`;
+    return `${at}: ${steps(Math.max(0, step - this.since))} ago, not yet healed`;
   }
 }
