@@ -43,6 +43,16 @@ export class Brush {
     if (place) this.timer = setTimeout(() => this.#begin(place), HOLD_MS);
   }
 
+  /** A finger that moves sideways brushes; one that moves up or down is the browser's, to scroll. */
+  #decide(event) {
+    const { waiting } = this;
+    if (!waiting) return;
+    const [across, down] = [event.clientX - waiting.x, event.clientY - waiting.y].map(Math.abs);
+    if (Math.max(across, down) < NUDGE_PIXELS) return;
+    if (across > down) this.#begin(waiting.place);
+    else this.#wait(null);
+  }
+
   #pointer(canvas) {
     const at = (event) => {
       const place = this.glass.placeOf(event);
@@ -59,10 +69,7 @@ export class Brush {
     });
     canvas.addEventListener("pointermove", (event) => {
       const place = at(event);
-      const { waiting } = this;
-      if (waiting && Math.hypot(event.clientX - waiting.x, event.clientY - waiting.y) > NUDGE_PIXELS) {
-        this.#begin(waiting.place); // sideways: downwards the browser would have scrolled
-      }
+      this.#decide(event);
       if (!this.stroke) return;
       const all = event.getCoalescedEvents?.() ?? [];
       for (const one of all.length ? all : [event]) this.#drag(this.glass.placeOf(one));

@@ -101,13 +101,13 @@ class Page {
     const arranged = this.finder.layout && choose(parts.feature, asked.map);
     if (!this.finder.layout) choose(parts.feature, asked.map);
     if (arranged) this.finder.arrange();
+    if (asked.at) this.map.view = asked.at;
     await this.pick(row, false);
     const second = this.zoo.ids.indexOf(asked.b);
     if (second >= 0) {
       await this.pick(second, true, Math.min(1, Math.max(0, Number(asked.mix ?? 0.5) || 0)));
       if (asked.beside === "1") this.compare(true);
     }
-    if (asked.at) this.map.view = asked.at;
     return true;
   }
 
@@ -125,7 +125,7 @@ class Page {
       view: other(parts.view, "picture"),
       colour: other(parts.colour, "label"),
       map: other(parts.feature, zoo.maps[0]),
-      at: this.map.points ? this.map.view : undefined,
+      at: this.map.view,
     });
     history.replaceState(null, "", this.written);
   }

@@ -99,7 +99,8 @@ export class ZooMap {
   /** Where it looks, as a short text for an address; empty if it shows all. */
   get view() {
     const numbers = [...this.centre, this.zoom].map((value) => +value.toPrecision(4));
-    return this.zoom === 1 && String(this.centre) === String(this.#middle) ? "" : numbers.join(" ");
+    const all = this.zoom === 1 && (!this.low || String(this.centre) === String(this.#middle));
+    return all ? "" : numbers.join(" ");
   }
 
   set view(text) {
