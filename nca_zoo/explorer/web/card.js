@@ -21,7 +21,7 @@ function portrait(zoo, row, apart, pick) {
   const canvas = document.createElement("canvas");
   const [label, distance] = ["span", "small"].map((name) => document.createElement(name));
   button.type = "button";
-  button.setAttribute("aria-label", `grow ${zoo.nameOf(row)}, ${apart} away`);
+  button.title = `grow ${zoo.nameOf(row)}`;
   paintTarget(canvas, zoo.target(row), zoo.height, zoo.width);
   label.textContent = zoo.ids[row];
   distance.textContent = apart.toPrecision(2);

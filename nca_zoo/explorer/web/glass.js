@@ -28,7 +28,7 @@ export class Glass {
     this.said = made("b", "", this.note);
     button("Restart", this.note, on.restart);
     this.before = button("Back to before it was touched", this.note, on.undo);
-    box.style.aspectRatio = `${zoo.width} / ${zoo.height}`;
+    box.style.setProperty("--aspect", zoo.width / zoo.height);
   }
 
   show(automaton, view, target) {
