@@ -3,12 +3,18 @@
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.errors import ZooError
 from nca_zoo.ground.files import published
 
 from .options import listed, progress, sample_option, sampled, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.explorer.exhibit import Exhibit
 
 
 @click.command()
@@ -74,8 +80,15 @@ def explore(
     from nca_zoo.explorer.server import ExhibitServer
 
     with ExhibitServer(exhibit, port) as server:
+        Thread(target=_begin, args=[exhibit], daemon=True).start()
         click.echo(f"{len(opened)} NCAs at {server.url} until Ctrl-C")
         if not no_browser:
             webbrowser.open(server.url)
         with suppress(KeyboardInterrupt):  # how a person ends it
             server.serve_forever()
+
+
+def _begin(exhibit: "Exhibit") -> None:
+    """Lay out the first map while the browser starts; the page is told what is wrong with it."""
+    with suppress(ZooError):
+        exhibit.charts[0].first()

@@ -160,7 +160,7 @@ def test_class_mode_is_large_and_goes_on_by_keys(visit, server):
     tank = box(page, "#tank")
     assert tank["height"] > 0.7 * WIDE[1]
     assert tank["width"] == pytest.approx(tank["height"], abs=1)
-    for hidden in ("#map", "#trace", "#chooseB", "header"):
+    for hidden in ("#map", "#trace", "#chooseB", "#line"):
         assert page.is_hidden(hidden)
     assert box(page, "#play")["bottom"] <= WIDE[1]
     page.keyboard.press("2")
