@@ -3,12 +3,18 @@
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.errors import ZooError
 from nca_zoo.ground.files import published
 
 from .options import FilePath, listed, progress, sample_option, sampled, zoo_option
+
+if TYPE_CHECKING:
+    from nca_zoo.explorer.exhibit import Exhibit
 
 
 @click.command()
@@ -35,8 +41,9 @@ def explore(
     """One page in which the whole zoo grows.
 
     A map of all NCAs by their weights. Click one and it grows in the browser: wound it, plant
-    seeds, walk in a straight line from its weights to another's. The page is served to this
-    machine alone until Ctrl-C.
+    seeds, walk in a straight line from its weights to another's, or set the two side by side. The
+    page is served to this machine alone until Ctrl-C. It opens at once with a map by principal
+    components; UMAP's follows, and is kept beside the zoo (FILE.layouts/) for the next time.
 
     \b
     nca-zoo explore
@@ -57,12 +64,14 @@ def explore(
         )
         most = MOST_IN_A_FILE
     opened = sampled(opened, most)
-    names = listed(features)
-    with progress("lay out", " maps") as advance:
-        exhibit = make_exhibit(opened, names, total, advance)
+    exhibit = make_exhibit(opened, listed(features), total)
     if html:
         from nca_zoo.explorer.page import standalone_page
+        from nca_zoo.ground.progress import counted
 
+        with progress("lay out", " maps") as advance:
+            for chart in counted(exhibit.charts, len(exhibit.charts), advance):
+                chart.final()
         with published(html, "; name another --html file") as part:
             part.write_text(standalone_page(exhibit), encoding="utf-8")
         click.echo(html)
@@ -71,8 +80,15 @@ def explore(
     from nca_zoo.explorer.server import ExhibitServer
 
     with ExhibitServer(exhibit, port) as server:
+        Thread(target=_begin, args=[exhibit], daemon=True).start()
         click.echo(f"{len(opened)} NCAs at {server.url} until Ctrl-C")
         if not no_browser:
             webbrowser.open(server.url)
         with suppress(KeyboardInterrupt):  # how a person ends it
             server.serve_forever()
+
+
+def _begin(exhibit: "Exhibit") -> None:
+    """Lay out the first map while the browser starts; the page is told what is wrong with it."""
+    with suppress(ZooError):
+        exhibit.charts[0].first()

@@ -124,7 +124,8 @@ def visit(browser):
 
 @pytest.fixture
 def page(visit, server):
-    return visit(server.url)
+    """The page with the first NCA growing; otherwise one at random would."""
+    return visit(f"{server.url}#0-000")
 
 
 @pytest.fixture(scope="session")
@@ -159,14 +160,14 @@ def picture(page):
 
 
 def place_of(page, exhibit, row):
-    """Where the map draws an NCA, in the window."""
+    """Where the map draws an NCA, in the window: all are in sight, as large as they can be."""
     box = page.locator("#map").bounding_box()
-    (x, y) = exhibit.about["maps"][0]["points"][row]
-    unit = 0.88 * min(box["width"], box["height"])
-    return (
-        box["x"] + box["width"] / 2 + (x - 0.5) * unit,
-        box["y"] + box["height"] / 2 + (y - 0.5) * unit,
-    )
+    chart = exhibit.charts[0].final()
+    points, tile = np.array(chart["points"]), chart["tile"]
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = (np.array([box["width"], box["height"]]) - 28) / (high - low + tile)
+    x, y = (points[row] - (low + high) / 2) * min(*room, 150 / tile)
+    return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 + y
 
 
 def take(page, steps):
@@ -184,7 +185,7 @@ def over(rgba, behind):
 
 def nearest_pair(exhibit):
     """Two rows that lie near each other, but not on each other."""
-    points = np.array(exhibit.about["maps"][0]["points"])
+    points = np.array(exhibit.charts[0].final()["points"])
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     apart[apart < 0.08] = np.inf
     return np.unravel_index(apart.argmin(), apart.shape)

@@ -9,15 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
-from nca_zoo.explorer.places import components, nearest, places
-from nca_zoo.features.catalogue import find_feature
-from nca_zoo.ground.progress import Progress, counted, silent
+from nca_zoo.explorer.chart import Chart
 from nca_zoo.store.columns import Column
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-NEIGHBOURS = 8
 LEFT_OUT = ("weights_sha256", "picture_sha256")  # columns that nobody wants to look at
 FEATURES = ("weights", "pixels")  # maps that are offered unless others are asked for
 
@@ -26,7 +23,8 @@ FEATURES = ("weights", "pixels")  # maps that are offered unless others are aske
 class Exhibit:
     """What the page shows of N NCAs."""
 
-    about: dict[str, Any]  # strict JSON: sizes, columns, maps and neighbours
+    about: dict[str, Any]  # strict JSON: sizes, columns, names of classes and maps
+    charts: tuple[Chart, ...]  # the maps
     targets: bytes  # uint8 (N, H, W, 4), premultiplied RGBA
     weights: npt.NDArray[np.float32]  # (N, P)
 
@@ -39,41 +37,34 @@ def make_exhibit(
     zoo: "Zoo",
     features: Sequence[str] = FEATURES,
     total: int | None = None,
-    progress: Progress = silent,
+    opening: int | None = None,
 ) -> Exhibit:
-    """Lay out a zoo's maps and gather what its page needs.
+    """Gather what a zoo's page needs; its maps are laid out when they are asked for.
 
     features: names from ``nca_zoo.features.catalogue``, one map each; total: how many NCAs the zoo
-    has, if ``zoo`` is a sample. Raises ZooError for an unknown feature or an empty zoo.
+    has, if ``zoo`` is a sample; opening: the row that the page opens with, otherwise a good one at
+    random. Raises ZooError for an unknown feature or an empty zoo.
     """
     if not len(zoo):
         raise ZooError(f"{zoo.path}: holds no NCA yet; there is nothing to explore")
     if not features:
         raise ZooError("--features names nothing; write for example weights,pixels")
-    found = {name: find_feature(name) for name in features}
+    charts = tuple(Chart(zoo, name) for name in features)
     height, width = zoo.grid
     about = {
         "name": zoo.path.name,
         "source": zoo.attrs["source"],
         "total": total or len(zoo),
+        "opening": opening,
         "height": height,
         "width": width,
         "seedHidden": zoo.seed_hidden,
         "trained": zoo.trained,
         "classNames": {str(number): name for number, name in zoo.classes.items()},
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
-        "maps": [
-            _map(name, feature.vectors(zoo))
-            for name, feature in counted(found.items(), len(found), progress)
-        ],
+        "maps": [chart.name for chart in charts],
     }
-    return Exhibit(about, zoo.target.tobytes(), zoo.weights)
-
-
-def _map(name: str, vectors: npt.NDArray[np.float32]) -> dict[str, Any]:
-    reduced = components(vectors)
-    points = np.round(places(reduced).astype(float), 4)
-    return {"name": name, "points": points.tolist(), "near": nearest(reduced, NEIGHBOURS).tolist()}
+    return Exhibit(about, charts, zoo.target.tobytes(), zoo.weights)
 
 
 def _column(zoo: "Zoo", name: str) -> dict[str, Any]:

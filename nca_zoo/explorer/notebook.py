@@ -56,7 +56,8 @@ def live(zoo: "Zoo", ids: Sequence[str] | None = None, height: int = 760) -> Liv
         chosen = good.subset(sample_rows(good.label, MOST))
     else:
         chosen = zoo.subset([zoo.index(nca_id) for nca_id in ids])
-    page = standalone_page(make_exhibit(chosen, total=len(zoo)))
+    opening = None if ids is None else 0
+    page = standalone_page(make_exhibit(chosen, total=len(zoo), opening=opening))
     return Live(page, _still(chosen), height)
 
 

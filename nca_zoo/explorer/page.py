@@ -79,6 +79,7 @@ def standalone_page(exhibit: Exhibit) -> str:
     ]
     data = {
         "about": safe_json(exhibit.about),
+        "maps": safe_json([chart.final() for chart in exhibit.charts]),
         "targets": _base64(exhibit.targets),
         "weights": _base64(np.ascontiguousarray(exhibit.weights, "<f4").tobytes()),
     }

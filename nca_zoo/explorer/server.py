@@ -14,6 +14,7 @@ from nca_zoo.explorer.page import TYPES, served_page, web_files
 
 HOST = "127.0.0.1"
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
+_MAP = re.compile(r"/map/(\d{1,3})/(first|final)", re.ASCII)
 _WEIGHTS = re.compile(r"/weights/(\d{1,9})", re.ASCII)
 
 
@@ -65,6 +66,11 @@ class ExhibitServer(ThreadingHTTPServer):
             return None
         if path in self._files:
             return self._files[path]
+        match = _MAP.fullmatch(path)
+        if match and int(match[1]) < len(self._exhibit.charts):
+            chart = self._exhibit.charts[int(match[1])]
+            laid_out = chart.first() if match[2] == "first" else chart.final()
+            return "application/json", json.dumps(laid_out, allow_nan=False).encode()
         match = _WEIGHTS.fullmatch(path)
         if match and int(match[1]) < len(self._exhibit.weights):
             return "application/octet-stream", self._exhibit.weights_of(int(match[1]))
@@ -82,12 +88,18 @@ class _Handler(BaseHTTPRequestHandler):
         if len(names) != 1 or not LOOPBACK.fullmatch(names[0]):
             self.send_error(HTTPStatus.FORBIDDEN)
             return
-        found = self.server.find(self.path)
+        try:
+            found = self.server.find(self.path)
+        except ZooError as error:  # a map whose feature this zoo lacks
+            self._answer(HTTPStatus.UNPROCESSABLE_ENTITY, "text/plain", str(error).encode())
+            return
         if found is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        kind, content = found
-        self.send_response(HTTPStatus.OK)
+        self._answer(HTTPStatus.OK, *found)
+
+    def _answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Content-Security-Policy", self.server.policy)

@@ -91,7 +91,8 @@ def settle(places: Floats, cells: tuple[int, int]) -> Ints:
     y = (rows - 1) / 2 - (places[:, 1] - middle[1]) * scale
     wanted = np.stack([y, x], axis=1)
     grid = np.stack(np.meshgrid(range(rows), range(columns), indexing="ij"), -1).reshape(-1, 2)
-    crowd = cKDTree(wanted).query(wanted, k=min(8, len(wanted)))[0].sum(axis=1)
+    some = range(1, min(8, len(wanted)) + 1)  # a list: for one place, too, a row of distances
+    crowd = cKDTree(wanted).query(wanted, k=some)[0].sum(axis=1)
     free, taken = cKDTree(grid), np.zeros(len(grid), bool)
     found = np.empty((len(places), 2), int)
     for i in np.argsort(crowd, kind="stable"):

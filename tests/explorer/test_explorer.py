@@ -212,10 +212,10 @@ def test_a_grey_automaton_is_seen_by_its_alpha(
 ):
     if standing_alone:
         (tmp_path / "grey.html").write_text(standalone_page(grey_exhibit), encoding="utf-8")
-        watched(visit((tmp_path / "grey.html").as_uri()), grey_exhibit, start)
+        watched(visit(f"{(tmp_path / 'grey.html').as_uri()}#0-000"), grey_exhibit, start)
     else:
         with served(grey_exhibit) as serving:
-            watched(visit(serving.url), grey_exhibit, start)
+            watched(visit(f"{serving.url}#0-000"), grey_exhibit, start)
 
 
 def watched(page, exhibit, start):

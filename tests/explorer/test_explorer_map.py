@@ -1,8 +1,18 @@
 """The map of the zoo's page, in a real browser: by mouse, keys and fingers, wide and narrow."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from browsing import nearest_pair, pause, picture, place_of, until
+from browsing import nearest_pair, pause, picture, place_of, served, until
+
+from nca_zoo.explorer.page import standalone_page
+
+
+def rectangle(name):
+    """JavaScript for where an element is in the window."""
+    return f"document.querySelector('{name}').getBoundingClientRect()"
 
 
 def test_the_map_can_be_walked_by_keyboard(page):
@@ -94,9 +104,12 @@ def test_search_and_filter_say_how_many_are_left(page):
 
 
 def test_a_neighbour_is_one_click_away(page, exhibit):
-    near = exhibit.about["maps"][0]["near"][0]
+    chart = exhibit.charts[0].final()
+    near, apart = chart["near"][0], chart["apart"][0]
     assert page.locator("#neighbours button").count() == len(near) == 8
     name = exhibit.about["columns"][0]["values"][near[0]]
+    said = page.locator("#neighbours button").all_inner_texts()
+    assert [float(text.split("\n")[1]) for text in said] == pytest.approx(apart, rel=0.05)
     page.locator("#neighbours button").first.click()
     until(page, lambda: page.inner_text("#grown") == name)
 
@@ -115,7 +128,7 @@ def test_one_file_works_from_disk_on_a_phone(visit, file_url, scheme):
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme, "has_touch": True}
     page = visit(file_url, **phone)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.locator("#tank").scroll_into_view_if_needed()
+    assert page.evaluate(f"{rectangle('#play')}.bottom <= innerHeight")  # tank and buttons on top
     pause(page)
     before = picture(page)
     box = page.locator("#tank").bounding_box()
@@ -125,13 +138,14 @@ def test_one_file_works_from_disk_on_a_phone(visit, file_url, scheme):
 
 def test_a_tap_on_the_map_brings_the_tank_into_sight(visit, file_url, exhibit):
     page = visit(file_url, viewport={"width": 360, "height": 640}, has_touch=True)
-    assert page.evaluate("scrollY") == 0
+    page.locator("#map").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 100
     row = 4
     page.touchscreen.tap(*place_of(page, exhibit, row))
     until(page, lambda: page.inner_text("#grown") == exhibit.about["columns"][0]["values"][row])
     tank = "document.querySelector('#tank').getBoundingClientRect()"
     until(page, lambda: page.evaluate(f"{tank}.bottom <= innerHeight + 1 && {tank}.top > -1"))
-    page.click("#chooseB")
+    page.locator("#chooseB").click()
     atlas = "document.querySelector('#map').getBoundingClientRect()"
     until(page, lambda: page.evaluate(f"{atlas}.top > -1"))
 
@@ -139,3 +153,102 @@ def test_a_tap_on_the_map_brings_the_tank_into_sight(visit, file_url, exhibit):
 def test_the_file_opens_at_the_nca_that_its_address_names(visit, file_url):
     page = visit(f"{file_url}#2-001")
     assert page.inner_text("#grown") == "2-001"
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (900, 760), (390, 844)])
+def test_no_picture_covers_another_and_the_ring_covers_nobody(visit, server, exhibit, size):
+    page = visit(server.url, viewport=dict(zip(("width", "height"), size, strict=True)))
+    pause(page)
+    box = page.locator("#map").bounding_box()
+    places = np.array([place_of(page, exhibit, row) for row in range(9)])
+    chart = exhibit.charts[0].final()
+    apart = np.abs(places[:, None] - places[None]).max(axis=-1) + 1e9 * np.eye(9)
+    points = np.array(chart["points"])
+    unit = np.linalg.norm(places[1] - places[0]) / np.linalg.norm(points[1] - points[0])
+    ring = (0.8 + 2 * 0.08) * chart["tile"] * unit  # its outer side, in pixels
+    assert apart.min() >= ring
+    for axis, name in enumerate("xy"):
+        length = box[("width", "height")[axis]]
+        assert places[:, axis].min() >= box[name] + ring / 2
+        assert places[:, axis].max() <= box[name] + length - ring / 2
+
+
+def test_the_legend_keeps_classes_at_a_click(page):
+    two = page.locator("#legend button", has_text="2")
+    two.click()
+    assert page.inner_text("#count") == "3 of 9 NCAs"
+    assert two.get_attribute("aria-pressed") == "true"
+    page.locator("#legend button", has_text="0").click()
+    assert page.inner_text("#count") == "6 of 9 NCAs"
+    two.click()
+    assert page.inner_text("#count") == "3 of 9 NCAs"
+    page.click("#fit")
+    assert page.inner_text("#count") == "9 NCAs"
+
+
+def test_a_lasso_keeps_what_it_goes_around(page, exhibit):
+    row = 5
+    x, y = place_of(page, exhibit, row)
+    page.click("#lasso")
+    page.mouse.move(x - 12, y - 12)
+    page.mouse.down()
+    for place in ((x + 12, y - 12), (x + 12, y + 12), (x - 12, y + 12)):
+        page.mouse.move(*place)
+    page.mouse.up()
+    assert page.inner_text("#count") == "1 of 9 NCAs"
+    assert page.get_attribute("#lasso", "aria-pressed") == "false"
+    page.click("#random")
+    name = exhibit.about["columns"][0]["values"][row]
+    until(page, lambda: page.inner_text("#grown") == name)  # of what is shown
+    page.click("#fit")
+    assert page.inner_text("#count") == "9 NCAs"
+
+
+def test_classes_are_called_by_their_names(visit, exhibit, tmp_path):
+    named = replace(exhibit, about={**exhibit.about, "classNames": {"0": "Katze", "2": "<b>dog"}})
+    (tmp_path / "named.html").write_text(standalone_page(named), encoding="utf-8")
+    page = visit(f"{(tmp_path / 'named.html').as_uri()}#2-001")
+    assert page.locator("#legend button").all_inner_texts() == ["Katze", "1", "<b>dog"]
+    assert page.inner_text("#spoken") == "growing 2-001, <b>dog"
+    page.fill("#search", "katze")
+    assert page.inner_text("#count") == "3 of 9 NCAs"
+    page.fill("#search", "class 1")
+    assert page.inner_text("#count") == "3 of 9 NCAs"
+    page.fill("#search", "")
+    page.mouse.move(*place_of(page, exhibit, 1))
+    assert "class Katze" in page.inner_text("#tip")
+
+
+class Slow:
+    """A map whose final layout waits to be let go."""
+
+    name = "weights"
+
+    def __init__(self, chart):
+        self.quick = chart.final()
+        self.go = threading.Event()
+
+    def first(self):
+        return self.quick | {"method": "principal components"}
+
+    def final(self):
+        assert self.go.wait(60)
+        return self.quick | {"method": "UMAP", "points": self.quick["points"][::-1]}
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_better_map_takes_the_place_of_the_first(visit, exhibit, motion):
+    slow = Slow(exhibit.charts[0])
+    about = {**exhibit.about, "maps": ["weights"]}
+    with served(replace(exhibit, about=about, charts=(slow,))) as serving:
+        page = visit(serving.url, reduced_motion=motion)
+        page.mouse.move(*place_of(page, exhibit, 8))
+        until(page, lambda: page.inner_text("#tip").startswith("2-002"))
+        assert page.inner_text("#method").startswith("by principal components")
+        slow.go.set()
+        until(page, lambda: page.inner_text("#method") == "by UMAP")
+        if motion == "no-preference":
+            page.wait_for_timeout(1000)
+        page.mouse.move(5, 5)
+        page.mouse.move(*place_of(page, exhibit, 8))  # where the first one lies now
+        assert page.inner_text("#tip").startswith("0-000")

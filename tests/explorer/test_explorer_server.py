@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from browsing import served
 from click.testing import CliRunner
 from rows import header, record
 
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import safe_json, standalone_page, web_files
-from nca_zoo.explorer.places import components, nearest, places
 from nca_zoo.explorer.server import ExhibitServer
 from nca_zoo.store.sampling import sample_rows
 from nca_zoo.store.zoofile import open_zoo
@@ -79,6 +79,10 @@ def test_it_serves_the_page_its_files_and_the_weights(server, zoo):
     about = json.loads(get(server, "/about.json")[2])
     assert about["columns"][0]["values"] == zoo.id.tolist()
     assert get(server, "/targets")[2] == zoo.target.tobytes()
+    assert about["maps"] == ["weights", "pixels"]
+    for stage in ("first", "final"):
+        laid_out = json.loads(get(server, f"/map/1/{stage}")[2])
+        assert np.array(laid_out["points"]).shape == (7, 2)
     weights = np.frombuffer(get(server, "/weights/3")[2], "<f4")
     assert np.array_equal(weights, zoo.weights[3])
 
@@ -86,6 +90,7 @@ def test_it_serves_the_page_its_files_and_the_weights(server, zoo):
 @pytest.mark.parametrize("path", [
     "/../places.py", "/..%2fplaces.py", "//etc/passwd", "/etc/passwd", "/page.html", "/weights/7",
     "/weights/-1", "/weights/1/", "/weights/", "/weights/1%00", "/main.js?x",
+    "/map/2/first", "/map/0/", "/map/0/second", "/map/-1/first", "/map/0/first/",
     "http://127.0.0.1/", "*",
 ])  # fmt: skip
 def test_it_serves_nothing_else(server, path):
@@ -176,6 +181,18 @@ def test_sources_and_labels_never_become_markup(tmp_path):
     assert json.loads(held[1])["source"] == evil  # still said, as text
 
 
+def test_a_map_that_this_zoo_cannot_have_is_answered_with_why(tmp_path):
+    unstarted = replace(header(), init_weights=np.zeros(0, np.float32))
+    with ZooWriter(tmp_path / "zoo.h5", unstarted) as writer:
+        writer.add([record(number) for number in range(3)])
+    exhibit = make_exhibit(open_zoo(tmp_path / "zoo.h5"), ["pixels", "delta"])
+    with served(exhibit) as serving:
+        assert get(serving, "/map/0/final")[0] == 200
+        status, headers, body = get(serving, "/map/1/first")
+    assert (status, headers["Content-Type"]) == (422, "text/plain")
+    assert b"delta" in body
+
+
 def test_localhost_is_one_of_its_names_and_only_get_is_understood(server):
     assert get(server, "/", f"localhost:{server.server_port}")[0] == 200
     assert get(server, "/", method="POST")[0] == 501
@@ -195,7 +212,9 @@ def test_names_never_become_markup(server, exhibit):
 
 def test_the_one_file_holds_everything_and_points_nowhere(exhibit, zoo):
     page = standalone_page(exhibit)
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert not re.search(r"src=\"|<link[^>]* href=\"(?!data:)", page)
+    places = re.findall(r"<a href=\"([^\"]+)\"", page)  # where a person may go, and the page not
+    assert places == ["https://distill.pub/2020/growing-ca/"]
     about = re.search(r'id="data-about">(.*?)</script>', page, re.DOTALL)
     assert json.loads(about[1]) == json.loads(json.dumps(exhibit.about))
 
@@ -223,28 +242,6 @@ def test_a_sample_is_even_over_classes_and_always_the_same():
     assert np.array_equal(sample_rows(labels, 1000), np.arange(100))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 40])
-def test_places_fill_the_unit_square_and_keep_groups_together(count):
-    rng = np.random.default_rng(0)
-    group_of = np.arange(count) % 2
-    vectors = (rng.normal(size=(count, 30)) + 20 * group_of[:, None]).astype(np.float32)
-    reduced = components(vectors)
-    found = places(reduced)
-    assert found.shape == (count, 2)
-    assert found.min() >= -1e-6
-    assert found.max() <= 1 + 1e-6
-    if count > 2:
-        assert np.ptp(found) == pytest.approx(1, abs=1e-5)
-        near = nearest(reduced, 1)[:, 0]
-        if count > 3:
-            assert np.array_equal(group_of[near], group_of)
-            assert not np.any(near == np.arange(count))
-
-
-def test_equal_vectors_all_lie_in_the_middle():
-    assert places(components(np.ones((5, 9), np.float32))) == pytest.approx(0.5)
-
-
 def test_the_command_writes_one_file_and_says_when_it_samples(zoo, tmp_path, monkeypatch):
     out = tmp_path / "zoo.html"
     run = ["explore", "--zoo", str(zoo.path), "--html", str(out), "--features", "pixels"]
@@ -256,7 +253,9 @@ def test_the_command_writes_one_file_and_says_when_it_samples(zoo, tmp_path, mon
     assert "3 of the 7 NCAs" in result.stderr
     about = json.loads(re.search(r'id="data-about">(.*?)</script>', out.read_text())[1])
     assert (about["total"], len(about["columns"][0]["values"])) == (7, 3)
-    assert [entry["name"] for entry in about["maps"]] == ["pixels"]
+    assert about["maps"] == ["pixels"]
+    (laid_out,) = json.loads(re.search(r'id="data-maps">(.*?)</script>', out.read_text())[1])
+    assert len(laid_out["points"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,11 @@ export class Automaton {
     }
   }
 
+  /** Whether any cell lives. */
+  living() {
+    return this.mature.includes(1);
+  }
+
   /** Which cells live: Uint8Array of height x width. */
   alive() {
     this.#dilate(this.pre);

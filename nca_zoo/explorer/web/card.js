@@ -2,13 +2,6 @@
 
 import { paintTarget } from "explore/views.js";
 
-function text(column, row) {
-  const value = column.values[row];
-  if (value === null) return "not finite";
-  const short = column.number && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
-  return `${short} ${column.units}`.trim();
-}
-
 /** Fill a <dl> with every column of a row. */
 export function describe(list, zoo, row) {
   list.replaceChildren(
@@ -16,28 +9,30 @@ export function describe(list, zoo, row) {
       const [term, value] = [document.createElement("dt"), document.createElement("dd")];
       term.textContent = column.name;
       term.title = column.description;
-      value.textContent = text(column, row);
+      value.textContent = zoo.text(column, column.values[row]);
       return [term, value];
     }),
   );
 }
 
-/** A button with an NCA's picture and id; a click picks it. */
-function portrait(zoo, row, pick) {
+/** A button with an NCA's picture, id and distance; a click picks it. */
+function portrait(zoo, row, apart, pick) {
   const button = document.createElement("button");
   const canvas = document.createElement("canvas");
-  const label = document.createElement("span");
+  const [label, distance] = ["span", "small"].map((name) => document.createElement(name));
   button.type = "button";
-  button.setAttribute("aria-label", `grow ${zoo.nameOf(row)}`);
+  button.title = `grow ${zoo.nameOf(row)}`;
   paintTarget(canvas, zoo.target(row), zoo.height, zoo.width);
   label.textContent = zoo.ids[row];
-  button.append(canvas, label);
+  distance.textContent = apart.toPrecision(2);
+  button.append(canvas, label, distance);
   button.addEventListener("click", (event) => pick(row, event.shiftKey));
   return button;
 }
 
-export function showNeighbours(element, zoo, near, pick) {
-  element.replaceChildren(...near.map((row) => portrait(zoo, row, pick)));
+/** Show the `near`est rows and how far `apart` they are. */
+export function showNeighbours(element, zoo, near, apart, pick) {
+  element.replaceChildren(...near.map((row, i) => portrait(zoo, row, apart[i], pick)));
 }
 
 const HOVERED = ["label", "status", "psnr_96", "psnr_400", "train_steps", "split"];
@@ -51,7 +46,8 @@ export function hover(tip, zoo, row, x, y, also) {
   const names = [...new Set([...HOVERED, ...also])].filter((name) => zoo.column[name]);
   const lines = names.map((name) => {
     const line = document.createElement("div");
-    line.textContent = `${name} ${text(zoo.column[name], row)}`;
+    const column = zoo.column[name];
+    line.textContent = `${name === "label" ? "class" : name} ${zoo.text(column, column.values[row])}`;
     return line;
   });
   tip.replaceChildren(title, ...lines);

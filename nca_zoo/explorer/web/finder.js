@@ -1,27 +1,32 @@
-// Search, filter and colour: what the map shows of the zoo, and how.
+// Search, filter, lasso and colour: what the map shows of the zoo, where, and how.
 
 import { colouring, css, darkTheme, themeNow } from "explore/palette.js";
 
-/** Rows that match a search: "7" or "class 7" is a class, anything else a part of an id. */
+/** Rows that match a search: "7", "class 7" or a class's name; anything else is a part of an id. */
 export function matching(zoo, text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return () => true;
-  const number = /^(?:class\s*)?(-?\d{1,5})$/.exec(wanted);
   const labels = zoo.column.label.values;
-  if (number && labels.includes(Number(number[1]))) return (row) => labels[row] === Number(number[1]);
+  const [, number] = /^(?:class\s*)?(-?\d{1,5})$/.exec(wanted) ?? [];
+  const named = Object.keys(zoo.classNames).find((code) => zoo.classNames[code].toLowerCase() === wanted);
+  const code = Number(named ?? number);
+  if (labels.includes(code)) return (row) => labels[row] === code;
   return (row) => zoo.ids[row].toLowerCase().includes(wanted);
 }
 
 export class Finder {
-  constructor(parts, zoo, map, pick) {
-    Object.assign(this, { parts, zoo, map });
+  /** `arranged` is called when the map has another layout. */
+  constructor(parts, zoo, map, pick, arranged) {
+    Object.assign(this, { parts, zoo, map, arranged });
+    this.kept = new Set(); // values of the colour's column that the legend keeps; none keeps all
+    this.roped = null; // rows that the lasso keeps
     const columns = zoo.columns.filter((column) => column.name !== "id" && column.name !== "rng_seed");
-    for (const { name } of zoo.maps) parts.feature.add(new Option(name, name));
-    for (const { name } of columns) parts.colour.add(new Option(name, name));
+    for (const name of zoo.maps) parts.feature.add(new Option(name, name));
+    for (const { name } of columns) parts.colour.add(new Option(name === "label" ? "class" : name, name));
     for (const { name } of [{ name: "no filter" }, ...columns]) parts.filter.add(new Option(name, name));
     parts.colour.value = "label";
     parts.feature.addEventListener("change", () => this.arrange());
-    parts.colour.addEventListener("change", () => this.colour());
+    parts.colour.addEventListener("change", () => this.recolour());
     parts.search.addEventListener("input", () => this.sift());
     parts.search.addEventListener("keydown", (event) => {
       const first = this.shown.indexOf(1);
@@ -31,33 +36,99 @@ export class Finder {
     for (const bound of [parts.low, parts.high, parts.value]) {
       bound.addEventListener("input", () => this.sift());
     }
+    parts.lasso.addEventListener("click", () => this.lassoing(!map.lassoing));
+    parts.fit.addEventListener("click", () => this.showAll());
     darkTheme.addEventListener("change", () => this.colour());
-    this.arrange();
     this.colour();
     this.offer();
   }
 
-  get layout() {
-    return this.zoo.maps[this.parts.feature.selectedIndex];
+  /** Lay out the chosen map: first as well as can be had at once, then as well as it can be. */
+  async arrange() {
+    const { parts, zoo } = this;
+    const chosen = parts.feature.selectedIndex;
+    let had = false;
+    for (const stage of ["first", "final"]) {
+      try {
+        const layout = await zoo.layout(chosen, stage);
+        if (parts.feature.selectedIndex !== chosen) return;
+        if (had && layout.method === this.layout.method) break;
+        this.#take(layout);
+        had = true;
+      } catch (error) {
+        parts.method.textContent = had ? "by principal components; UMAP failed" : error.message;
+        return;
+      }
+      const follows = stage === "first" && this.layout.method !== "UMAP" && zoo.size >= 30;
+      parts.method.textContent = `by ${this.layout.method}${follows ? "; UMAP follows" : ""}`;
+    }
+    parts.method.textContent = `by ${this.layout.method}`;
   }
 
-  arrange() {
-    this.map.setPlaces(this.layout.points);
-    this.parts.feature.dispatchEvent(new Event("arranged"));
+  #take(layout) {
+    this.layout = layout;
+    this.map.setLayout(layout);
+    this.arranged();
+  }
+
+  recolour() {
+    this.kept.clear();
+    this.colour();
+    this.sift();
   }
 
   colour() {
-    const { colours, legend } = colouring(this.zoo.column[this.parts.colour.value], themeNow());
+    const { zoo, parts } = this;
+    const column = zoo.column[parts.colour.value];
+    const { colours, legend } = colouring(column, themeNow(), (value) => zoo.text(column, value));
     this.map.setColours(colours);
-    this.parts.legend.replaceChildren(
-      ...legend.map(([text, colour]) => {
-        const item = document.createElement("li");
-        const dot = document.createElement("i");
-        dot.style.backgroundColor = css(colour);
-        item.append(dot, text);
-        return item;
-      }),
-    );
+    parts.legend.replaceChildren(...legend.map((entry) => this.#entry(entry)));
+  }
+
+  /** A line of the legend; that of a class is a button that keeps this class, and others so kept. */
+  #entry({ text, colour, value }) {
+    const item = document.createElement("li");
+    const dot = document.createElement("i");
+    dot.style.backgroundColor = css(colour);
+    if (value === undefined) {
+      item.append(dot, text);
+      return item;
+    }
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(dot, text);
+    button.setAttribute("aria-pressed", String(this.kept.has(value)));
+    button.addEventListener("click", () => {
+      if (!this.kept.delete(value)) this.kept.add(value);
+      button.setAttribute("aria-pressed", String(this.kept.has(value)));
+      this.sift();
+    });
+    item.append(button);
+    return item;
+  }
+
+  /** The next drag on the map draws a line around what is to be kept. */
+  lassoing(on) {
+    this.map.set({ lassoing: on });
+    this.parts.lasso.setAttribute("aria-pressed", String(on));
+    this.parts.map.classList.toggle("lassoing", on);
+  }
+
+  rope(rows) {
+    this.lassoing(false);
+    this.roped = rows.length ? new Set(rows) : null;
+    this.sift();
+  }
+
+  showAll() {
+    const { parts } = this;
+    parts.search.value = "";
+    parts.filter.selectedIndex = 0;
+    this.roped = null;
+    this.kept.clear();
+    this.colour();
+    this.offer();
+    this.map.fit();
   }
 
   /** Show the inputs that fit the column to filter by. */
@@ -76,21 +147,26 @@ export class Finder {
     this.sift();
   }
 
-  /** Show on the map what passes search and filter. */
-  sift() {
+  /** Whether a row passes the filter of a column. */
+  #passes(row) {
     const { parts, zoo } = this;
-    const found = matching(zoo, parts.search.value);
     const column = zoo.column[parts.filter.value];
+    if (!column) return true;
+    const value = column.values[row];
+    if (!column.number) return value === parts.value.value;
     const bound = (input, none) => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : none);
-    const [low, high] = [bound(parts.low, -Infinity), bound(parts.high, Infinity)];
-    const passes = (value) => {
-      if (!column) return true;
-      return column.number ? value !== null && value >= low && value <= high : value === parts.value.value;
-    };
-    this.shown = Uint8Array.from({ length: zoo.size }, (_, row) =>
-      found(row) && passes(column?.values[row]) ? 1 : 0,
-    );
-    this.map.setShown(this.shown);
+    return value !== null && value >= bound(parts.low, -Infinity) && value <= bound(parts.high, Infinity);
+  }
+
+  /** Show on the map what passes search, filter, legend and lasso. */
+  sift() {
+    const { parts, zoo, kept, roped } = this;
+    const found = matching(zoo, parts.search.value);
+    const coloured = zoo.column[parts.colour.value].values;
+    const shows = (row) =>
+      found(row) && this.#passes(row) && (!kept.size || kept.has(coloured[row])) && (roped?.has(row) ?? true);
+    this.shown = Uint8Array.from({ length: zoo.size }, (_, row) => (shows(row) ? 1 : 0));
+    this.map.set({ shown: this.shown });
     const count = this.shown.reduce((sum, one) => sum + one, 0);
     const all = zoo.total > zoo.size ? `${zoo.size} of ${zoo.total}` : `${zoo.size}`;
     parts.count.textContent = count === zoo.size ? `${all} NCAs` : `${count} of ${zoo.size} NCAs`;

@@ -27,6 +27,15 @@ export class Life {
     return this.first + this.past.length - 1;
   }
 
+  /** The state that is seen, height x width x 16. */
+  get present() {
+    return this.past[this.step - this.first];
+  }
+
+  get alive() {
+    return this.automaton.living();
+  }
+
   /** Take one step. What was remembered of another future is forgotten. */
   grow() {
     this.past.length = this.step - this.first + 1;
@@ -42,22 +51,32 @@ export class Life {
   /** Back, or forward again, to a step that is remembered. */
   scrub(step) {
     this.step = Math.min(this.last, Math.max(this.first, step));
-    this.automaton.write(this.past[this.step - this.first]);
+    this.automaton.write(this.present);
   }
 
-  erase(row, col, radius) {
-    this.automaton.erase(row, col, radius);
+  /** Erase circles of `radius` cells around places [row, col]. */
+  erase(places, radius) {
+    for (const [row, col] of places) this.automaton.erase(row, col, radius);
     this.#changed();
   }
 
-  plant(row, col) {
-    this.automaton.plant(row, col, this.seedHidden);
+  /** Plant seeds at places [row, col]. */
+  plant(places) {
+    for (const [row, col] of places) this.automaton.plant(row, col, this.seedHidden);
+    this.#changed();
+  }
+
+  /** Make a state the present, at its step: how a touch is undone, even one long forgotten. */
+  putBack(step, state) {
+    if (step < this.first || step > this.last) [this.first, this.past] = [step, []];
+    this.step = step;
+    this.automaton.write(state);
     this.#changed();
   }
 
   /** The present was changed by hand: remember it as it now is, without a future. */
   #changed() {
-    this.past.length = this.step - this.first + 1;
-    this.past[this.step - this.first] = this.automaton.read();
+    this.past.length = Math.min(this.past.length, this.step - this.first);
+    this.past.push(this.automaton.read());
   }
 }

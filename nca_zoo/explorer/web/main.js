@@ -1,8 +1,12 @@
 // The page: a map to pick from, a tank in which what was picked grows, and a line between two.
 
+import { readAddress, writeAddress } from "explore/address.js";
 import { describe, hover, showNeighbours } from "explore/card.js";
 import { Finder } from "explore/finder.js";
+import { listenToKeys } from "explore/keys.js";
 import { ZooMap } from "explore/map.js";
+import { Modes } from "explore/modes.js";
+import { Saver } from "explore/saving.js";
 import { loadZoo } from "explore/source.js";
 import { Tank } from "explore/tank.js";
 import { paintTarget } from "explore/views.js";
@@ -13,6 +17,7 @@ const parts = Object.fromEntries(
 
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const SCROLL = { block: "nearest", behavior: still ? "instant" : "smooth" };
+const REMEMBER_MS = 300; // browsers refuse an address that changes all the time
 
 /** The straight line between two weight vectors, at `share` of the way. */
 function between(a, b, share) {
@@ -23,37 +28,111 @@ class Page {
   constructor(zoo) {
     this.zoo = zoo;
     this.asking = 0; // picks so far: an answer to an older one is dropped
-    this.tank = new Tank(parts, zoo);
-    this.map = new ZooMap(parts.map, zoo, {
+    this.visited = []; // rows, the last of them the present one
+    this.saver = new Saver(parts, () => this.tank.glasses.filter(({ box }) => !box.hidden).map(({ canvas }) => canvas));
+    this.tank = new Tank(parts, zoo, () => this.saver.capture());
+    this.modes = new Modes(parts, () => this.tank.draw());
+    const on = {
       hover: (row, x, y) => {
         hover(parts.tip, zoo, row, x, y, [parts.colour.value, parts.filter.value]);
         if (row !== null) parts.spoken.textContent = zoo.nameOf(row);
       },
       pick: (row, asSecond) => this.visit(row, asSecond),
-    });
-    this.finder = new Finder(parts, zoo, this.map, (row) => this.visit(row, false));
-    parts.feature.addEventListener("arranged", () => this.neighbours());
-    parts.chooseB.addEventListener("click", () => this.choosing(!this.choosesB));
-    parts.dropB.addEventListener("click", () => this.pick(this.a.row, false));
-    parts.mix.addEventListener("input", () => this.tank.change(this.weights, this.seed));
-    parts.mix.addEventListener("input", () => this.label());
-    parts.fit.addEventListener("click", () => this.map.fit());
+      lasso: (rows) => this.finder.rope(rows),
+      moved: () => this.#rememberSoon(),
+    };
+    this.map = new ZooMap(parts.map, zoo, on, still);
+    this.finder = new Finder(parts, zoo, this.map, (row) => this.visit(row, false), () => this.neighbours());
+    this.#controls();
+    listenToKeys(this, parts);
     parts.title.textContent = zoo.name;
-    addEventListener("hashchange", () => this.fromAddress());
-    if (!this.fromAddress()) this.pick(0, false);
   }
 
-  /** Pick the NCA that the address names; says whether it names one. */
-  fromAddress() {
-    let name = location.hash.slice(1);
-    try {
-      name = decodeURIComponent(name);
-    } catch {
-      // "#%", as a person may type it: no id of ours
+  /** What the address names, or a good NCA at random; then the map. */
+  async open() {
+    const named = await this.fromAddress();
+    if (!named) await this.pick(this.zoo.opening ?? this.lucky(), false);
+    this.finder.arrange();
+  }
+
+  #controls() {
+    parts.chooseB.addEventListener("click", () => this.choosing(!this.choosesB));
+    parts.dropB.addEventListener("click", () => this.pick(this.a.row, false));
+    parts.compare.addEventListener("click", () => this.compare(!this.compares));
+    parts.random.addEventListener("click", () => this.visit(this.lucky(), false));
+    parts.mix.addEventListener("input", () => {
+      this.tank.change(this.weights, this.seed, this.share > 0.5 ? 1 : 0);
+      this.label();
+      this.#rememberSoon();
+    });
+    parts.copy.addEventListener("click", () => {
+      this.remember();
+      this.saver.copy(location.href);
+    });
+    for (const what of [parts.what, parts.keys]) what.addEventListener("click", () => parts.help.showModal());
+    for (const choice of [parts.view, parts.colour, parts.feature, parts.allHidden]) {
+      choice.addEventListener(choice === parts.allHidden ? "click" : "change", () => this.remember());
     }
-    const row = this.zoo.ids.indexOf(name);
-    if (row >= 0 && row !== this.a?.row) this.pick(row, false);
-    return row >= 0;
+    addEventListener("hashchange", () => this.fromAddress());
+  }
+
+  /** A good NCA at random that passes the filter, of class `label` if one is asked for. */
+  lucky(label) {
+    const { zoo } = this;
+    const classOf = zoo.column.label.values;
+    const rows = [...zoo.ids.keys()].filter((row) => row !== this.a?.row && (label === undefined || classOf[row] === label));
+    const tests = [(row) => zoo.good(row) && this.finder.shown[row], (row) => zoo.good(row), () => true];
+    const choice = tests.map((test) => rows.filter(test)).find((some) => some.length) ?? [this.a?.row ?? 0];
+    return choice[Math.floor(Math.random() * choice.length)];
+  }
+
+  /** Show what the address names; says whether it names an NCA of this zoo. */
+  async fromAddress() {
+    const asked = readAddress(location.hash);
+    const row = this.zoo.ids.indexOf(asked.id);
+    if (row < 0 || location.hash === this.written) return row >= 0;
+    const choose = (select, value) => {
+      const known = [...select.options].some((option) => option.value === value);
+      if (known) select.value = value;
+      return known;
+    };
+    choose(parts.view, asked.view);
+    if (choose(parts.colour, asked.colour)) this.finder.recolour();
+    const arranged = this.finder.layout && choose(parts.feature, asked.map);
+    if (!this.finder.layout) choose(parts.feature, asked.map);
+    if (arranged) this.finder.arrange();
+    if (asked.at) this.map.view = asked.at;
+    await this.pick(row, false);
+    const second = this.zoo.ids.indexOf(asked.b);
+    if (second >= 0) {
+      await this.pick(second, true, Math.min(1, Math.max(0, Number(asked.mix ?? 0.5) || 0)));
+      if (asked.beside === "1") this.compare(true);
+    }
+    return true;
+  }
+
+  /** Write what is shown into the address. */
+  remember() {
+    clearTimeout(this.later);
+    const { zoo, a, b } = this;
+    if (!a) return;
+    const other = (select, usual) => (select.value === usual ? undefined : select.value);
+    this.written = writeAddress({
+      id: zoo.ids[a.row],
+      b: b ? zoo.ids[b.row] : undefined,
+      mix: b && !this.compares ? parts.mix.value : undefined,
+      beside: this.compares ? 1 : undefined,
+      view: other(parts.view, "picture"),
+      colour: other(parts.colour, "label"),
+      map: other(parts.feature, zoo.maps[0]),
+      at: this.map.view,
+    });
+    history.replaceState(null, "", this.written);
+  }
+
+  #rememberSoon() {
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.remember(), REMEMBER_MS);
   }
 
   /** The next pick is B, the other end of the line. */
@@ -64,27 +143,42 @@ class Page {
     if (choosesB) parts.atlas.scrollIntoView(SCROLL);
   }
 
-  /** Pick, and see that the tank can be seen: on a phone it lies below the map. */
+  /** Two tanks, A beside B, or one with what lies between them. */
+  compare(compares) {
+    this.compares = compares && Boolean(this.b);
+    this.show();
+  }
+
+  /** Pick, and see that the tank can be seen: on a phone it lies above the map. */
   visit(row, asSecond) {
     parts.stage.scrollIntoView(SCROLL);
     return this.pick(row, asSecond);
   }
 
-  async pick(row, asSecond) {
+  /** Back to the NCA before this one. */
+  back() {
+    if (this.visited.length < 2) return;
+    this.visited.pop();
+    this.visit(this.visited.pop(), false);
+  }
+
+  async pick(row, asSecond, share = 0.5) {
     const second = (asSecond || this.choosesB) && this.a;
     this.choosing(false);
     const asked = ++this.asking;
-    const { seed_row: rows, seed_col: cols } = this.zoo.column;
+    const { seed_row: rows, seed_col: cols, psnr_96: usual } = this.zoo.column;
     const found = {
       row,
       weights: await this.zoo.weightsOf(row),
       seed: [rows.values[row], cols.values[row]],
+      usual: usual?.values[row] ?? null,
       target: this.zoo.target(row),
     };
     if (asked !== this.asking) return;
     if (second) this.b = found;
-    else [this.a, this.b] = [found, null];
-    parts.mix.value = second ? 0.5 : 0;
+    else [this.a, this.b, this.compares] = [found, null, false];
+    if (!second) this.visited.push(row);
+    parts.mix.value = second ? share : 0;
     this.show();
   }
 
@@ -100,43 +194,59 @@ class Page {
     return this.share > 0.5 ? this.b.seed : this.a.seed;
   }
 
+  /** What grows in the tank, as Tank.start has it. */
+  get automata() {
+    const { a, b } = this;
+    if (!b || this.compares) return (b ? [a, b] : [a]).map((one) => ({ ...one, targets: [one.target] }));
+    return [{ weights: this.weights, seed: this.seed, targets: [a.target, b.target], usual: null }];
+  }
+
   show() {
-    const { zoo, a, b } = this;
+    const { zoo, a, b, compares } = this;
     const both = b ? [a, b] : [a];
+    const names = both.map(({ row }) => zoo.nameOf(row));
     paintTarget(parts.targetA, a.target, zoo.height, zoo.width);
     if (b) paintTarget(parts.targetB, b.target, zoo.height, zoo.width);
     parts.nameA.textContent = zoo.ids[a.row];
     parts.nameB.textContent = b ? zoo.ids[b.row] : "";
-    parts.figureB.hidden = !b;
-    parts.mix.disabled = !b;
-    parts.dropB.hidden = !b;
+    parts.figureB.hidden = parts.dropB.hidden = parts.compare.hidden = !b;
+    parts.mix.disabled = !b || compares;
+    parts.compare.setAttribute("aria-pressed", String(Boolean(compares)));
     parts.letterA.hidden = parts.letterB.hidden = !b;
-    parts.grown.textContent = b ? `${zoo.ids[a.row]} to ${zoo.ids[b.row]}` : zoo.ids[a.row];
-    parts.tank.setAttribute("aria-label", `the automaton ${both.map(({ row }) => zoo.nameOf(row)).join(" to ")}`);
-    parts.spoken.textContent = `growing ${both.map(({ row }) => zoo.nameOf(row)).join(" to ")}`;
+    parts.grown.textContent = both.map(({ row }) => zoo.ids[row]).join(compares ? " and " : " to ");
+    const spoken = names.join(compares ? " and " : " to ");
+    parts.tank.setAttribute("aria-label", `the automaton ${compares ? names[0] : spoken}`);
+    parts.tankB.setAttribute("aria-label", `the automaton ${names.at(-1)}`);
+    parts.spoken.textContent = `growing ${spoken}`;
+    document.body.classList.toggle("comparing", Boolean(compares));
     this.label();
     describe(parts.facts, zoo, a.row);
     this.neighbours();
-    this.map.setPicked(both.map(({ row }) => row));
+    this.map.set({ picked: both.map(({ row }) => row) });
     this.map.reveal(both.at(-1).row);
-    history.replaceState(null, "", `#${encodeURIComponent(zoo.ids[a.row])}`);
-    this.tank.start(this.weights, this.seed, both.map(({ target }) => target));
+    this.remember();
+    this.tank.start(this.automata);
+    this.tank.subjects[0].nearer = this.share > 0.5 && !compares ? 1 : 0;
   }
 
   label() {
     const percent = Math.round(100 * this.share);
-    parts.mixed.textContent = this.b ? `${100 - percent} % A, ${percent} % B` : "pick a second NCA";
+    const words = this.compares ? "side by side, at the same steps" : `${100 - percent} % A, ${percent} % B`;
+    parts.mixed.textContent = this.b ? words : "pick a second NCA";
   }
 
   neighbours() {
-    if (!this.a) return;
-    const near = this.finder.layout.near[this.a.row];
-    showNeighbours(parts.neighbours, this.zoo, near, (row, asSecond) => this.visit(row, asSecond));
+    const { layout } = this.finder;
+    if (!this.a || !layout) return;
+    const { row } = this.a;
+    const [rows, apart] = [layout.near[row], layout.apart[row]];
+    showNeighbours(parts.neighbours, this.zoo, rows, apart, (other, asSecond) => this.visit(other, asSecond));
+    this.map.set({ near: { from: row, rows, apart } });
   }
 }
 
 try {
-  new Page(await loadZoo());
+  await new Page(await loadZoo()).open();
   document.body.classList.add("ready");
 } catch (error) {
   parts.count.textContent = `The zoo could not be loaded: ${error.message}`;

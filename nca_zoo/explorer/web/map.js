@@ -1,33 +1,59 @@
-// The map: every NCA as its picture, in its colour, at its place. Pan, zoom, hover, pick.
+// The map: every NCA as its picture, in its colour, at its place, and lines to the nearest of one.
 
+import { listen } from "explore/gestures.js";
 import { css } from "explore/palette.js";
 
 const ZOOMS = [0.6, 60];
-const CLICK_PIXELS = 6; // a pointer that moved less was a click
 const SHEET_PIXELS = 2048; // a side of a sheet of pictures: phones draw no canvas that is much larger
+const FILL = 0.8; // of its place, for the picture: the rest is for rings
+const LARGEST = 150; // pixels of a place, unless one zooms in
+const MARGIN = 14; // pixels around all
+const GLIDE_MS = 900; // from one layout to the next
+const LABELLED = 46; // pixels from which a line has room for its distance
+const WIDEST = 32; // pixels of a distance
 
 export class ZooMap {
-  /** `on` has two functions of a row: hover(row or null, x, y) and pick(row, asSecond). */
-  constructor(canvas, zoo, on) {
-    Object.assign(this, { canvas, zoo, on });
+  /** `on` has hover(row or null, x, y), pick(row, asSecond), lasso(rows) and moved(). */
+  constructor(canvas, zoo, on, still) {
+    Object.assign(this, { canvas, zoo, on, still });
     this.shown = new Uint8Array(zoo.size).fill(1); // passes the filter
     this.picked = []; // rows with a ring
     this.focus = null; // row under the pointer or the keyboard
-    this.pointers = new Map();
+    this.near = { from: null, rows: [], apart: [] };
     this.columns = Math.max(1, Math.floor(SHEET_PIXELS / zoo.width));
     this.aSheet = this.columns * Math.max(1, Math.floor(SHEET_PIXELS / zoo.height)); // pictures
-    this.sheets = Array.from({ length: Math.ceil(zoo.size / this.aSheet) }, () =>
-      document.createElement("canvas"),
-    );
+    this.sheets = Array.from({ length: Math.ceil(zoo.size / this.aSheet) }, () => document.createElement("canvas"));
     this.inkOnly = zoo.targets.every((value, i) => value === zoo.targets[i - (i % 4)]);
-    this.fit();
+    [this.zoom, this.centre] = [1, [0.5, 0.5]];
     new ResizeObserver(() => this.redraw()).observe(canvas);
-    this.#listen();
+    listen(this);
   }
 
-  setPlaces(points) {
+  /** Take the places of a layout (see chart.py); pictures glide there if they had others. */
+  setLayout({ points, tile }) {
+    const from = this.points;
     this.points = points;
+    this.tile = tile;
+    const axes = [0, 1].map((axis) => points.map((point) => point[axis]));
+    this.low = axes.map((values) => values.reduce((a, b) => Math.min(a, b)));
+    this.high = axes.map((values) => values.reduce((a, b) => Math.max(a, b)));
+    if (this.zoom === 1) this.centre = this.#middle;
+    if (from && !this.still) this.#glide(from, points);
     this.redraw();
+  }
+
+  #glide(from, to) {
+    const began = performance.now();
+    const frame = (now) => {
+      if (this.points !== to && this.points !== this.between) return; // a newer layout
+      const share = Math.min(1, (now - began) / GLIDE_MS);
+      const eased = share * share * (3 - 2 * share);
+      this.between = to.map(([x, y], row) => [from[row][0] + eased * (x - from[row][0]), from[row][1] + eased * (y - from[row][1])]);
+      this.points = share < 1 ? this.between : to;
+      this.redraw();
+      if (share < 1) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
   }
 
   /** One [r, g, b] a row: pictures of ink are drawn in it, others stand on it. */
@@ -62,25 +88,42 @@ export class ZooMap {
     context.putImageData(image, 0, 0);
   }
 
-  setShown(shown) {
-    this.shown = shown;
-    this.redraw();
-  }
-
-  setPicked(rows) {
-    this.picked = rows;
+  /** Change what is drawn: `shown`, `picked`, `near` or `rope`. */
+  set(changes) {
+    Object.assign(this, changes);
     this.redraw();
   }
 
   fit() {
     this.zoom = 1;
-    this.centre = [0.5, 0.5];
+    this.centre = this.low ? this.#middle : [0.5, 0.5];
+    this.redraw();
+    this.on.moved();
+  }
+
+  get #middle() {
+    return [0, 1].map((axis) => (this.low[axis] + this.high[axis]) / 2);
+  }
+
+  /** Where it looks, as a short text for an address; empty if it shows all. */
+  get view() {
+    const numbers = [...this.centre, this.zoom].map((value) => +value.toPrecision(4));
+    const all = this.zoom === 1 && (!this.low || String(this.centre) === String(this.#middle));
+    return all ? "" : numbers.join(" ");
+  }
+
+  set view(text) {
+    const numbers = text.split(" ").map(Number);
+    if (numbers.length !== 3 || !numbers.every(Number.isFinite)) return;
+    this.centre = numbers.slice(0, 2);
+    this.zoom = Math.min(ZOOMS[1], Math.max(ZOOMS[0], numbers[2]));
     this.redraw();
   }
 
   /** Bring a row into the middle if it is out of sight. */
   reveal(row) {
-    const [x, y] = this.#screen(row);
+    if (!this.points) return;
+    const [x, y] = this.screen(row);
     const { clientWidth, clientHeight } = this.canvas;
     if (x < 20 || y < 20 || x > clientWidth - 20 || y > clientHeight - 20) {
       this.centre = [...this.points[row]];
@@ -96,22 +139,34 @@ export class ZooMap {
     });
   }
 
-  get #unit() {
+  /** Pixels of the unit square: at zoom 1 all places and the pictures on them are in sight. */
+  get unit() {
     const { clientWidth, clientHeight } = this.canvas;
-    return 0.88 * Math.min(clientWidth, clientHeight) * this.zoom; // pixels of the unit square
+    const beside = this.tile ? 0 : this.#loose; // a picture's part that no place has room for
+    const spans = [clientWidth, clientHeight].map(
+      (pixels, axis) =>
+        (pixels - 2 * MARGIN - beside) / Math.max(this.high[axis] - this.low[axis] + (this.tile ?? 0), 1e-6),
+    );
+    return Math.min(...spans, this.tile ? LARGEST / this.tile : Infinity) * this.zoom;
   }
 
-  get #side() {
-    const crowd = 0.95 / Math.sqrt(Math.max(12, this.zoo.size));
-    return Math.max(12, (this.#unit / this.zoom) * crowd * this.zoom ** 0.6);
+  /** Side of a picture, in pixels, where places overlap: smaller than the space zoomed into. */
+  get #loose() {
+    const { clientWidth, clientHeight } = this.canvas;
+    return Math.max(12, (0.84 * Math.min(clientWidth, clientHeight)) / Math.sqrt(this.zoo.size)) * this.zoom ** 0.6;
   }
 
-  #screen(row) {
+  get side() {
+    return this.tile ? FILL * this.tile * this.unit : this.#loose;
+  }
+
+  screen(row) {
     const { clientWidth, clientHeight } = this.canvas;
     const [x, y] = this.points[row];
+    const { unit } = this;
     return [
-      clientWidth / 2 + (x - this.centre[0]) * this.#unit,
-      clientHeight / 2 + (y - this.centre[1]) * this.#unit,
+      clientWidth / 2 + (x - this.centre[0]) * unit,
+      clientHeight / 2 + (y - this.centre[1]) * unit,
     ];
   }
 
@@ -129,8 +184,9 @@ export class ZooMap {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
-    const side = this.#side;
+    const { side } = this;
     context.imageSmoothingEnabled = side < 2.5 * this.zoo.width;
+    this.#drawLines(context);
     for (const wanted of [0, 1]) {
       context.globalAlpha = wanted ? 1 : 0.13;
       for (let row = 0; row < this.zoo.size; row++) {
@@ -138,20 +194,23 @@ export class ZooMap {
       }
     }
     context.globalAlpha = 1;
-    for (const row of this.picked) this.#drawRow(context, row, 1.25 * side, true, 3);
-    if (this.focus !== null) this.#drawRow(context, this.focus, 1.25 * side, true, 1.5);
+    const larger = this.tile ? side : 1.25 * side; // where each has a place, nobody covers another
+    for (const row of this.picked) this.#drawRow(context, row, larger, true, 3);
+    if (this.focus !== null) this.#drawRow(context, this.focus, larger, true, 1.5);
+    this.#drawDistances(context);
+    if (this.rope) this.#drawRope(context);
   }
 
   #drawRow(context, row, side, onTile, ring = 0) {
-    const [x, y] = this.#screen(row);
+    const [x, y] = this.screen(row);
     const { clientWidth, clientHeight } = this.canvas;
     if (x < -side || y < -side || x > clientWidth + side || y > clientHeight + side) return;
     const { height, width } = this.zoo;
     if (onTile) {
-      const edge = side / 2 + 3;
+      const edge = side / 2 + Math.min(3, 0.08 * side);
       context.beginPath();
-      context.roundRect(x - edge, y - edge, 2 * edge, 2 * edge, 6);
-      context.fillStyle = ring ? getComputedStyle(this.canvas).backgroundColor : css(this.colours[row], 0.35);
+      context.roundRect(x - edge, y - edge, 2 * edge, 2 * edge, Math.min(6, edge / 4));
+      context.fillStyle = ring ? this.#style.backgroundColor : css(this.colours[row], 0.35);
       context.fill();
       if (ring) {
         context.strokeStyle = css(this.colours[row]);
@@ -165,101 +224,107 @@ export class ZooMap {
     context.drawImage(sheet, ...this.#corner(row), width, height, x - w / 2, y - h / 2, w, h);
   }
 
+  get #style() {
+    return getComputedStyle(this.canvas);
+  }
+
+  #drawLines(context) {
+    const { from, rows } = this.near;
+    context.strokeStyle = this.#style.borderTopColor;
+    context.lineWidth = 1;
+    for (const row of rows) {
+      context.beginPath();
+      context.moveTo(...this.screen(from));
+      context.lineTo(...this.screen(row));
+      context.stroke();
+    }
+  }
+
+  /** On each line how far its ends are apart, where that hides neither. */
+  #drawDistances(context) {
+    const { from, rows, apart } = this.near;
+    context.font = "11px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    const written = []; // a number that would lie on another is left to the list of neighbours
+    rows.forEach((row, i) => {
+      const [[x, y], [u, v]] = [this.screen(from), this.screen(row)];
+      if (Math.hypot(u - x, v - y) < LABELLED + this.side) return;
+      const [across, down] = [(x + u) / 2, (y + v) / 2];
+      if (written.some(([a, d]) => Math.abs(a - across) < WIDEST && Math.abs(d - down) < 14)) return;
+      written.push([across, down]);
+      const text = apart[i].toPrecision(2);
+      const wide = context.measureText(text).width + 6;
+      context.fillStyle = this.#style.backgroundColor;
+      context.fillRect(across - wide / 2, down - 7, wide, 14);
+      context.fillStyle = this.#style.color;
+      context.fillText(text, across, down);
+    });
+  }
+
+  #drawRope(context) {
+    context.beginPath();
+    for (const place of this.rope) context.lineTo(...place);
+    context.closePath();
+    context.strokeStyle = this.#style.color;
+    context.setLineDash([5, 4]);
+    context.stroke();
+    context.setLineDash([]);
+  }
+
   /** The row at a place on the canvas, or null. */
-  #rowAt(x, y) {
+  rowAt(x, y) {
+    if (!this.points) return null;
     let best = null;
-    let least = Math.max(12, 0.65 * this.#side);
+    let least = Math.max(12, 0.65 * this.side);
     for (let row = 0; row < this.zoo.size; row++) {
       if (!this.shown[row]) continue;
-      const [px, py] = this.#screen(row);
+      const [px, py] = this.screen(row);
       const distance = Math.hypot(px - x, py - y);
       if (distance < least) [best, least] = [row, distance];
     }
     return best;
   }
 
-  #place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+  /** The rows, of those shown, within a closed line of places on the canvas. */
+  within(rope) {
+    const inside = ([x, y]) =>
+      rope.reduce((odd, [ax, ay], i) => {
+        const [bx, by] = rope[(i + 1) % rope.length];
+        const crosses = ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax;
+        return crosses ? !odd : odd;
+      }, false);
+    return [...this.shown.keys()].filter((row) => this.shown[row] && inside(this.screen(row)));
   }
 
   zoomAt(x, y, factor) {
-    const before = this.#unit;
+    if (!this.points) return;
+    const before = this.unit;
     this.zoom = Math.min(ZOOMS[1], Math.max(ZOOMS[0], this.zoom * factor));
     const { clientWidth, clientHeight } = this.canvas;
     const away = [x - clientWidth / 2, y - clientHeight / 2];
-    away.forEach((pixels, axis) => {
-      this.centre[axis] += pixels / before - pixels / this.#unit;
-    });
+    this.centre = this.centre.map((at, axis) => at + away[axis] / before - away[axis] / this.unit);
     this.redraw();
+    this.on.moved();
   }
 
-  #hover(row, x, y) {
+  panBy(x, y) {
+    if (!this.points) return;
+    this.centre = [this.centre[0] - x / this.unit, this.centre[1] - y / this.unit];
+    this.redraw();
+    this.on.moved();
+  }
+
+  hover(row, x, y) {
     if (row === this.focus && row === null) return;
     this.focus = row;
     this.on.hover(row, x, y);
     this.redraw();
   }
 
-  #listen() {
-    const { canvas } = this;
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoomAt(...this.#place(event), Math.exp(-0.0016 * event.deltaY));
-    }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      this.pointers.set(event.pointerId, this.#place(event));
-      this.travel = this.pointers.size > 1 ? Infinity : 0;
-    });
-    canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", (event) => {
-      this.pointers.delete(event.pointerId);
-      const row = this.#rowAt(...this.#place(event));
-      if (this.travel < CLICK_PIXELS && row !== null) this.on.pick(row, event.shiftKey);
-    });
-    canvas.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
-    for (const leaving of ["pointerleave", "blur"]) {
-      canvas.addEventListener(leaving, () => this.#hover(null));
-    }
-    canvas.addEventListener("keydown", (event) => this.#key(event));
-  }
-
-  #move(event) {
-    const now = this.#place(event);
-    const before = this.pointers.get(event.pointerId);
-    if (!before) {
-      this.#hover(this.#rowAt(...now), ...now);
-      return;
-    }
-    const others = [...this.pointers].filter(([id]) => id !== event.pointerId);
-    if (others.length) {
-      const fixed = others[0][1];
-      const spread = (place) => Math.hypot(place[0] - fixed[0], place[1] - fixed[1]);
-      this.zoomAt(...fixed, spread(now) / Math.max(1, spread(before)));
-    } else {
-      this.centre[0] -= (now[0] - before[0]) / this.#unit;
-      this.centre[1] -= (now[1] - before[1]) / this.#unit;
-      this.redraw();
-    }
-    this.travel += Math.hypot(now[0] - before[0], now[1] - before[1]);
-    this.pointers.set(event.pointerId, now);
-  }
-
-  #key(event) {
-    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const middle = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
-    if (ways[event.key]) this.#walk(ways[event.key]);
-    else if (event.key === "Enter" && this.focus !== null) this.on.pick(this.focus, event.shiftKey);
-    else if (event.key === "+" || event.key === "=") this.zoomAt(...middle, 1.25);
-    else if (event.key === "-") this.zoomAt(...middle, 0.8);
-    else if (event.key === "0") this.fit();
-    else return;
-    event.preventDefault();
-  }
-
   /** Move the focus to the next NCA in a direction, preferring those straight ahead. */
-  #walk([dx, dy]) {
+  walk([dx, dy]) {
+    if (!this.points) return;
     const from = this.focus ?? this.picked[0] ?? 0;
     let best = this.focus === null ? from : null;
     let least = Infinity;
@@ -271,6 +336,6 @@ export class ZooMap {
     }
     if (best === null) return;
     this.reveal(best);
-    this.#hover(best, ...this.#screen(best));
+    this.hover(best, ...this.screen(best));
   }
 }

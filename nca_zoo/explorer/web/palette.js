@@ -22,10 +22,11 @@ function along(scale, share) {
 const isClasses = (column, values) => !column.number || (column.classes && values.length <= 10);
 
 /**
- * How a column is coloured: `colours`, one [r, g, b] a row, and `legend`, pairs of text and colour.
+ * How a column is coloured: `colours`, one [r, g, b] a row, and `legend`, of texts, colours and, for
+ * classes, their values. `say` makes a text of a value. Of more than twelve classes no legend tells.
  * Numbers are ranked between their 2nd and 98th percentile, so that one outlier flattens nothing.
  */
-export function colouring(column, theme) {
+export function colouring(column, theme, say) {
   const known = column.values.filter((value) => value !== null);
   const distinct = [...new Set(known)].sort((a, b) => (column.number ? a - b : a < b ? -1 : 1));
   const unknown = channels(UNKNOWN[theme]);
@@ -35,7 +36,7 @@ export function colouring(column, theme) {
     );
     return {
       colours: column.values.map((value) => colourOf.get(value) ?? unknown),
-      legend: [...colourOf].slice(0, 12).map(([value, colour]) => [String(value), colour]),
+      legend: [...colourOf].slice(0, 12).map(([value, colour]) => ({ text: say(value), colour, value })),
     };
   }
   const sorted = Float64Array.from(known).sort();
@@ -46,7 +47,10 @@ export function colouring(column, theme) {
   const marks = high > low ? [low, middle, high] : [low];
   return {
     colours: column.values.map((value) => (value === null ? unknown : colourOf(value))),
-    legend: marks.map((value) => [`${+value.toPrecision(3)} ${column.units}`.trim(), colourOf(value)]),
+    legend: marks.map((value) => ({
+      text: `${+value.toPrecision(3)} ${column.units}`.trim(),
+      colour: colourOf(value),
+    })),
   };
 }
 

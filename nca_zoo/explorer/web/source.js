@@ -9,19 +9,19 @@ function fromBase64(text) {
 
 async function fetched(path) {
   const answer = await fetch(path);
+  if (answer.status === 422) throw new Error(await answer.text()); // the server says why
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
   return answer;
 }
 
-/** What the page shows: `about` (see exhibit.py), target pictures, and weights when asked for. */
+/** What the page shows: `about` (see exhibit.py), target pictures; weights and maps when asked for. */
 export class Zoo {
-  constructor(about, targets, weightsOf) {
-    Object.assign(this, about);
-    this.weightsOf = weightsOf; // row -> Promise of a Float32Array
+  /** `weightsOf(row)` promises a Float32Array, `layout(number, "first" or "final")` a map (see chart.py). */
+  constructor(about, targets, weightsOf, layout) {
+    Object.assign(this, about, { targets, weightsOf, layout });
     this.column = Object.fromEntries(about.columns.map((column) => [column.name, column]));
     this.ids = this.column.id.values;
     this.size = this.ids.length;
-    this.targets = targets;
   }
 
   /** RGBA of one target, premultiplied, 0 to 255. */
@@ -30,27 +30,51 @@ export class Zoo {
     return this.targets.subarray(row * bytes, (row + 1) * bytes);
   }
 
+  /** Whether a fit passed its gate. */
+  good(row) {
+    return (this.column.status?.values[row] ?? "ok") === "ok";
+  }
+
+  /** What a class is called: by its name, or by its number if the zoo has no name for it. */
+  className(code) {
+    return this.classNames[code] ?? String(code);
+  }
+
   /** "7-012, class 7": how a person or a screen reader names an NCA. */
   nameOf(row) {
     const label = this.column.label.values[row];
-    return label < 0 ? this.ids[row] : `${this.ids[row]}, class ${label}`;
+    if (label < 0) return this.ids[row];
+    const name = this.classNames[label];
+    return name === undefined ? `${this.ids[row]}, class ${label}` : `${this.ids[row]}, ${name}`;
   }
+
+  /** A value of a column as people read it. */
+  text(column, value) {
+    if (value === null) return "not finite";
+    if (column.name === "label") return value < 0 ? "none" : this.className(value);
+    const short = column.number && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
+    return `${short} ${column.units}`.trim();
+  }
+}
+
+function standingAlone(inside) {
+  const weights = new Float32Array(fromBase64(inside("weights")).buffer);
+  const about = JSON.parse(inside("about"));
+  const maps = JSON.parse(inside("maps"));
+  const each = weights.length / about.columns[0].values.length;
+  const weightsOf = async (row) => weights.subarray(row * each, (row + 1) * each);
+  return new Zoo(about, fromBase64(inside("targets")), weightsOf, async (number) => maps[number]);
 }
 
 export async function loadZoo() {
   const inside = (id) => document.getElementById(`data-${id}`)?.textContent;
-  if (inside("about") !== undefined) {
-    const weights = new Float32Array(fromBase64(inside("weights")).buffer);
-    const about = JSON.parse(inside("about"));
-    const each = weights.length / about.columns[0].values.length;
-    const weightsOf = async (row) => weights.subarray(row * each, (row + 1) * each);
-    return new Zoo(about, fromBase64(inside("targets")), weightsOf);
-  }
+  if (inside("about") !== undefined) return standingAlone(inside);
+  const layout = async (number, stage) => (await fetched(`map/${number}/${stage}`)).json();
+  layout(0, "first").catch(() => null); // the server begins with it while the rest arrives
   const [about, targets] = await Promise.all([
     fetched("about.json").then((answer) => answer.json()),
     fetched("targets").then((answer) => answer.arrayBuffer()),
   ]);
-  const weightsOf = async (row) =>
-    new Float32Array(await (await fetched(`weights/${row}`)).arrayBuffer());
-  return new Zoo(about, new Uint8Array(targets), weightsOf);
+  const weightsOf = async (row) => new Float32Array(await (await fetched(`weights/${row}`)).arrayBuffer());
+  return new Zoo(about, new Uint8Array(targets), weightsOf, layout);
 }

@@ -20,7 +20,12 @@ const VISIBLE = 4;
 const NAMES = ["red", "green", "blue", "alpha"];
 const INKS = [[255, 96, 96], [96, 224, 128], [104, 152, 255], [255, 255, 255]];
 
+const REACH = 3; // cells that a picture may have wandered and still count as whole
 const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
+
+const MOVES = range(-REACH, REACH + 1)
+  .flatMap((down) => range(-REACH, REACH + 1).map((right) => [down, right]))
+  .sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
 
 /**
  * How automata look of whose visible channels so many, from the last, are trained: all four, or alpha
@@ -44,6 +49,13 @@ export class Looks {
       ...shown.map((channel) => [NAMES[channel], [channel]]),
       ...hidden.map((channel, i) => [`hidden ${i + 1}`, [channel]]),
     ]);
+  }
+
+  /** The views of single channels that are the panels of a view of many. */
+  panelViews(view) {
+    const channels = this.views.get(view) ?? [];
+    if (channels.length < 2) return [];
+    return channels.map((channel) => [...this.views].find(([, held]) => held?.length === 1 && held[0] === channel)[0]);
   }
 
   /** How many panels a view has, across and down. */
@@ -115,9 +127,42 @@ export class Looks {
         sum += (value - target[VISIBLE * cell + c] / 255) ** 2;
       }
     }
-    if (!Number.isFinite(sum)) return 0;
-    return -10 * Math.log10(Math.max(sum / target.length, 1e-10));
+    return decibels(sum, target.length);
   }
+
+  /**
+   * The best PSNR of a state against a target that may be moved by up to `REACH` rows and columns:
+   * { score, by: [rows, columns] }, of equal ones the smallest move. What a move uncovers is empty.
+   */
+  bestMove(state, target, height, width) {
+    let best = { score: -Infinity, by: [0, 0] };
+    for (const by of MOVES) {
+      const score = this.#movedPsnr(state, target, height, width, by);
+      if (score > best.score) best = { score, by };
+    }
+    return best;
+  }
+
+  #movedPsnr(state, target, height, width, [down, right]) {
+    let sum = 0;
+    for (let row = 0; row < height; row++) {
+      for (let col = 0; col < width; col++) {
+        const [from, aside] = [row - down, col - right];
+        const covered = from >= 0 && from < height && aside >= 0 && aside < width;
+        const [cell, goal] = [(row * width + col) * CHANNELS, (from * width + aside) * VISIBLE];
+        for (let c = 0; c < VISIBLE; c++) {
+          const value = Math.min(1, Math.max(0, state[cell + this.seen[c]]));
+          sum += (value - (covered ? target[goal + c] / 255 : 0)) ** 2;
+        }
+      }
+    }
+    return decibels(sum, target.length);
+  }
+}
+
+function decibels(sum, count) {
+  if (!Number.isFinite(sum)) return 0;
+  return -10 * Math.log10(Math.max(sum / count, 1e-10));
 }
 
 /** Draw a target picture (RGBA, premultiplied, 0 to 255) on a canvas, one pixel a cell. */

@@ -1,0 +1,47 @@
+// The keys of the whole page. Where one types or chooses, keys mean what they always do.
+
+const TYPED = "input:not([type=range]):not([type=radio]), select";
+const OWN_SPACE = "input[type=radio], summary"; // it chooses, or opens
+
+/** `page` is the Page of main.js. */
+export function listenToKeys(page, parts) {
+  const { tank, modes } = page;
+  const acts = {
+    " ": () => tank.play(!tank.playing),
+    ".": () => tank.oneStep(),
+    r: () => parts.restart.click(),
+    u: () => parts.undo.click(),
+    n: () => parts.random.click(),
+    b: () => page.choosing(!page.choosesB),
+    c: () => modes.large(!modes.isLarge),
+    f: () => modes.full(!modes.isLarge),
+    "?": () => parts.help.showModal(),
+    Escape: () => leave(),
+  };
+  const inClass = { PageDown: () => parts.random.click(), PageUp: () => page.back() };
+
+  function leave() {
+    if (page.choosesB) page.choosing(false);
+    else if (page.map.lassoing) page.finder.lassoing(false);
+    else modes.large(false);
+  }
+
+  /** What a key does here, or undefined. */
+  function actOf({ key }) {
+    if (!modes.isLarge) return acts[key];
+    return /^\d$/.test(key) ? () => page.visit(page.lucky(Number(key)), false) : (inClass[key] ?? acts[key]);
+  }
+
+  addEventListener("keydown", (event) => {
+    const act = actOf(event);
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || parts.help.open) return;
+    if (event.key !== "Escape" && event.target.matches?.(TYPED)) return;
+    if (event.key === " " && event.target.matches?.(OWN_SPACE)) return;
+    event.preventDefault();
+    act();
+  });
+  // Firefox presses a button when Space is let go; here Enter does, and Space plays.
+  addEventListener("keyup", (event) => {
+    if (event.key === " " && event.target.matches?.("button") && !parts.help.open) event.preventDefault();
+  });
+}
