@@ -214,7 +214,7 @@ def test_every_chunk_must_be_listed_where_it_is(path):
     for place, words in (
         (6, "is not where it belongs"),  # how many chunks there are
         (24 + 4, "without its checksum"),  # which filters were left out
-        (24 + 8, "is not where it belongs"),  # the first row of the chunk
+        (24 + 8, "where it belongs|bad coordinate"),  # the first row of the chunk
     ):
         data[tree + place] ^= 1
         path.write_bytes(data)
