@@ -29,7 +29,15 @@ from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.store.beside import find_columns
 from nca_zoo.store.columns import ANY_LENGTH, Column
 from nca_zoo.store.hdf5 import CHUNK_BYTES, DAMAGE, reason
-from nca_zoo.store.layout import ABOUT, CAME_ALONG, OTHER_LENGTH, Kept, Layout
+from nca_zoo.store.layout import (
+    ABOUT,
+    CAME_ALONG,
+    OTHER_LENGTH,
+    START_DIGEST,
+    Kept,
+    Layout,
+    start_digest,
+)
 from nca_zoo.store.parts import (
     BLOCK_BYTES,
     TEXTS_AT_ONCE,
@@ -50,7 +58,11 @@ from nca_zoo.store.schema import ATTRIBUTES, MAX_ATTRIBUTE_BYTES
 
 SAFE = "; every NCA finished so far is safe, and the same command goes on from there"
 HEAP_BYTES = 1 << 16
-OWN = {attribute.name for attribute in ATTRIBUTES} | {"missing", *ABOUT}  # of attributes
+OWN = {attribute.name for attribute in ATTRIBUTES} | {
+    "missing",
+    START_DIGEST,
+    *ABOUT,
+}  # of attributes
 SPARE_BYTES = 1 << 20  # more than HDF5 needs for metadata
 # What HDF5 1.8 reads, with its checksums on all metadata but the lists of chunks, which hdf5.py and
 # verify.py check. What others put into a zoo may be newer: it comes along as it is.
@@ -295,6 +307,7 @@ def _image(layout: Layout, values: Mapping[str, npt.NDArray[Any]] | None = None)
     with h5py.File(handle) as file:
         for name, value in layout.header.stored().items():
             _store(file.id, name, value)
+        _store(file.id, START_DIGEST, start_digest(layout.header.init_weights))
         for column in layout.columns:
             dataset = _create(file, column, layout)
             if values is not None:

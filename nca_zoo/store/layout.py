@@ -9,6 +9,7 @@ What other programs have put beside the zoo's own columns is a column, too, if i
 they are and has a row for each NCA; or else it is kept as it is, named, and never opened.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -19,6 +20,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.automaton.rule import PARAM_SPEC
 from nca_zoo.errors import ZooError
@@ -41,6 +43,7 @@ from nca_zoo.store.settings import Settings
 PLAIN = ("b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8")
 ABOUT = ("units", "description", "made_by", "made_with", "made")  # texts beside a column
 OTHER_LENGTH = "shape "  # how the reason begins why data of another length are no column
+START_DIGEST = "init_weights_sha256"  # attribute of the file
 CAME_ALONG = b"came_along"  # attribute of those in a file that is written anew: never its rows
 LETTERS = 70  # of an odd name that are shown
 
@@ -196,6 +199,11 @@ def _json(file: h5py.File, name: str) -> Any:
         raise ZooError(f"attribute {name}: not JSON") from None
 
 
+def start_digest(weights: npt.NDArray[np.float32]) -> str:
+    """What ``START_DIGEST`` says of the start: HDF5 has no checksum on one so large."""
+    return hashlib.sha256(np.ascontiguousarray(weights, "<f4").tobytes()).hexdigest()
+
+
 def _header(file: h5py.File, schema: int) -> Header:
     read = {
         attribute.name: _json(file, attribute.name)
@@ -205,6 +213,10 @@ def _header(file: h5py.File, schema: int) -> Header:
         if attribute.name not in ("schema", "param_spec", "class_names")
     }
     header = Header(**read, schema=schema)
+    if h5py.h5a.exists(file.id, START_DIGEST.encode()):
+        told = _attribute(file, START_DIGEST, "text")
+        if told != start_digest(header.init_weights):
+            raise ZooError("attribute init_weights: not those that were stored (SHA-256 differs)")
     return replace(header, class_names=_class_names(file, header))
 
 

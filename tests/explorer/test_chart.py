@@ -13,6 +13,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.explorer import places
 from nca_zoo.explorer.chart import NEIGHBOURS, Chart
 from nca_zoo.explorer.exhibit import make_exhibit
+from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -173,7 +174,6 @@ def test_the_first_map_loads_nothing_slow(zoo):
 
 
 def test_classes_have_the_names_that_the_zoo_gives_them(zoo, monkeypatch):
-    assert make_exhibit(zoo).about["classNames"] == {}
-
-    monkeypatch.setattr(type(zoo), "class_names", {0: "cat", 2: "dog"}, raising=False)
+    assert make_exhibit(zoo).about["classNames"] == {"0": "0", "1": "1", "2": "2"}
+    monkeypatch.setattr(zoo, "classes", Classes({0: "cat", 2: "dog"}))
     assert make_exhibit(zoo).about["classNames"] == {"0": "cat", "2": "dog"}

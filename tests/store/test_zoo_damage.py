@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from damage import check_broken, check_told_or_harmless, read_all
-from mutations import bases, checked_blocks, lookup3
+from mutations import bases, checked_blocks
 from rows import datasets, header, record
 
 from nca_zoo.automaton.rule import N_PARAMS
@@ -144,12 +144,11 @@ def test_zoos_without_checksums_of_weights_are_read_and_go_on(path, tmp_path):
 
 
 def test_a_chunk_without_room_for_its_checksum_does_not_crash_hdf5(path):
-    """Stored in 0 bytes, it says, under a checksum that vouches for it: HDF5 2.0 dies of it."""
+    """Stored in 0 bytes, says the list of chunks: HDF5 2.0 dies of it."""
     data = bytearray(bases()["native"].data)
-    start, stop = checked_blocks(bytes(data))[2]  # ids: 4 rows of 64 bytes, and the checksum
-    at = data.index((4 * 64 + 4).to_bytes(8, "little"), start, stop)
-    data[at : at + 8] = bytes(8)
-    data[stop : stop + 4] = lookup3(bytes(data[start:stop])).to_bytes(4, "little")
+    size = (4 * 64 + 4).to_bytes(4, "little")  # ids: 4 rows of 64 bytes, and the checksum
+    at = data.index(size, data.index(b"TREE"))
+    data[at : at + 4] = bytes(4)
     path.write_bytes(data)
     words = f"{path}: id: damaged (a chunk is not stored in 260 bytes)"
     assert verify(path, guarded=True) == [words]
@@ -192,3 +191,32 @@ def test_a_broken_shard_is_named(path):
     (shards / "00000001.h5").write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ZooError, match=r"zoo\.h5\.shards.00000001\.h5: damaged or truncated"):
         open_zoo(path)
+
+
+def test_the_file_is_one_that_hdf5_1_8_reads(path):
+    data = path.read_bytes()
+    assert data[8] == 2  # the superblock's version, of 1.8
+    headers = [start for start, _ in checked_blocks(data)[1:]]
+    assert len(headers) > len(COLUMNS)
+    assert {data[start + 4] for start in headers} == {2}  # with checksums, which 1.8 has, too
+    assert not data[headers[0] + 5] & 0x10  # a flag of which pyfive and jsfive know nothing
+    assert not any(mark in data for mark in (b"FADB", b"FAHD", b"EAHD"))  # lists of 1.10
+    pyfive = pytest.importorskip("pyfive")
+    with pyfive.File(str(path)) as file:
+        for name, values in datasets(path).items():
+            assert np.array_equal(file[name][:].astype(values.dtype), values), name
+        assert file.attrs["schema"] == 1
+
+
+def test_every_chunk_must_be_listed_where_it_is(path):
+    data = bytearray(path.read_bytes())
+    tree = data.index(b"TREE")
+    for place, words in (
+        (6, "is not where it belongs"),  # how many chunks there are
+        (24 + 4, "without its checksum"),  # which filters were left out
+        (24 + 8, "where it belongs|bad coordinate"),  # the first row of the chunk
+    ):
+        data[tree + place] ^= 1
+        path.write_bytes(data)
+        check_broken(path, words)
+        data[tree + place] ^= 1

@@ -44,8 +44,7 @@ export class Zoo {
   nameOf(row) {
     const label = this.column.label.values[row];
     if (label < 0) return this.ids[row];
-    const name = this.classNames[label];
-    return name === undefined ? `${this.ids[row]}, class ${label}` : `${this.ids[row]}, ${name}`;
+    return `${this.ids[row]}, class ${this.className(label)}`;
   }
 
   /** A value of a column as people read it. */
