@@ -20,6 +20,7 @@ from nca_zoo.training.init import make_init
 GRID = (28, 28)
 SEED = (14, 13)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 120_000  # no page is wrong because the machine was busy
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -105,6 +106,7 @@ def visit(browser):
 
     def go(url, **options):
         page = browser.new_page(**options)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))

@@ -20,7 +20,8 @@ TOGETHER = {
     "processes": ("building/", "store/test_zoowriter"),
     "screen": ("explorer/test_explorer.", "explorer/test_explorer_map", "viewer/test_window",
                "viewer/test_drawing", "repository/test_notebooks"),
-    "umap": ("explorer/test_explorer_server", "studies/test_embedding"),
+    "page": ("explorer/test_explorer_touch", "explorer/test_explorer_ways"),
+    "umap": ("studies/test_embedding",),
 }  # fmt: skip
 
 # No example is wrong because the machine was busy.

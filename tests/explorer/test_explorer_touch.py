@@ -153,24 +153,25 @@ JUDGE = """async (scores) => {
 }"""
 
 
-@pytest.mark.parametrize(
-    ("seen", "said"),
-    [
-        ([(100, True, 29, 0), (110, True, 29, 0)], "10 steps ago, not yet healed"),
-        ([(100, True, 29, 0), (116, True, 27, 0)], "healed after 0 steps"),
-        ([(100, True, 10, 0), (140, True, 27, 0), (150, True, 28, 0)], "healed after 40 steps"),
-        ([(100, True, 10, 0), (299, True, 20, 28)], "199 steps ago, not yet healed"),
-        ([(100, True, 10, 0), (300, True, 20, 27)], "whole, moved by (0, -1)"),
-        ([(100, True, 10, 0), (300, True, 20, 26.9)], "scarred"),
-        ([(100, True, 10, 0), (300, True, 20, 20), (400, True, 28, 20)], "healed after 300 steps"),
-        ([(100, True, 10, 0), (140, True, 28, 0), (301, True, 20, 20)], "scarred"),
-        ([(100, True, 10, 0), (105, False, 8, 0)], "died 5 steps later"),
-        ([(100, True, 10, 0), (140, True, 28, 0), (120, True, 9, 0)],
-         "20 steps ago, not yet healed"),
-    ],
-)  # fmt: skip
-def test_the_words_follow_their_definition(page, seen, said):
-    assert page.evaluate(JUDGE, [list(one) for one in seen])[-1] == said
+# (step, alive, dB, dB if it may be moved) as they are seen, and what is said in the end.
+JUDGED = [
+    ([(100, True, 29, 0), (110, True, 29, 0)], "10 steps ago, not yet healed"),
+    ([(100, True, 29, 0), (116, True, 27, 0)], "healed after 0 steps"),
+    ([(100, True, 10, 0), (140, True, 27, 0), (150, True, 28, 0)], "healed after 40 steps"),
+    ([(100, True, 10, 0), (299, True, 20, 28)], "199 steps ago, not yet healed"),
+    ([(100, True, 10, 0), (300, True, 20, 27)], "whole, moved by (0, -1)"),
+    ([(100, True, 10, 0), (300, True, 20, 26.9)], "scarred"),
+    ([(100, True, 10, 0), (300, True, 20, 20), (400, True, 28, 20)], "healed after 300 steps"),
+    ([(100, True, 10, 0), (140, True, 28, 0), (301, True, 20, 20)], "scarred"),
+    ([(100, True, 10, 0), (105, False, 8, 0)], "died 5 steps later"),
+    ([(100, True, 10, 0), (140, True, 28, 0), (120, True, 9, 0)],
+     "20 steps ago, not yet healed"),
+]  # fmt: skip
+
+
+def test_the_words_follow_their_definition(page):
+    for seen, said in JUDGED:
+        assert page.evaluate(JUDGE, [list(one) for one in seen])[-1] == said, seen
 
 
 MOVE = """async ([flat, target, height, width]) => {
@@ -181,17 +182,17 @@ MOVE = """async ([flat, target, height, width]) => {
 }"""
 
 
-@pytest.mark.parametrize("by", [(0, 0), (0, -1), (2, 3), (-3, 1)])
-def test_a_picture_that_moved_is_recognised(page, by):
+def test_a_picture_that_moved_is_recognised(page):
     rng = np.random.default_rng(0)
     target = np.zeros((13, 17, 4), np.uint8)
     target[4:9, 4:12] = rng.integers(0, 256, (5, 8, 4))
-    state = np.roll(target / 255, by, (0, 1)) + rng.normal(0, 0.01, target.shape)
-    args = [state.ravel().tolist(), target.ravel().tolist(), 13, 17]
-    found = page.evaluate(MOVE, args)
-    assert tuple(found["by"]) == by
-    expected = psnr(state, np.roll(target / 255, by, (0, 1)))
-    assert found["score"] == pytest.approx(float(expected), abs=1e-3)
+    for by in ((0, 0), (0, -1), (2, 3), (-3, 1)):
+        state = np.roll(target / 255, by, (0, 1)) + rng.normal(0, 0.01, target.shape)
+        args = [state.ravel().tolist(), target.ravel().tolist(), 13, 17]
+        found = page.evaluate(MOVE, args)
+        assert tuple(found["by"]) == by
+        expected = psnr(state, np.roll(target / 255, by, (0, 1)))
+        assert found["score"] == pytest.approx(float(expected), abs=1e-3)
 
 
 def test_death_is_said_and_nothing_counts_on(page):

@@ -9,7 +9,7 @@ const FILL = 0.8; // of its place, for the picture: the rest is for rings
 const LARGEST = 150; // pixels of a place, unless one zooms in
 const MARGIN = 14; // pixels around all
 const GLIDE_MS = 900; // from one layout to the next
-const LABELLED = 46; // pixels from which a line has room for its distance
+const WAYPOINTS = [0.5, 0.6, 0.4, 0.7, 0.3]; // of a line, where its distance may stand
 const WIDEST = 32; // pixels of a distance
 
 export class ZooMap {
@@ -240,25 +240,35 @@ export class ZooMap {
     }
   }
 
-  /** On each line how far its ends are apart, where that hides neither. */
+  /** On each line how far its ends are apart, where no picture and no other number is. */
   #drawDistances(context) {
     const { from, rows, apart } = this.near;
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const written = []; // a number that would lie on another is left to the list of neighbours
+    const written = [];
     rows.forEach((row, i) => {
       const [[x, y], [u, v]] = [this.screen(from), this.screen(row)];
-      if (Math.hypot(u - x, v - y) < LABELLED + this.side) return;
-      const [across, down] = [(x + u) / 2, (y + v) / 2];
-      if (written.some(([a, d]) => Math.abs(a - across) < WIDEST && Math.abs(d - down) < 14)) return;
-      written.push([across, down]);
+      const ways = WAYPOINTS.map((share) => [x + share * (u - x), y + share * (v - y)]);
+      const place = ways.find((one) => this.#isFree(one, written));
+      if (!place) return; // the list of neighbours has it
+      written.push(place);
       const text = apart[i].toPrecision(2);
       const wide = context.measureText(text).width + 6;
       context.fillStyle = this.#style.backgroundColor;
-      context.fillRect(across - wide / 2, down - 7, wide, 14);
+      context.fillRect(place[0] - wide / 2, place[1] - 7, wide, 14);
       context.fillStyle = this.#style.color;
-      context.fillText(text, across, down);
+      context.fillText(text, ...place);
+    });
+  }
+
+  /** Whether a number can stand at a place: pictures have their ink in their middle. */
+  #isFree([x, y], written) {
+    if (written.some(([a, b]) => Math.abs(a - x) < WIDEST && Math.abs(b - y) < 14)) return false;
+    const ink = 0.36 * this.side;
+    return !this.points.some((_, row) => {
+      const [a, b] = this.screen(row);
+      return Math.abs(a - x) < ink + WIDEST / 2 && Math.abs(b - y) < ink + 7;
     });
   }
 
