@@ -52,7 +52,7 @@ def fit(
     name: its id, which decides the random draws; the file's name unless given, or ``picture``.
     progress: a bar on stderr; unless given, on a terminal and in a notebook.
     choices: as the command's options: regime, init, start, alpha, seed_at, visible, engine, device,
-    seed, steps, extra_steps, attempts, batch, pool, lr.
+    seed, steps, extra_steps, attempts, batch, pool, lr, until, until_heals.
 
     Warns (``ZooWarning``) if it is not ok by the regime's gate. Raises ZooError, one line, for what
     is no picture and for settings that will not do.

@@ -66,6 +66,21 @@ _COLUMNS = (
     Column("psnr_96", "<f4", (), "dB", "PSNR against the target at CA step 96", low=0),
     Column("psnr_400", "<f4", (), "dB", "PSNR against the target at CA step 400", low=0),
     Column("alive_400", "<f4", (), "", "share of cells alive at CA step 400", low=0, high=1),
+    *(
+        Column(
+            f"heals_{kind}",
+            "<f4",
+            description=f"share of {wound} at CA step 200 after which it is whole by step 400",
+            low=0,
+            high=1,
+            or_unknown=True,
+            optional=True,
+        )
+        for kind, wound in (
+            *((str(cells), f"wounds of radius {cells} cells") for cells in (3, 5, 7)),
+            ("half", "cuts of one half"),
+        )
+    ),
     Column(
         "loss",
         "<f4",

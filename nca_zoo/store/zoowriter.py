@@ -82,7 +82,7 @@ class ZooWriter:
         return set(self._ids)
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Store NCAs, each a value for every column but the checksum, which is made here.
+        """Store NCAs, each a value for every column but optional ones; checksums are made here.
 
         Once this returns they are safe on disk.
 
@@ -231,7 +231,7 @@ def _stack(column: Column, records: Sequence[Mapping[str, Any]], sizes: Sizes) -
     dtype, shape = np.dtype(column.dtype), column.row_shape(sizes)
     stacked = np.empty((len(records), *shape), dtype)
     for row, record in enumerate(records):
-        value = record[column.name]
+        value = record.get(column.name, column.fill) if column.optional else record[column.name]
         given = np.asarray(value.encode() if isinstance(value, str) else value)
         fits = given.shape == shape and given.dtype.kind in _TAKES[dtype.kind]
         if fits:

@@ -5,14 +5,14 @@ regime and engine. NCAs share no numbers: what becomes of one never depends on t
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.wounds import circle
+from nca_zoo.automaton.wounds import HALF, random_cells
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
@@ -20,6 +20,8 @@ from nca_zoo.training.init import Init
 from nca_zoo.training.regime import CA_STEPS, Regime
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
+HALVES = 0.25  # share of the wounds in training that take one half; the others are circles ...
+LARGEST = 9 / 28  # ... of any radius from 0 to this share of the grid's smaller side
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,14 @@ class Cohort:
         state = (height, width, rule.CHANNELS)
         self.members: list[Member] = []
         self.weights = np.zeros((0, rule.N_PARAMS), np.float32)
+        self.averages = np.zeros_like(self.weights)  # running means of the weights: what is judged
         self.mean = np.zeros_like(self.weights)  # Adam's first moment
         self.square = np.zeros_like(self.weights)  # Adam's second moment
         self.seeds = np.zeros((0, *state), np.float32)
         self.targets = np.zeros((0, height, width, channels), np.float32)
         self.pools = np.zeros((0, regime.pool, *state), np.float32)
 
-    _ARRAYS = ("weights", "mean", "square", "seeds", "targets", "pools")
+    _ARRAYS = ("weights", "averages", "mean", "square", "seeds", "targets", "pools")
 
     def add(self, member: Member) -> None:
         """Let an NCA begin an attempt."""
@@ -77,6 +80,7 @@ class Cohort:
         seed = job.seed_state(regime)
         weights = job.init.weights(job.rng_seed, member.attempt)
         fresh = (
+            weights,
             weights,
             np.zeros_like(weights),
             np.zeros_like(weights),
@@ -95,8 +99,8 @@ class Cohort:
         self.members = [m for m, stays in zip(self.members, staying, strict=True) if stays]
 
     def ncas(self, keys: Keys) -> Automata:
-        """Its NCAs as they are now, under the fire masks of keys ``(K, B)``."""
-        return Automata(self.weights, self.seeds, keys, self.targets.shape[-1])
+        """Its NCAs as they would leave now, under the fire masks of keys ``(K, B)``."""
+        return Automata(self.averages, self.seeds, keys, self.targets.shape[-1])
 
     def step(self) -> None:
         """One training step of every member: draw, roll out, back-propagate, update."""
@@ -107,18 +111,18 @@ class Cohort:
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks = self._starts(drawn)
-        if regime.damaged:
-            _damage(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
         masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
         # A diverging NCA overflows on its way to the gate, which is what finds it.
         with np.errstate(over="ignore", invalid="ignore"):
+            if regime.damaged:
+                _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             goals = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
-            losses, gradients, finals = self.engine.gradients(
-                self.ncas(masks), states, goals, ca_steps
-            )
+            learning = replace(self.ncas(masks), weights=self.weights)
+            losses, gradients, finals = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
                 self.pools[np.arange(k)[:, None], picks] = finals
             self._descend(gradients)
+            self._average()
         share = (time.perf_counter() - began) / k
         for member, loss in zip(self.members, losses.mean(axis=1), strict=True):
             member.losses.append(float(loss))
@@ -168,15 +172,20 @@ class Cohort:
         floor = (EPSILON * np.sqrt(1 - BETA_2**taken)).astype(np.float32)
         self.weights -= scale * self.mean / (np.sqrt(self.square) + floor)
 
+    def _average(self) -> None:
+        """Let the averages follow the weights, from afar; closely in the first steps."""
+        if not self.regime.average:
+            self.averages = self.weights.copy()
+            return
+        taken = np.array([m.step for m in self.members])[:, None]
+        far = np.minimum(self.regime.average, (1 + taken) / (10 + taken))
+        self.averages += (1 - far).astype(np.float32) * (self.weights - self.averages)
 
-def _damage(states: Floats, draws: npt.NDArray[np.float64]) -> None:
-    """Erase one circle in each state ``(K, D, H, W, 16)``, in place; draws ``(K, D, 3)``.
 
-    Distill's experiment 3: centre U(-0.5, 0.5), radius U(0.1, 0.4), in coordinates where the grid
-    goes from -1 to 1; the radius is measured along the smaller side.
-    """
-    height, width = states.shape[2:4]
-    sides = np.array([height - 1, width - 1]) / 2  # cells from the middle to the border
-    row, col = np.moveaxis((0.5 + draws[..., :2]) * sides, -1, 0)
-    radius = (0.1 + 0.3 * draws[..., 2]) * sides.min()
-    states[circle(height, width, row, col, radius)] = 0
+def _wound(states: Floats, draws: npt.NDArray[np.float64]) -> None:
+    """Wound each state ``(K, D, H, W, 16)`` at random, in place; draws ``(K, D, 3)``."""
+    side = min(states.shape[2:4])
+    for place in np.ndindex(states.shape[:2]):
+        _, size, kind = draws[place]
+        radius = HALF if kind < HALVES else size * LARGEST * side
+        states[place][random_cells(states[place], radius, draws[place][:2])] = 0
