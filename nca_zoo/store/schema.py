@@ -31,6 +31,10 @@ _FINITE = float(np.finfo(np.float32).max)
 
 Text = npt.NDArray[np.bytes_]
 
+HEALING = {
+    **{f"heals_{cells}": f"wounds of radius {cells} cells" for cells in (3, 5, 7)},
+    "heals_half": "cuts of one half",
+}
 
 _COLUMNS = (
     Column("id", "S64", description="name: 7-012 is the 13th picture of class 7 in its source"),
@@ -68,18 +72,15 @@ _COLUMNS = (
     Column("alive_400", "<f4", (), "", "share of cells alive at CA step 400", low=0, high=1),
     *(
         Column(
-            f"heals_{kind}",
+            name,
             "<f4",
-            description=f"share of {wound} at CA step 200 after which it is whole by step 400",
+            description=f"share of {wounds} at CA step 200 after which it is whole by step 400",
             low=0,
             high=1,
             or_unknown=True,
             optional=True,
         )
-        for kind, wound in (
-            *((str(cells), f"wounds of radius {cells} cells") for cells in (3, 5, 7)),
-            ("half", "cuts of one half"),
-        )
+        for name, wounds in HEALING.items()
     ),
     Column(
         "loss",

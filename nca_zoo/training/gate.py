@@ -33,7 +33,7 @@ class Heals:
     """What is asked of an NCA's wounds: the share of the standard ones that close."""
 
     passes: float = 0.5  # from here on an NCA is ok
-    stops: float = 0.9  # training may end early once a check reaches this
+    stops: float = 0.8  # training may end early once a check reaches this
 
     def __post_init__(self) -> None:
         for name in ("passes", "stops"):
@@ -61,6 +61,16 @@ class Gate:
     def may_stop(self) -> bool:
         """Whether training can end before its steps are spent."""
         return all(math.isfinite(criterion.stops) for criterion in self.criteria)
+
+    @property
+    def waits_for(self) -> str:
+        """What ends training before its steps are spent, in words; empty if nothing does."""
+        if not self.may_stop:
+            return ""
+        words = [f"{c.stops:g} dB at step {c.trial.steps}" for c in self.criteria]
+        if self.heals:
+            words.append(f"{100 * self.heals.stops:.0f} % of the wounds healed")
+        return ", ".join(words)
 
     @property
     def enough(self) -> dict[str, float]:

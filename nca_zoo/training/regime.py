@@ -90,7 +90,7 @@ REGIMES: dict[str, Regime] = {
             pool=12,
             damaged=2,
             average=0.95,
-            gate=gate(stops=27.0, heals=Heals()),
+            gate=gate(stops=27.0, every=20, heals=Heals()),
         ),
         Regime(
             "writeup",

@@ -47,6 +47,12 @@ class Fit:
         return self.measured["psnr_96"]
 
     @property
+    def heals(self) -> float:
+        """The share of the standard wounds that closed."""
+        shares = [value for name, value in self.measured.items() if name.startswith("heals_")]
+        return float(np.mean(shares))
+
+    @property
     def psnr_400(self) -> float:
         """PSNR in dB long after."""
         return self.measured["psnr_400"]

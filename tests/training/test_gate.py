@@ -54,6 +54,10 @@ def test_until_what_training_lasts_can_be_chosen():
     assert later.heals == Heals(0.5, 1.0)
     assert [c.passes for c in later.criteria] == [20, 20]  # what is ok stays
     assert asks.until() == asks
+    healed = "100 % of the wounds healed"
+    assert later.waits_for == f"31.5 dB at step 96, 31.5 dB at step 400, {healed}"
+    assert Gate().waits_for == "25 dB at step 96, 25 dB at step 400"
+    assert not gate(stops=float("inf")).waits_for
     for wrong, said in (
         ({"db": 19.0}, "until 19 dB: the gate asks for 20 dB"),
         ({"db": float("nan")}, "until nan dB"),
