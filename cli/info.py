@@ -119,9 +119,8 @@ def summary(zoo: "Zoo") -> dict[str, Any]:
 
 def heals(zoo: "Zoo") -> dict[str, float]:
     """The share of wounds of every kind that good NCAs close; nothing of older zoos."""
-    good = zoo.subset(zoo.good)
     names = [name for name in zoo.columns if name in HEALING]
-    known = {name: good.column(name)[good.known(name)] for name in names}
+    known = {name: zoo.column(name)[zoo.good & zoo.known(name)] for name in names}
     return {name: float(shares.mean()) for name, shares in known.items() if len(shares)}
 
 

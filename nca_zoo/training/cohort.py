@@ -128,12 +128,15 @@ class Cohort:
             member.losses.append(float(loss))
             member.wall_s += share
 
+    def rng_seeds(self) -> npt.NDArray[np.uint64]:
+        """Every member's own seed of all its draws ``(K,)``."""
+        return np.array([member.job.rng_seed for member in self.members], np.uint64)
+
     def _keys(self, stream: Stream) -> npt.NDArray[np.uint64]:
         """Every member's key ``(K,)`` for this stream, its attempt and training step."""
-        seeds = np.array([m.job.rng_seed for m in self.members], np.uint64)
         attempts = np.array([m.attempt for m in self.members])
         steps = np.array([m.step for m in self.members])
-        return fold(fold(seeds, stream), attempts, steps)
+        return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64]]:
         """States ``(K, B, H, W, 16)`` to train from, worst first, and their places in the pool.

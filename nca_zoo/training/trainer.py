@@ -116,7 +116,8 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
     ncas = cohort.ncas(rollout_keys(0, len(cohort.members)))[chosen]
     weights = ncas.weights
     looks = measure(cohort.engine, ncas, cohort.targets[chosen])
-    healed = healing_of_whole(cohort.engine, ncas, cohort.targets[chosen], looks)
+    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[chosen, None])
+    healed = healing_of_whole(cohort.engine, own, cohort.targets[chosen], looks)
     statuses = regime.gate.verdict(looks, weights, healed.share)
     share = (time.perf_counter() - began) / len(chosen)
     staying = np.ones(len(cohort.members), bool)
@@ -150,8 +151,7 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
     due = broken | np.isin(steps, ends)
     checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
     if len(checked) and gate.may_stop:
-        seeds = np.array([member.job.rng_seed for member in cohort.members], np.uint64)
-        ncas = cohort.ncas(fold(seeds, Stream.CHECK, steps)[:, None])[checked]
+        ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.CHECK, steps)[:, None])[checked]
         targets = cohort.targets[checked]
         looks = measure(cohort.engine, ncas, targets, gate.trials, gate.enough)
         done = gate.reached(looks, "stops")
