@@ -21,6 +21,7 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.gate import Status
 
+from .info import healing_line, heals
 from .options import (
     FilePath,
     data_folder,
@@ -195,6 +196,8 @@ def _summary(out: Path, fitted: int, seconds: float) -> str:
             f"Step {step}: median PSNR {median:.1f} dB, 5th percentile {low:.1f} dB, "
             f"{share:.1f} % at {SOLID_DB:.0f} dB or more."
         )
+    if told := healing_line(heals(zoo)):
+        lines.append(f"Heals {told}.")
     if len(failed):
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         lines.append(f"Marked as failed: {', '.join(failed[:NAMED])}{more}.")

@@ -105,8 +105,10 @@ def fit(
     click.echo(
         f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
         f"{done.train_steps} training steps; PSNR {done.psnr_96:.1f} dB at step 96, "
-        f"{done.psnr_400:.1f} dB at step {FILM_STEPS}"
+        f"{done.psnr_400:.1f} dB at step {FILM_STEPS}; {100 * done.heals:.0f} % of wounds heal"
     )
+    if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
+        click.echo(f"Trained until its steps were spent, waiting for {waited}.")
     for path in _write(out, done, diary, film, settings.regime):
         click.echo(path)
     if interrupted():

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from nca_zoo.errors import printable
+from nca_zoo.store.schema import HEALING
 from nca_zoo.store.settings import Settings
 
 from .options import json_option, zoo_option
@@ -125,9 +126,26 @@ def summary(zoo: "Zoo") -> dict[str, Any]:
         "shared_start": bool(len(attrs["init_weights"])),
         **{name: attrs[name] for name in ("schema", "created", "source", "licence", "engine")},
         **{name: attrs[name] for name in ("versions", "settings")},
+        "heals": heals(zoo),
         "classes": _classes(zoo),
         "all": _class(None, "", zoo.status, zoo.psnr_96, zoo.psnr_400),
     }
+
+
+def heals(zoo: "Zoo") -> dict[str, float]:
+    """The share of wounds of every kind that good NCAs close; nothing of older zoos."""
+    names = [name for name in zoo.columns if name in HEALING]
+    known = {name: zoo.column(name)[zoo.good & zoo.known(name)] for name in names}
+    return {name: float(shares.mean()) for name, shares in known.items() if len(shares)}
+
+
+def healing_line(shares: dict[str, float]) -> str:
+    """``radius 3 92 %, ..., half 60 % of wounds`` for ``heals``; nothing for nothing."""
+    told = [
+        f"{name.replace('heals_', '' if name == 'heals_half' else 'radius ')} {100 * share:.0f} %"
+        for name, share in shares.items()
+    ]
+    return ", ".join(told) + " of wounds" if told else ""
 
 
 def _classes(zoo: "Zoo") -> list[dict[str, Any]]:
@@ -175,6 +193,7 @@ def facts(about: dict[str, Any]) -> list[str]:
         "visible": {"rgba": "RGBA", "grey": "grey: alpha alone, as white ink"}[about["visible"]],
         "start": f"{settings.init}, {start}",
         "regime": _pairs(_regime(settings)),
+        "heals": healing_line(about["heals"]),
         "engine": about["engine"],
         "versions": _pairs(about["versions"]),
         "created": f"{about['created']}, schema {about['schema']}",

@@ -10,8 +10,8 @@ from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, target_of
-from nca_zoo.training.init import write_start
-from nca_zoo.training.metastart import Recipe, meta_learn
+from nca_zoo.training.init import start_weights, write_start
+from nca_zoo.training.metastart import Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
 
 from .options import FilePath, data_folder, progress_bar, scale_option, strict_option
@@ -31,6 +31,11 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 )
 @click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
 @click.option(
+    "--start",
+    help="Where the first round begins: one that ships, such as persistent, or a start file.  "
+    "[default: a random draw]",
+)
+@click.option(
     "--source",
     help="Pictures to learn from, all of their training split.  "
     "[default: the digits from the 401st of each class on]",
@@ -46,6 +51,12 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option("--first-rate", default=DEFAULT.first_rate, show_default=True)
 @click.option("--last-rate", default=DEFAULT.last_rate, show_default=True)
 @click.option("--lr", default=DEFAULT.lr, show_default=True, help="Adam's step size.")
+@click.option(
+    "--fall",
+    default=DEFAULT.fall,
+    show_default=True,
+    help="Share of it to which the step size falls within a round.",
+)
 @click.option("--seed", default=DEFAULT.seed, show_default=True, help="Decides all random draws.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
@@ -58,6 +69,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 def metastart(
     out: Path,
     regime: str,
+    start: str | None,
     source: str | None,
     size: int | None,
     scale: float | None,
@@ -78,6 +90,7 @@ def metastart(
     nca-zoo metastart --out my-start.npz --source fashion
     nca-zoo build --source fashion --start my-start.npz --out fashion.h5
     nca-zoo metastart --visible grey --regime growing --out grey.npz
+    nca-zoo metastart --regime regenerating --start persistent --out healing.npz
     """
     chosen = Recipe(**recipe)  # type: ignore[arg-type]
     opaque = regime == "writeup" and visible == "rgba"
@@ -99,11 +112,15 @@ def metastart(
     told = {
         "source": source or "digits from the 401st of each class on, training split",
         "pictures": len(targets),
-        "regime": dataclasses.replace(REGIMES[regime], lr=chosen.lr).step_settings(),
+        "regime": inner(REGIMES[regime], chosen).step_settings(),
         "recipe": dataclasses.asdict(chosen),
         **({} if visible == "rgba" else {"visible": visible}),
+        **({} if start is None else {"start": start}),
     }
-    rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)
+    begins = None if start is None else start_weights(start)
+    rounds = meta_learn(
+        targets, REGIMES[regime], make_engine(engine, device, threads), chosen, begins
+    )
     with progress_bar(total=chosen.rounds, unit="round") as bar:
         for done in rounds:
             bar.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)

@@ -69,6 +69,18 @@ _OPTIONS = (
         type=int,
         help="Attempts before an NCA counts as failed.  [default: the regime's]",
     ),
+    click.option(
+        "--until",
+        type=float,
+        metavar="DB",
+        help="Train until this PSNR, or until steps are spent.  [default: the regime's]",
+    ),
+    click.option(
+        "--until-heals",
+        type=float,
+        metavar="SHARE",
+        help="Train until this share of wounds heals, 0 to 1.  [default: the regime's]",
+    ),
     click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]"),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
 )

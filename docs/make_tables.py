@@ -58,8 +58,10 @@ def regimes() -> str:
             "gradients of length 1": lambda r: "yes" if r.normalise_gradient else "no",
             "loss": lambda r: {"final": "last state", "every_step": "every CA step"}[r.loss],
             "seed's hidden channels": lambda r: "1" if r.seed_hidden else "0",
+            "what is kept": _kept,
             "must reach at 96 / 400, dB": _passes,
             "training stops at 96 / 400, dB": _stops,
+            "wounds that must close / stop it": _heals,
         }
     )
 
@@ -70,6 +72,7 @@ def gates() -> str:
         {
             "must reach at step 96 / 400, dB": _passes,
             "training stops at step 96 / 400, dB": _stops,
+            "of the standard wounds must close / training stops": _heals,
         }
     )
 
@@ -90,6 +93,16 @@ def _falls(regime: Regime) -> str:
     if regime.schedule == "cosine":
         return f"by a cosine to 0 at step {number(regime.decay_at)}"
     return f"to a tenth at step {number(regime.decay_at)}"
+
+
+def _kept(regime: Regime) -> str:
+    steps = 1 / (1 - regime.average)
+    return f"a mean of some {steps:.0f} steps" if regime.average else "the last step"
+
+
+def _heals(regime: Regime) -> str:
+    heals = regime.gate.heals
+    return f"{heals.passes:.0%} / {heals.stops:.0%}".replace("%", " %") if heals else "-"
 
 
 def _passes(regime: Regime) -> str:

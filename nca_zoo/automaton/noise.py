@@ -31,6 +31,7 @@ class Stream(IntEnum):
     CHECK = 5  # rollouts that decide whether training may stop
     ROLLOUT = 6  # rollouts that people see and the gate judges
     META = 7  # meta-learning of the shared start
+    WOUNDS = 8  # where wounds are that measure healing, and the masks under which they heal
 
 
 class Study(IntEnum):

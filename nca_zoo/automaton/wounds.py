@@ -1,14 +1,15 @@
-"""Wounds: a circle of cells loses all that it holds, just before a step is taken."""
+"""Wounds: cells lose all that they hold, just before a step is taken."""
 
+import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.rule import ALPHA
+from nca_zoo.automaton.rule import ALIVE_THRESHOLD, ALPHA
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.arithmetic import total
+from nca_zoo.ground.arithmetic import mean, total
 
 State = npt.NDArray[np.float32]
 
@@ -26,6 +27,30 @@ def circle(
     row, col, radius = (np.asarray(value, float)[..., None, None] for value in (row, col, radius))
     rows, cols = np.ogrid[:height, :width]
     return np.square(rows - row) + np.square(cols - col) <= np.square(radius)
+
+
+HALF = math.inf  # as a radius: one half of what lives
+
+
+def random_cells(
+    state: State, radius: float, draws: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Which cells of ``state`` (H, W, 16) a random wound hits: bool (H, W).
+
+    A circle around a random mature cell; of radius ``HALF``, all on one side of a random line
+    through the middle of them. None where no cell is mature. draws: 2 numbers in [0, 1).
+    """
+    height, width = state.shape[:2]
+    mature = np.argwhere(state[..., ALPHA] > ALIVE_THRESHOLD)
+    if not len(mature):
+        return np.zeros((height, width), bool)
+    if radius != HALF:
+        row, col = mature[int(draws[0] * len(mature))]
+        return circle(height, width, row, col, radius)
+    row, col = mean(mature.astype(float), axis=0)
+    down, right = draws - 0.5  # no sine: its last bit differs between machines
+    rows, cols = np.ogrid[:height, :width]
+    return (rows - row) * down + (cols - col) * right > 0
 
 
 @dataclass(frozen=True)

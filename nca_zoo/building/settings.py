@@ -36,6 +36,8 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     "engine": "auto",
     "device": "cpu",
     "seed": 0,
+    "until": None,
+    "until_heals": None,
     **dict.fromkeys(OVERRIDES),
 }
 
@@ -75,6 +77,8 @@ def build_settings(
 
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
     regime = dataclasses.replace(REGIMES[choices["regime"]], **overrides | named)
+    gate = regime.gate.until(choices["until"], choices["until_heals"])
+    regime = dataclasses.replace(regime, gate=gate)
     start, visible = choices["start"], choices["visible"]
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     first = make_init(choices["init"] or init, choices["regime"], choices["seed"], start, visible)

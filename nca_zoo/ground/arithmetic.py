@@ -48,6 +48,16 @@ def power(base: float, times: int) -> float:
     return math.prod(repeat(base, times), start=1.0)
 
 
+def ten_to(exponent: float) -> float:
+    """``10 ** exponent``, to 1e-15 of it: whole powers, times the Taylor series of the rest."""
+    whole = round(exponent)
+    term = series = 1.0
+    for n in range(1, 28):
+        term *= (exponent - whole) * LN_10 / n
+        series += term
+    return series * power(10.0, whole) if whole >= 0 else series / power(10.0, -whole)
+
+
 def cosine(angle: float) -> float:
     """Cosine of an angle from 0 to pi / 2, to 1e-15: its Taylor series."""
     term = sum_so_far = 1.0

@@ -5,7 +5,7 @@ masks of rollout seed 0 (the ones that ``nca-zoo show`` plays), at CA steps 96 a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.wounds import Wound
-from nca_zoo.ground.arithmetic import log10, mean
+from nca_zoo.ground.arithmetic import log10, mean, total
 from nca_zoo.life.engines import Automata, Engine, Floats
 
 MAX_PSNR = 100.0  # what an exact match counts as, so that means and medians stay finite
 LEAST_MSE = 1e-10  # where that is reached
+MAX_ERROR = 100.0
+WHOLE_DB, WHOLE_ERROR = 20.0, 0.05  # PSNR and relative error that a good picture must reach
 
 Measure = Literal["psnr", "alive"]
 
@@ -34,6 +36,28 @@ def psnr(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
     mse = mean(np.square(error).reshape(*error.shape[:-3], -1))
     mse = np.where(np.isfinite(mse), mse, 1.0)
     return (-10 * log10(np.maximum(mse, LEAST_MSE))).astype(np.float32)
+
+
+def relative_error(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
+    """Squared error of pictures ``(..., H, W, 4)`` over the target's energy: shape ``(...)``.
+
+    ``sum (rgba - target)^2 / sum target^2``, clipped as for ``psnr``, targets as there. Unlike PSNR
+    it does not depend on how much of the grid is empty: nothing at all is 1 off from any picture.
+    At most 100, which also is what a picture that is not finite has.
+    """
+    goal = np.broadcast_to(np.clip(target, 0, 1).astype(np.float64), rgba.shape)
+    flat = (*goal.shape[:-3], -1)
+    error = total(np.square(np.clip(rgba, 0, 1) - goal).reshape(flat))
+    energy = np.maximum(total(np.square(goal).reshape(flat)), np.finfo(np.float64).tiny)
+    with np.errstate(over="ignore"):
+        error = error / energy
+    return np.minimum(np.nan_to_num(error, nan=MAX_ERROR), MAX_ERROR).astype(np.float32)
+
+
+def whole(rgba: Floats, target: Floats, db: float = WHOLE_DB) -> npt.NDArray[np.bool_]:
+    """Which pictures are near enough to their targets: ``(...)`` for arguments as above."""
+    near = relative_error(rgba, target) <= WHOLE_ERROR
+    return (psnr(rgba, target) >= db) & near
 
 
 @dataclass(frozen=True)
@@ -57,11 +81,12 @@ GROWN_STEP, STABLE_STEP = GROWN.steps, STABLE.steps
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a trial of K NCAs showed; all is 0 where it was not made."""
+    """What a trial of K NCAs showed; where it was not made all is 0, and the error 1."""
 
     psnr: npt.NDArray[np.float32]  # (K,) dB
     alive: npt.NDArray[np.float32]  # (K,) share of the cells that live
     pictures: Floats  # (K, H, W, 4), what is seen
+    error: Floats = field(default_factory=lambda: np.zeros(1, np.float32))  # (K,) relative
 
 
 Looks = dict[str, Look]  # by the trial's name
@@ -112,12 +137,14 @@ def _look(ncas: Automata, tried: npt.NDArray[np.int64], states: Floats, targets:
     """What the NCAs that were ``tried`` showed."""
     reached, alive = np.zeros((2, len(ncas)), np.float32)
     pictures = np.zeros((len(ncas), *ncas.grid, rule.VISIBLE), np.float32)
+    error = np.ones(len(ncas), np.float32)
     if len(tried):
         pictures[tried] = ncas.seen(states[:, 0])
         reached[tried] = psnr(pictures[tried], targets[tried])
+        error[tried] = relative_error(pictures[tried], targets[tried])
         cells = ncas.grid[0] * ncas.grid[1]
         alive[tried] = np.count_nonzero(rule.alive(states[:, 0]), axis=(1, 2)) / cells
-    return Look(reached, alive, pictures)
+    return Look(reached, alive, pictures, error)
 
 
 def stored_measures(looks: Looks, trials: Sequence[Trial] = TRIALS) -> dict[str, Floats]:

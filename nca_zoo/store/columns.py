@@ -29,8 +29,8 @@ class Column:
     A size in ``shape`` is a number or the name of one of ``Sizes``. ``low`` and ``high`` bound the
     values, both included; of floating-point columns only in rows whose status is ok. ``inside``
     names a size that the values stay below. With ``or_unknown`` NaN is allowed in every row: what
-    nobody recorded of an NCA that was trained elsewhere. A text that is ``optional`` may be missing
-    from a file, or empty: zoos that were written before it was thought of have none.
+    nobody recorded of an NCA that was trained elsewhere. What is ``optional`` may be missing from a
+    file, a text also empty: zoos that were written before it was thought of have none.
 
     ``origin``: ``schema``, if the format knows it; ``added``, if it was left by ``zoo.add`` or a
     command, which then say in ``made_by``, ``made_with`` and ``made`` how, with which version and

@@ -35,6 +35,10 @@ _FINITE = float(np.finfo(np.float32).max)
 
 Text = npt.NDArray[np.bytes_]
 
+HEALING = {
+    **{f"heals_{cells}": f"wounds of radius {cells} cells" for cells in (3, 5, 7)},
+    "heals_half": "cuts of one half",
+}
 
 _COLUMNS = (
     Column("id", "S64", description="name: 7-012 is the 13th picture of class 7 in its source"),
@@ -87,6 +91,18 @@ _COLUMNS = (
     Column("psnr_96", "<f4", (), "dB", "PSNR against the target at CA step 96", low=0),
     Column("psnr_400", "<f4", (), "dB", "PSNR against the target at CA step 400", low=0),
     Column("alive_400", "<f4", (), "", "share of cells alive at CA step 400", low=0, high=1),
+    *(
+        Column(
+            name,
+            "<f4",
+            description=f"share of {wounds} at CA step 200 after which it is whole by step 400",
+            low=0,
+            high=1,
+            or_unknown=True,
+            optional=True,
+        )
+        for name, wounds in HEALING.items()
+    ),
     Column(
         "loss",
         "<f4",

@@ -54,6 +54,10 @@ class Zoo(Table):
     psnr_96: npt.NDArray[np.float32]  # (N,) dB
     psnr_400: npt.NDArray[np.float32]  # (N,) dB
     alive_400: npt.NDArray[np.float32]  # (N,)
+    heals_3: npt.NDArray[np.float32]  # (N,) these four: NaN, or missing, where nobody looked
+    heals_5: npt.NDArray[np.float32]  # (N,)
+    heals_7: npt.NDArray[np.float32]  # (N,)
+    heals_half: npt.NDArray[np.float32]  # (N,)
     loss: npt.NDArray[np.float32]  # (N, L)
     train_steps: npt.NDArray[np.int32]  # (N,)
     attempts: npt.NDArray[np.int16]  # (N,)

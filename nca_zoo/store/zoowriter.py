@@ -95,7 +95,7 @@ class ZooWriter:
         return set(self._ids)
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Store NCAs, each a value for every column but the checksums, which are made here.
+        """Store NCAs, each a value for every column but optional ones; checksums are made here.
 
         Once this returns they are safe on disk. A label stands for the class of that number in the
         header that this writer was given, whatever its number is in the file.
@@ -288,7 +288,8 @@ def _stack(column: Column, records: Sequence[Mapping[str, Any]], sizes: Sizes) -
     dtype, shape = np.dtype(column.dtype), column.row_shape(sizes)
     stacked = np.empty((len(records), *shape), dtype)
     for row, record in enumerate(records):
-        value = record.get(column.name, record["id"] if column.name == OWN_NAMES else None)
+        lacking = record["id"] if column.name == OWN_NAMES else column.fill
+        value = record.get(column.name, lacking) if column.optional else record[column.name]
         given = np.asarray(value.encode() if isinstance(value, str) else value)
         fits = given.shape == shape and given.dtype.kind in _TAKES[dtype.kind]
         if fits:

@@ -5,14 +5,14 @@ regime and engine. NCAs share no numbers: what becomes of one never depends on t
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.wounds import circle
+from nca_zoo.automaton.wounds import HALF, random_cells
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
@@ -21,6 +21,8 @@ from nca_zoo.training.init import Init
 from nca_zoo.training.regime import CA_STEPS, Regime
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
+HALVES = 0.25  # share of the wounds in training that take one half; the others are circles ...
+LARGEST = 9 / 28  # ... of any radius from 0 to this share of the grid's smaller side
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Cohort:
     """K NCAs in training: weights, optimiser and pool as arrays with a leading K."""
 
     weights: Floats  # (K, P)
+    averages: Floats  # (K, P), running means of the weights: what is judged
     mean: Floats  # (K, P), Adam's first moment
     square: Floats  # (K, P), Adam's second moment
     seeds: Floats  # (K, H, W, 16)
@@ -77,7 +80,7 @@ class Cohort:
         """room: for how many NCAs memory is laid out; for more it is laid out anew."""
         self.regime, self.engine = regime, engine
         state = (height, width, rule.CHANNELS)
-        shapes = dict.fromkeys(("weights", "mean", "square"), (rule.N_PARAMS,)) | {
+        shapes = dict.fromkeys(("weights", "averages", "mean", "square"), (rule.N_PARAMS,)) | {
             "seeds": state,
             "targets": (height, width, channels),
             "pools": (regime.pool, *state),
@@ -99,8 +102,9 @@ class Cohort:
                 self._held[name] = np.concatenate([held, np.empty_like(held)])
         seed = job.seed_state(self.regime)
         weights = job.init.weights(job.rng_seed, member.attempt)
-        fresh = {"weights": weights, "mean": 0, "square": 0, "seeds": seed, "pools": seed}
-        for name, value in (fresh | {"targets": job.target.trained}).items():
+        fresh = {"weights": weights, "averages": weights, "mean": 0, "square": 0}
+        fresh |= {"seeds": seed, "pools": seed, "targets": job.target.trained}
+        for name, value in fresh.items():
             self._held[name][k] = value
         self.members.append(member)
         self._show()
@@ -115,8 +119,8 @@ class Cohort:
         self._show()
 
     def ncas(self, keys: Keys) -> Automata:
-        """Its NCAs as they are now, under the fire masks of keys ``(K, B)``."""
-        return Automata(self.weights, self.seeds, keys, self.targets.shape[-1])
+        """Its NCAs as they would leave now, under the fire masks of keys ``(K, B)``."""
+        return Automata(self.averages, self.seeds, keys, self.targets.shape[-1])
 
     def step(self) -> None:
         """One training step of every member: draw, roll out, back-propagate, update."""
@@ -127,29 +131,32 @@ class Cohort:
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks = self._starts(drawn)
-        if regime.damaged:
-            _damage(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
         masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
         # A diverging NCA overflows on its way to the gate, which is what finds it.
         with np.errstate(over="ignore", invalid="ignore"):
+            if regime.damaged:
+                _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             goals = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
-            losses, gradients, finals = self.engine.gradients(
-                self.ncas(masks), states, goals, ca_steps
-            )
+            learning = replace(self.ncas(masks), weights=self.weights)
+            losses, gradients, finals = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
                 self.pools[np.arange(k)[:, None], picks] = finals
             self._descend(gradients)
+            self._average()
         share = (time.perf_counter() - began) / k
         for member, loss in zip(self.members, mean(losses), strict=True):
             member.losses.append(float(loss))
             member.wall_s += share
 
+    def rng_seeds(self) -> npt.NDArray[np.uint64]:
+        """Every member's own seed of all its draws ``(K,)``."""
+        return np.array([member.job.rng_seed for member in self.members], np.uint64)
+
     def _keys(self, stream: Stream) -> npt.NDArray[np.uint64]:
         """Every member's key ``(K,)`` for this stream, its attempt and training step."""
-        seeds = np.array([m.job.rng_seed for m in self.members], np.uint64)
         attempts = np.array([m.attempt for m in self.members])
         steps = np.array([m.step for m in self.members])
-        return fold(fold(seeds, stream), attempts, steps)
+        return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64]]:
         """States ``(K, B, H, W, 16)`` to train from, worst first, and their places in the pool.
@@ -192,15 +199,20 @@ class Cohort:
         floor = (EPSILON * np.sqrt(bias_2)).astype(np.float32)
         self.weights -= scale * self.mean / (np.sqrt(self.square) + floor)
 
+    def _average(self) -> None:
+        """Let the averages follow the weights, from afar; closely in the first steps."""
+        if not self.regime.average:
+            self.averages = self.weights.copy()
+            return
+        taken = np.array([m.step for m in self.members])[:, None]
+        far = np.minimum(self.regime.average, (1 + taken) / (10 + taken))
+        self.averages += (1 - far).astype(np.float32) * (self.weights - self.averages)
 
-def _damage(states: Floats, draws: npt.NDArray[np.float64]) -> None:
-    """Erase one circle in each state ``(K, D, H, W, 16)``, in place; draws ``(K, D, 3)``.
 
-    Distill's experiment 3: centre U(-0.5, 0.5), radius U(0.1, 0.4), in coordinates where the grid
-    goes from -1 to 1; the radius is measured along the smaller side.
-    """
-    height, width = states.shape[2:4]
-    sides = np.array([height - 1, width - 1]) / 2  # cells from the middle to the border
-    row, col = np.moveaxis((0.5 + draws[..., :2]) * sides, -1, 0)
-    radius = (0.1 + 0.3 * draws[..., 2]) * sides.min()
-    states[circle(height, width, row, col, radius)] = 0
+def _wound(states: Floats, draws: npt.NDArray[np.float64]) -> None:
+    """Wound each state ``(K, D, H, W, 16)`` at random, in place; draws ``(K, D, 3)``."""
+    side = min(states.shape[2:4])
+    for place in np.ndindex(states.shape[:2]):
+        _, size, kind = draws[place]
+        radius = HALF if kind < HALVES else size * LARGEST * side
+        states[place][random_cells(states[place], radius, draws[place][:2])] = 0

@@ -54,7 +54,7 @@ class Diary:
             self._write(cohort, member, 0, start)
         page = None
         if member.step % LOOK_EVERY == 0 or self._keeps(member.step):
-            page = self._write(cohort, member, member.step, cohort.weights[0].copy())
+            page = self._write(cohort, member, member.step, cohort.averages[0].copy())
         self.tell(member.attempt, member.step, member.losses[-1], page)
         return self.stop()
 

@@ -21,7 +21,7 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("growing", "rgba"): "growing",
     ("persistent", "rgba"): "persistent",
     ("persistent", "grey"): "persistent-grey",
-    ("regenerating", "rgba"): "persistent",
+    ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "persistent-grey",
 }
 
@@ -79,10 +79,17 @@ def make_init(
             "--init shared, --init independent, or --start with a file of "
             f"`nca-zoo metastart --regime {regime}{grey}`"
         )
-    packaged = (
-        resources.files("nca_zoo.training") / "starts" / f"{META_STARTS[regime, visible]}.npz"
-    )
-    with resources.as_file(packaged) as path:
+    return _shipped(META_STARTS[regime, visible])
+
+
+def start_weights(start: str) -> Floats:
+    """Weights ``(P,)`` of the start of that name that ships, or of a start file."""
+    shipped = start in META_STARTS.values()
+    return (_shipped(start) if shipped else _learnt(Path(start))).weights(0, 0)
+
+
+def _shipped(name: str) -> Init:
+    with resources.as_file(resources.files("nca_zoo.training") / "starts" / f"{name}.npz") as path:
         return _learnt(path)
 
 

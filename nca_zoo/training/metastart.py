@@ -29,7 +29,8 @@ class Recipe:
     last_steps: int = 60  # ... rising to this in the last
     first_rate: float = 1.0  # how far the start moves towards the mean in the first round ...
     last_rate: float = 0.1  # ... falling to this in the last
-    lr: float = 2e-3  # Adam's step size within a round
+    lr: float = 2e-3  # Adam's step size within a round ...
+    fall: float = 1.0  # ... falling, step by step, to this share of it
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,6 +48,11 @@ class Round:
     loss: float  # mean over the pictures of the last inner step's loss
 
 
+def inner(regime: Regime, recipe: Recipe) -> Regime:
+    """The regime within a round: with the recipe's step size, and nothing averaged on the way."""
+    return replace(regime, lr=recipe.lr, average=0.0)
+
+
 def meta_learn(
     targets: Sequence[Target],
     regime: Regime,
@@ -58,7 +64,7 @@ def meta_learn(
 
     ``weights`` ``(P,)`` is where the first round begins; a random draw unless given.
     """
-    key, regime = fold(recipe.seed, Stream.META), replace(regime, lr=recipe.lr)
+    key, regime = fold(recipe.seed, Stream.META), inner(regime, recipe)
     if weights is None:
         weights = glorot(fold(key, Stream.INIT))
     for number in range(recipe.rounds):
@@ -70,7 +76,9 @@ def meta_learn(
             rng_seed = fold(round_key, Stream.FIT, int(place))
             cohort.add(Member(Job(str(place), targets[place], Init("meta", weights), rng_seed)))
         done = number / max(recipe.rounds - 1, 1)
-        for _ in range(round(recipe.first_steps + done * (recipe.last_steps - recipe.first_steps))):
+        steps = round(recipe.first_steps + done * (recipe.last_steps - recipe.first_steps))
+        for step in range(steps):
+            cohort.regime = replace(regime, lr=recipe.lr * (1 - (1 - recipe.fall) * step / steps))
             cohort.step()
         rate = recipe.first_rate + done * (recipe.last_rate - recipe.first_rate)
         finite = np.isfinite(cohort.weights).all(axis=1)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.training.gate import Gate, gate
+from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
 
@@ -26,7 +26,7 @@ class Regime:
     name: str
     batch: int = 8  # examples per training step
     pool: int = 0  # states kept between training steps; 0: every example starts from the seed
-    damaged: int = 0  # of the batch, how many of the best are damaged before the rollout
+    damaged: int = 0  # of the batch, how many of the best are wounded before the rollout
     steps: int = 200  # training steps of one attempt, before the gate may grant more
     extra_steps: int = 200  # granted once to an attempt that ends short of the gate
     attempts: int = 2  # fresh attempts before an NCA is stored as failed
@@ -38,6 +38,9 @@ class Regime:
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
     loss: str = "final"  # of the last state | every_step: mean over all CA steps
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
+    average: float = (
+        0.0  # what is kept is the mean of the weights, older steps weighing less by this
+    )
     gate: Gate = Gate()
 
     def __post_init__(self) -> None:
@@ -48,6 +51,7 @@ class Regime:
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
             ("extra_steps", self.extra_steps >= 0, "0 or more"),
             ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
+            ("average", 0 <= self.average < 1, "at least 0 and below 1"),
             ("loss", self.loss in LOSSES, " or ".join(LOSSES)),
         ]
         for name, good, allowed in checks:
@@ -62,8 +66,14 @@ class Regime:
         return self.lr * cosine(quarter) * cosine(quarter)  # as (1 + cos of twice that) / 2
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, for the zoo file."""
-        return dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
+        """The settings as plain values, for the zoo file.
+
+        ``average`` only where there is one: zoos from before there was a choice go on.
+        """
+        values = dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
+        if not self.average:
+            del values["average"]
+        return values
 
     def step_settings(self) -> dict[str, Any]:
         """What decides a training step, without the gate and the budget."""
@@ -76,7 +86,14 @@ REGIMES: dict[str, Regime] = {
     for regime in (
         Regime("growing", batch=2, gate=gate(stable=False)),
         Regime("persistent", batch=2, pool=12, lr=1.5e-3, gate=gate(stops=27.0)),
-        Regime("regenerating", batch=4, pool=16, damaged=1, steps=300),
+        Regime(
+            "regenerating",
+            batch=3,
+            pool=12,
+            damaged=2,
+            average=0.95,
+            gate=gate(stops=27.0, every=20, heals=Heals()),
+        ),
         Regime(
             "writeup",
             batch=64,

@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold
 from nca_zoo.automaton.record import rollout_keys
+from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
+from nca_zoo.life.healing import Healing, healing, healing_of_whole
 from nca_zoo.life.quality import GROWN, Looks, measure, stored_measures
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import Status
@@ -32,7 +34,7 @@ class Fit:
     job: Job
     weights: Floats  # (P,)
     status: Status
-    measured: dict[str, float]  # what a zoo keeps of its trials: psnr_96 and so on
+    measured: dict[str, float]  # what a zoo keeps of its trials: psnr_96, heals_3 and so on
     grown: Floats  # (H, W, 4) at step 96 of rollout seed 0
     losses: list[float]  # of every training step of the attempt that is kept
     train_steps: int  # of all attempts
@@ -44,6 +46,12 @@ class Fit:
     def psnr_96(self) -> float:
         """PSNR in dB once it has grown."""
         return self.measured["psnr_96"]
+
+    @property
+    def heals(self) -> float:
+        """The share of the standard wounds that closed."""
+        shares = [value for name, value in self.measured.items() if name.startswith("heals_")]
+        return float(mean(np.array(shares)))
 
     @property
     def psnr_400(self) -> float:
@@ -109,7 +117,9 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
     ncas = cohort.ncas(rollout_keys(0, len(cohort.members)))[chosen]
     weights = ncas.weights
     looks = measure(cohort.engine, ncas, cohort.targets[chosen])
-    statuses = regime.gate.verdict(looks, weights)
+    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[chosen, None])
+    healed = healing_of_whole(cohort.engine, own, cohort.targets[chosen], looks)
+    statuses = regime.gate.verdict(looks, weights, healed.share)
     share = (time.perf_counter() - began) / len(chosen)
     staying = np.ones(len(cohort.members), bool)
     again = []
@@ -120,7 +130,8 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
             continue
         staying[k] = False
         fit = _better(
-            _fit(member, weights[i], status, looks, i, regime), failed.pop(member.job.id, None)
+            _fit(member, weights[i], status, looks, healed, i, regime),
+            failed.pop(member.job.id, None),
         )
         if move == "finish":
             yield fit
@@ -141,23 +152,33 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
     due = broken | np.isin(steps, ends)
     checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
     if len(checked) and gate.may_stop:
-        seeds = np.array([member.job.rng_seed for member in cohort.members], np.uint64)
-        ncas = cohort.ncas(fold(seeds, Stream.CHECK, steps)[:, None])[checked]
+        ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.CHECK, steps)[:, None])[checked]
         targets = cohort.targets[checked]
         looks = measure(cohort.engine, ncas, targets, gate.trials, gate.enough)
-        due[checked] = gate.reached(looks, "stops") | (looks[GROWN.name].alive == 0)
+        done = gate.reached(looks, "stops")
+        if gate.heals and done.any():
+            share = healing(cohort.engine, ncas[done], targets[done]).share
+            done[done] = share >= gate.heals.stops
+        due[checked] = done | (looks[GROWN.name].alive == 0)
     return np.flatnonzero(due)
 
 
 def _fit(
-    member: Member, weights: Floats, status: Status, looks: Looks, i: int, regime: Regime
+    member: Member,
+    weights: Floats,
+    status: Status,
+    looks: Looks,
+    healed: Healing,
+    i: int,
+    regime: Regime,
 ) -> Fit:
-    """Attempt ``member`` as a fit; ``i`` is its row in ``looks``."""
+    """Attempt ``member`` as a fit; ``i`` is its row in ``looks`` and ``healed``."""
+    kept = stored_measures(looks) | healed.stored()
     return Fit(
         job=member.job,
         weights=weights,
         status=status,
-        measured={name: float(values[i]) for name, values in stored_measures(looks).items()},
+        measured={name: float(values[i]) for name, values in kept.items()},
         grown=looks[GROWN.name].pictures[i],
         losses=member.losses,
         train_steps=member.step,

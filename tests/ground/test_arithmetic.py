@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_zoo.ground.arithmetic import cosine, log10, mean, norm, power, total
+from nca_zoo.ground.arithmetic import cosine, log10, mean, norm, power, ten_to, total
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -70,3 +70,8 @@ def test_powers_are_products_one_by_one():
     assert power(0.9, 0) == 1
     assert power(0.9, 3) == 0.9 * 0.9 * 0.9
     assert power(0.999, 2400) == pytest.approx(float(Fraction(0.999) ** 2400), rel=1e-12)
+
+
+@given(st.floats(-12, 12))
+def test_powers_of_ten(exponent):
+    assert math.isclose(ten_to(exponent), 10**exponent, rel_tol=1e-14)

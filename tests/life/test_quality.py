@@ -12,7 +12,15 @@ from nca_zoo.automaton.noise import fire_mask
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.quality import GROWN, Trial, measure, psnr, stored_measures
+from nca_zoo.life.quality import (
+    GROWN,
+    Trial,
+    measure,
+    psnr,
+    relative_error,
+    stored_measures,
+    whole,
+)
 from nca_zoo.life.rollout import rollout
 
 
@@ -41,6 +49,34 @@ def test_psnr_of_what_is_not_finite(value):
     assert psnr(broken, target) == 0
 
 
+def test_relative_error_by_hand():
+    """What is missing of a picture weighs the same however large the empty grid is."""
+    for side in (4, 40):
+        target = np.zeros((side, side, 4), np.float32)
+        target[1, :4] = 0.5  # energy 4
+        off = target.copy()
+        off[1, 0] = 0  # a quarter of it is missing
+        assert relative_error(off, target) == pytest.approx(0.25)
+        assert relative_error(np.zeros_like(target), target) == pytest.approx(1)
+        assert relative_error(target, target) == 0
+        assert not whole(off, target)
+        off[1, 0] = 0.3  # 0.16 / 4
+        assert relative_error(off, target) == pytest.approx(0.04)
+        assert whole(off, target) == (psnr(off, target) >= 20)
+        broken = np.where(target, np.nan, target)
+        assert relative_error(broken, target) == 100
+        grey = relative_error(off[None], target[None, ..., :1])
+        assert grey == pytest.approx(0.04)
+    thin = np.zeros((28, 28, 4), np.float32)
+    thin[5:23, 14] = 1  # a one of 18 cells: nothing at all scores 16 dB
+    assert psnr(np.zeros_like(thin), thin) > 16
+    hole = thin.copy()
+    hole[10:14, 14] = 0
+    assert psnr(hole, thin) > 22
+    assert not whole(hole, thin)
+    assert relative_error(thin, np.zeros_like(thin)) == 100
+
+
 def test_measure_is_the_plain_rollout(lively_weights):
     weights = np.stack([lively_weights(1), lively_weights(2)])
     seeds = np.stack([rule.seed_state(9, 9, 4, 4), rule.seed_state(9, 9, 3, 5)])
@@ -61,15 +97,16 @@ def test_measure_stops_early_where_it_is_told_to(lively_weights):
     weights = np.stack([lively_weights(1), lively_weights(2)])
     ncas = Automata.grown(weights, rule.seed_state(9, 9, 4, 4))
     targets = np.full((2, 9, 9, 4), 0.5, np.float32)
-    whole = measure(SparseEngine(), ncas, targets)
-    assert whole["400"].psnr.all()
-    least = whole["96"].psnr.max()  # one of them reaches it
+    uncut = measure(SparseEngine(), ncas, targets)
+    assert uncut["400"].psnr.all()
+    least = uncut["96"].psnr.max()  # one of them reaches it
     cut = measure(SparseEngine(), ncas, targets, enough={"96": least})
-    stays = whole["96"].psnr >= least
+    stays = uncut["96"].psnr >= least
     assert stays.sum() == 1
     assert cut["400"].psnr[~stays] == cut["400"].alive[~stays] == 0
-    assert cut["400"].psnr[stays] == whole["400"].psnr[stays]
-    np.testing.assert_array_equal(cut["96"].psnr, whole["96"].psnr)
+    assert cut["400"].error[~stays] == 1
+    assert cut["400"].psnr[stays] == uncut["400"].psnr[stays]
+    np.testing.assert_array_equal(cut["96"].psnr, uncut["96"].psnr)
     nothing = measure(SparseEngine(), ncas, targets, enough={"96": 99})
     assert not nothing["400"].psnr.any()
 
@@ -84,8 +121,8 @@ def test_a_trial_with_wounds_is_the_rollout_with_them(lively_weights):
     for k in range(2):
         hurt = dict(rollout(weights[k], seed, 50, every=50, damage=wounds))[50]
         np.testing.assert_array_equal(looks["hurt"].pictures[k], hurt[..., :4])
-        whole = dict(rollout(weights[k], seed, 60, every=60))[60]
-        np.testing.assert_array_equal(looks["late"].pictures[k], whole[..., :4])
+        unhurt = dict(rollout(weights[k], seed, 60, every=60))[60]
+        np.testing.assert_array_equal(looks["late"].pictures[k], unhurt[..., :4])
     assert (looks["hurt"].pictures != looks["late"].pictures).any()
 
 

@@ -61,7 +61,7 @@ def test_the_table_of_regimes_follows_the_code(make, monkeypatch):
     assert "| Adam's step size | 1.25e-3 |" in make.regimes()
 
 
-WORDS = {1: "one", 2: "two", 4: "four", 10: "ten"}
+WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 10: "ten"}
 
 # Sentences that name a default: the page, the words with gaps, and what stands in the gaps.
 SENTENCES = [

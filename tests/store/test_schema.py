@@ -43,7 +43,7 @@ def test_only_what_nobody_recorded_may_be_unknown():
             column, np.full((1, *column.row_shape(SIZES)), np.nan, column.dtype), ids, ok, SIZES
         )
     }
-    assert may == {"loss", "wall_s"}
+    assert may == {"loss", "wall_s", "heals_3", "heals_5", "heals_7", "heals_half"}
 
 
 def test_stored_attributes_are_strict_json():

@@ -62,7 +62,7 @@ SOURCES = sorted(
     [
         *PACKAGE.glob("training/*.py"),
         *(PACKAGE / "automaton" / f"{name}.py" for name in ("noise", "wounds", "record")),
-        *(PACKAGE / "life" / f"{name}.py" for name in ("quality", "engines/sparse")),
+        *(PACKAGE / "life" / f"{name}.py" for name in ("quality", "healing", "engines/sparse")),
         *(PACKAGE / "life/engines" / f"{name}.py" for name in ("kernels", "tile", "planes")),
     ]
 )

@@ -5,17 +5,18 @@ import json
 import numpy as np
 import pytest
 
+from nca_zoo.errors import ZooError
 from nca_zoo.life.quality import STABLE, Look
-from nca_zoo.training.gate import Criterion, Gate, gate
+from nca_zoo.training.gate import Criterion, Gate, Heals, gate
 from nca_zoo.training.regime import REGIMES
 
 
-def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5):
-    def look(psnr, alive):
-        values = (np.array([value], np.float32) for value in (psnr, alive))
-        return Look(*values, np.zeros((1, 3, 3, 4), np.float32))
+def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5, error_400=0.0):
+    def look(psnr, alive, error=0.0):
+        psnr, alive, error = (np.array([value], np.float32) for value in (psnr, alive, error))
+        return Look(psnr, alive, np.zeros((1, 3, 3, 4), np.float32), error)
 
-    return {"96": look(psnr_96, alive_96), "400": look(psnr_400, alive_400)}
+    return {"96": look(psnr_96, alive_96), "400": look(psnr_400, alive_400, error_400)}
 
 
 @pytest.mark.parametrize(
@@ -29,10 +30,44 @@ def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5):
         (looks_of(30, 30, alive_400=0), gate(stable=False), "ok"),
         (looks_of(30, 30, alive_96=0), gate(stable=False), "dead"),
         (looks_of(5, 25), Gate((Criterion(STABLE),)), "ok"),
+        (looks_of(25, 25, error_400=0.051), Gate(), "below_gate"),  # of a thin picture
+        (looks_of(25, 25, error_400=0.049), Gate(), "ok"),
     ],
 )
 def test_verdict(measured, asked, expected):
     assert asked.verdict(measured, np.zeros((1, 8336), np.float32)) == [expected]
+
+
+def test_what_does_not_heal_is_below_a_gate_that_asks_for_it():
+    weights, whole = np.zeros((1, 8336), np.float32), looks_of(30, 30)
+    asks = gate(heals=Heals(passes=0.5))
+    for share, expected in ((0.49, "below_gate"), (0.5, "ok")):
+        assert asks.verdict(whole, weights, np.array([share])) == [expected]
+    assert asks.verdict(looks_of(30, 10), weights, np.array([1.0])) == ["below_gate"]
+    assert Gate().verdict(whole, weights, np.array([0.0])) == ["ok"]
+
+
+def test_until_what_training_lasts_can_be_chosen():
+    asks = gate(heals=Heals(passes=0.5, stops=0.9))
+    later = asks.until(db=31.5, heals=1.0)
+    assert later.enough == {"96": 31.5, "400": 31.5}
+    assert later.heals == Heals(0.5, 1.0)
+    assert [c.passes for c in later.criteria] == [20, 20]  # what is ok stays
+    assert asks.until() == asks
+    healed = "100 % of the wounds healed"
+    assert later.waits_for == f"31.5 dB at step 96, 31.5 dB at step 400, {healed}"
+    assert Gate().waits_for == "25 dB at step 96, 25 dB at step 400"
+    assert not gate(stops=float("inf")).waits_for
+    for wrong, said in (
+        ({"db": 19.0}, "until 19 dB: the gate asks for 20 dB"),
+        ({"db": float("nan")}, "until nan dB"),
+        ({"heals": 0.4}, "until 0.4 of the wounds heal: the gate asks for 0.5"),
+        ({"heals": 1.2}, "share of wounds that heal is 1.2; it must be from 0 to 1"),
+    ):
+        with pytest.raises(ZooError, match=said):
+            asks.until(**wrong)
+    with pytest.raises(ZooError, match=r"trains no healing.*--regime regenerating"):
+        Gate().until(heals=0.9)
 
 
 def test_weights_that_are_not_finite_have_diverged():

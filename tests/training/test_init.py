@@ -1,6 +1,5 @@
 """Where weights start, and the files that hold a start."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -13,9 +12,18 @@ from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, make_target
-from nca_zoo.training import init
-from nca_zoo.training.init import INITS, META_STARTS, glorot, make_init, read_start, write_start
-from nca_zoo.training.metastart import Recipe, meta_learn
+from nca_zoo.training import init, metastart
+from nca_zoo.training.cohort import Cohort
+from nca_zoo.training.init import (
+    INITS,
+    META_STARTS,
+    glorot,
+    make_init,
+    read_start,
+    start_weights,
+    write_start,
+)
+from nca_zoo.training.metastart import Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
 from nca_zoo_cli.metastart import EARLY_ROUNDS
 
@@ -96,14 +104,19 @@ def test_a_start_file_round_trips_and_is_checked(tmp_path):
 
 
 def test_a_start_goes_by_regime_and_what_is_visible():
-    with (
-        np.load(STARTS / "persistent-grey.npz") as grey,
-        np.load(STARTS / "persistent.npz") as rgba,
+    for regime, visible, name in (
+        ("persistent", "rgba", "persistent"),
+        ("persistent", "grey", "persistent-grey"),
+        ("regenerating", "rgba", "regenerating"),
+        ("regenerating", "grey", "persistent-grey"),
     ):
-        for regime in ("persistent", "regenerating"):
-            alone = make_init("meta", regime, visible="grey")
-            np.testing.assert_array_equal(alone.shared, grey["weights"])
-            np.testing.assert_array_equal(make_init("meta", regime).shared, rgba["weights"])
+        with np.load(STARTS / f"{name}.npz") as file:
+            start = make_init("meta", regime, visible=visible)
+            np.testing.assert_array_equal(start.shared, file["weights"])
+            np.testing.assert_array_equal(start_weights(name), file["weights"])
+            np.testing.assert_array_equal(
+                start_weights(str(STARTS / f"{name}.npz")), file["weights"]
+            )
     for name in ("shared", "independent"):
         one, other = (make_init(name, "growing", visible=visible) for visible in ("rgba", "grey"))
         np.testing.assert_array_equal(one.weights(3, 0), other.weights(3, 0))
@@ -118,11 +131,10 @@ def test_the_packaged_starts_say_how_they_were_made(name):
     regime, _, visible = name.partition("-")
     _, recipe = read_start(STARTS / f"{name}.npz")
     assert recipe.get("visible", "") == visible
-    Recipe(**recipe["recipe"])
+    settings = Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
     assert recipe["pictures"] == 800
-    lr = Recipe(**recipe["recipe"]).lr
-    assert recipe["regime"] == dataclasses.replace(REGIMES[regime], lr=lr).step_settings()
+    assert recipe["regime"] == inner(REGIMES[regime], settings).step_settings()
 
 
 @pytest.mark.parametrize("name", PACKAGED)
@@ -133,14 +145,16 @@ def test_the_packaged_starts_are_what_their_recipe_makes(tmp_path, name):
     settings = TargetSettings(visible=recipe.get("visible", "rgba"))
     targets = [make_target(picture.pixels, settings) for picture in meta_pictures(tmp_path)]
     engine, regime = SparseEngine(threads=2), REGIMES[recipe["regime"]["name"]]
-    rounds = meta_learn(targets, regime, engine, Recipe(**recipe["recipe"]))
+    rounds = meta_learn(targets, regime, engine, Recipe(**recipe["recipe"]), begun_at(recipe))
     redone = [next(rounds).weights for _ in range(EARLY_ROUNDS)][-1]
-    moved = np.linalg.norm(early - glorot_of(recipe))
+    moved = np.linalg.norm(early - begun_at(recipe))
     assert np.linalg.norm(redone - early) < 0.05 * moved
 
 
-def glorot_of(recipe):
+def begun_at(recipe):
     """Where the recipe began."""
+    if "start" in recipe:
+        return start_weights(recipe["start"])
     return glorot(fold(fold(recipe["recipe"]["seed"], Stream.META), Stream.INIT))
 
 
@@ -152,6 +166,24 @@ def test_meta_pictures_are_in_no_test_split(tmp_path):
     _, zoo = load_pictures("digits", per_class=400, data_dir=tmp_path)
     assert not learnt & {picture.id for picture in zoo}
     assert len(learnt) == 800
+
+
+def test_the_step_size_falls_within_a_round(monkeypatch):
+    """From ``lr`` by equal amounts, so that one more step would be at ``fall`` of it; every round
+    anew, and with wounds where the regime has them."""
+    seen = []
+
+    class Spy(Cohort):
+        def step(self):
+            seen.append((self.regime.lr, self.regime.damaged, self.regime.average))
+            super().step()
+
+    monkeypatch.setattr(metastart, "Cohort", Spy)
+    target = make_target(np.full((5, 5), 200, np.uint8))
+    recipe = Recipe(rounds=2, tasks=1, first_steps=4, last_steps=4, lr=1e-3, fall=0.2)
+    list(meta_learn([target], REGIMES["regenerating"], SparseEngine(), recipe))
+    damaged = REGIMES["regenerating"].damaged
+    np.testing.assert_allclose(seen, [(lr, damaged, 0) for lr in (1e-3, 8e-4, 6e-4, 4e-4)] * 2)
 
 
 def test_a_short_recipe_rebuilds_bit_for_bit_and_helps(tmp_path):
