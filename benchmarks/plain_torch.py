@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from nca_zoo.automaton.noise import fire_mask
 from nca_zoo.automaton.rule import unflatten
-from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Keys
+from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Keys, Memory
 from nca_zoo.life.engines.goals import Steps, at_the_end
 
 SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
@@ -45,6 +45,13 @@ class PlainTorch(Engine):
     """Answers the trainer's question, one NCA after the other; for losses of the last state."""
 
     name = "plain torch"
+
+    def memory_of(
+        self, height: int, width: int, steps: int, looks: int, channels: int, firing: int
+    ) -> Memory:
+        """What torch keeps of a rollout: a state, its perception and hidden layer at each step."""
+        kept = steps * height * width * (16 + 48 + 128) * 4
+        return Memory(kept, kept, kept)
 
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
         weights, keys, targets = ncas.weights, ncas.keys, goals.frames[:, 0]

@@ -18,7 +18,7 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
 
-SOURCE = Source("a.png", "unknown", "a picture", (), ())
+SOURCE = Source("a.png", "unknown", "a picture")
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_classes_are_called_by_their_names(visit, exhibit, tmp_path):
     (tmp_path / "named.html").write_text(standalone_page(named), encoding="utf-8")
     page = visit(f"{(tmp_path / 'named.html').as_uri()}#2-001")
     assert page.locator("#legend button").all_inner_texts() == ["Katze", "1", "<b>dog"]
-    assert page.inner_text("#spoken") == "growing 2-001, <b>dog"
+    assert page.inner_text("#spoken") == "growing 2-001, class <b>dog"
     page.fill("#search", "katze")
     assert page.inner_text("#count") == "3 of 9 NCAs"
     page.fill("#search", "class 1")

@@ -7,7 +7,7 @@ import pytest
 from rows import header, record
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store import merging, parts, zoofile
+from nca_zoo.store import merging, parts, table
 from nca_zoo.store.merging import Merged, merge_zoos
 from nca_zoo.store.parts import PartMoved
 from nca_zoo.store.zoofile import open_zoo
@@ -59,12 +59,12 @@ def test_a_zoo_that_is_being_built_merges_as_it_then_is(building, tmp_path, monk
 
 def test_a_reader_lives_through_merges_in_a_row(building, monkeypatch):
     zoo = open_zoo(building.path)
-    monkeypatch.setattr(zoofile, "read_rows", going_on(building, [0, 1, 2, 4], zoofile.read_rows))
+    monkeypatch.setattr(table, "read_rows", going_on(building, [0, 1, 2, 4], table.read_rows))
     check(zoo, [3, 5, 7])
 
 
 def test_what_was_opened_in_the_middle_of_a_merge_is_read(building, monkeypatch):
-    monkeypatch.setattr(zoofile, "locate", going_on(building, [0], zoofile.locate))
+    monkeypatch.setattr(table, "locate", going_on(building, [0], table.locate))
     check(open_zoo(building.path), [3, 5, 7])
 
 
@@ -76,7 +76,7 @@ def test_a_zoo_that_never_stands_still_is_told_in_a_line(building, monkeypatch):
         next(looks)
         raise PartMoved(f"{building.path}: changed while it was read; open the zoo again")
 
-    monkeypatch.setattr(zoofile, "read_rows", moves)
+    monkeypatch.setattr(table, "read_rows", moves)
     with pytest.raises(
         ZooError, match=r"running\.h5: changed while it was read; open the zoo again"
     ):

@@ -141,7 +141,7 @@ def test_command_info_of_one(path):
     assert told["status"] == "ok"
     assert "weights" not in told
     run = CliRunner().invoke(group, ["info", "2-001", "--zoo", str(path)])
-    assert f"psnr_96       {still(5)['psnr_96']:.6g} dB" in run.stdout
+    assert f"psnr_96        {still(5)['psnr_96']:.6g} dB" in run.stdout
     run = CliRunner().invoke(group, ["info", "2-1", "--zoo", str(path)])
     assert run.exit_code == 1
     assert run.stderr.count("\n") == 1

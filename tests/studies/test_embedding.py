@@ -101,4 +101,4 @@ def test_a_page_of_a_sample_holds_the_sample(tmp_path: Path) -> None:
         (text,) = re.findall(r'id="data-about">(.*?)</script>', out.read_text("utf-8"))
         about = json.loads(text)
         assert about["total"] == 24
-        assert [len(each["points"]) for each in about["maps"]] == [count, count]
+        assert len(about["columns"][0]["values"]) == count

@@ -172,10 +172,10 @@ def test_the_dense_engine_and_workers_build_the_same(tmp_path, drawings):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["build", "--source", "colour"], "one: the picture is not white ink on nothing"),
-        (["build", "--source", "black"], "one: the picture is not white ink on nothing"),
+        (["build", "--source", "colour"], "one.png (not white ink on nothing"),
+        (["build", "--source", "black"], "one.png (not white ink on nothing"),
         (["fit", "colour/one.png"], "one: the picture is not white ink on nothing"),
-        (["metastart", "--source", "colour"], "one: the picture is not white ink on nothing"),
+        (["metastart", "--source", "colour"], "one.png (not white ink on nothing"),
         (["build", "--source", "white", "--alpha", "opaque"], "alpha cannot be opaque"),
         (["fit", "white/one.png", "--alpha", "opaque"], "alpha cannot be opaque"),
         (["build", "--source", "white", "--regime", "writeup"], "default): use --alpha ink"),
@@ -272,6 +272,7 @@ def test_a_writeup_start_is_not_opaque_if_grey(tmp_path, drawings):
 
 def test_options_become_settings():
     names = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "init", "alpha", "start")
+    names += ("until", "until_heals")
     chosen = dict.fromkeys(names) | {
         "regime": "regenerating", "seed_at": "center", "visible": "grey", "seed": 3,
         "engine": "sparse", "device": "cpu",

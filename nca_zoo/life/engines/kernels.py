@@ -41,7 +41,7 @@ forgive_caches()
 
 # Numba's cache looks at a function's own file alone, so this one has to change with those that its
 # kernels are made of: otherwise the old ones would run on. A test says what belongs here.
-MADE_OF = "c6d2fa22a3041908"  # planes.py, tile.py and workspace.py
+MADE_OF = "4740a058c929496f"  # planes.py, tile.py and workspace.py
 
 # Much of the time to compile a kernel goes into its being callable from Python, so only `rollout`
 # and `forward_backward` are: calling another from Python would crash.
