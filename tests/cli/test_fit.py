@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -185,16 +186,21 @@ def test_ctrl_c_keeps_what_has_been_learned(picture, tmp_path):
     out = tmp_path / "kept.h5"
     command = [sys.executable, "-m", "nca_zoo_cli.main", "fit", picture, "--regime", "writeup"]
     command += ["--batch", "1", "--steps", "100000", "--film", "none", "--out", out]
-    import pty  # not on Windows
+    import fcntl  # not on Windows
+    import pty
+    import select
+    import termios
 
     screen, behind = pty.openpty()  # progress is for terminals
+    fcntl.ioctl(behind, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
     child = subprocess.Popen(
         [str(part) for part in command], stderr=behind, stdout=subprocess.PIPE, text=True
     )
     said = ""
     deadline = time.monotonic() + 240
     while "PSNR" not in said and time.monotonic() < deadline:
-        said += os.read(screen, 1000).decode(errors="replace")
+        if select.select([screen], [], [], 1)[0]:
+            said += os.read(screen, 1000).decode(errors="replace")
     child.send_signal(signal.SIGINT)
     told, _ = child.communicate(timeout=240)
     os.close(behind)
