@@ -215,6 +215,7 @@ def test_pictures_of_any_kind(first, tmp_path):
 
 
 @pytest.mark.wide
+@pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")  # torchvision 0.29
 def test_five_hundred_pictures_and_a_second_reader(tmp_path):
     refused = seconded = 0
     for number in range(1000, 1500):
