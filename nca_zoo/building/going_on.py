@@ -77,14 +77,18 @@ def meet(zoo: Zoo, source: Source, pictures: Sequence[Picture], settings: BuildS
     for picture in pictures:
         target = stored(target_of(picture, settings.target).rgba)
         pixels = picture_digests(target[None])[0].decode()
-        row = by_name.get(picture.name or picture.id)
-        if row is None and nameless[pixels]:
+        name = picture.name or picture.id
+        row = by_name.get(name)
+        # In a set the id is the name: there another picture of the same pixels is another.
+        if row is None and name != picture.id and pixels in nameless:
             row = nameless[pixels].pop(0)
+            if not nameless[pixels]:
+                del nameless[pixels]
             classes[int(zoo.label[row])].add(source.classes.name(picture.label))
         if row is None:
             new.append(len(met))
         elif zoo.picture_sha256[row] != pixels:
-            changed[str(zoo.id[row])] = picture.name or picture.id
+            changed[str(zoo.id[row])] = name
         met.append(picture if row is None else replace(picture, id=str(zoo.id[row])))
     for place, nca_id in zip(new, unique([met[i].id for i in new], taken), strict=True):
         met[place] = replace(met[place], id=nca_id)

@@ -140,3 +140,27 @@ def test_numbers_do_not_depend_on_the_workers(jobs, tmp_path):
     pets = draw(tmp_path / "pets", "b/1.png", "a/1.png", "10/1.png", "9/1.png")
     assert build(pets, tmp_path / "z.h5", "--jobs", jobs).exit_code == 0
     assert open_zoo(tmp_path / "z.h5").class_names == {0: "9", 1: "10", 2: "a", 3: "b"}
+
+
+def test_another_picture_of_the_same_pixels_is_another(tmp_path, monkeypatch):
+    """In a set, whose pictures have no names but their ids, as in folders."""
+    from nca_zoo.pictures import sources
+
+    images, labels = (
+        np.full((4, 6, 6), 200, np.uint8)
+        - np.arange(4, dtype=np.uint8).repeat(36).reshape(4, 6, 6),
+        np.array([0, 0, 1, 1], np.uint8),
+    )
+    images[3] = images[0]  # drawn twice, in two classes
+    monkeypatch.setattr(sources, "read_digits", lambda folder: (images, labels))
+    few = ["build", "--out", str(tmp_path / "z.h5"), "--jobs", "1", *QUICKLY]
+    for per_class, count in (("1", 2), ("2", 4)):
+        run = CliRunner().invoke(group, [*few, "--per-class", per_class])
+        assert run.exit_code == 0, run.output
+        assert len(open_zoo(tmp_path / "z.h5")) == count
+    pets = draw(tmp_path / "pets", "a/x.png")
+    for name in ("a/y.png", "b/x.png"):
+        (pets / name).parent.mkdir(exist_ok=True)
+        (pets / name).write_bytes((pets / "a/x.png").read_bytes())
+        assert build(pets, tmp_path / "p.h5").exit_code == 0
+    assert len(open_zoo(tmp_path / "p.h5")) == 3
