@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from nca_zoo.ground.groups import control_groups
 
 MEMBERSHIP = Path("/proc/self/cgroup")
 CONTROLS = Path("/sys/fs/cgroup")
@@ -20,25 +21,8 @@ def usable_cores() -> int:
 
     granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
     slurm = [int(granted)] if granted.isdecimal() and int(granted) else []
-    return max(1, min([cpu_count(), *slurm, *_quotas(MEMBERSHIP, CONTROLS)]))
-
-
-def _quotas(membership: Path, controls: Path) -> Iterator[int]:
-    """Cores that each control group of this process, and each around it, leaves to it."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:  # not Linux, or nothing is told
-        return
-    for line in lines:
-        _, kinds, group = line.split(":", 2)
-        if kinds and "cpu" not in kinds.split(","):
-            continue
-        around = PurePosixPath(group.lstrip("/"))
-        for level in (around, *around.parents):
-            # Version 2 has one tree; in version 1 each kind of control has its own.
-            quota = _quota(controls / kinds / level) if ".." not in level.parts else None
-            if quota:
-                yield quota
+    quotas = map(_quota, control_groups(MEMBERSHIP, CONTROLS, "cpu"))
+    return max(1, min([cpu_count(), *slurm, *filter(None, quotas)]))
 
 
 def _quota(group: Path) -> int | None:

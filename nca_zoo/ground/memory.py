@@ -4,10 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+from nca_zoo.ground.groups import control_groups
+
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 CAPS = (  # of a group of processes: its limit and what it uses, in versions 2 and 1
     ("memory.max", "memory.current"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
 
 
@@ -53,20 +55,13 @@ def _of_machine() -> int | None:
 
 def _of_groups() -> list[int]:
     """What each group of processes that this one is in has left, as far as they have limits."""
-    try:
-        lines = (PROC / "self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    folder = CGROUPS / own.lstrip("/")
+    own = control_groups(PROC / "self/cgroup", CGROUPS, "memory")
     left = []
-    for place in (folder, *folder.parents):
+    for place in (*own, CGROUPS / "memory"):  # a container's own of version 1 has no other name
         for limit, use in CAPS:
             most, used = _number(place / limit), _number(place / use)
             if most is not None and used is not None:
                 left.append(max(0, most - used))
-        if place == CGROUPS:
-            break
     return left
 
 

@@ -22,18 +22,14 @@ def lockless(monkeypatch):
     monkeypatch.setattr(locks, "_try_lock", refuse)
 
 
-def test_the_second_is_told_who_the_first_is(tmp_path):
+@pytest.mark.parametrize("locks_are", ["there", "missing"])
+def test_the_second_is_told_who_the_first_is(tmp_path, request, locks_are):
+    words = f"busy: process {os.getpid()} on ."
+    if locks_are == "missing":
+        request.getfixturevalue("lockless")
+        words = f"busy: process {os.getpid()} on .*no locks.*delete .*held"
     first = FileLock(tmp_path / "lock", "busy:")
-    with pytest.raises(ZooError, match=f"busy: process {os.getpid()} on ."):
-        FileLock(tmp_path / "lock", "busy:")
-    first.release()
-    assert os.listdir(tmp_path) == []
-    FileLock(tmp_path / "lock", "busy:").release()
-
-
-def test_without_locks_one_at_a_time_goes_on(tmp_path, lockless):
-    first = FileLock(tmp_path / "lock", "busy:")
-    with pytest.raises(ZooError, match=f"busy: process {os.getpid()} on .*no locks.*delete .*held"):
+    with pytest.raises(ZooError, match=words):
         FileLock(tmp_path / "lock", "busy:")
     first.release()
     assert os.listdir(tmp_path) == []
