@@ -26,11 +26,9 @@ ASIDE = [step for step in product((-1, 0, 1), repeat=2) if step != (0, 0)]  # ro
 
 @dataclass(frozen=True, eq=False)
 class Healing:
-    """What became of the wounds of K NCAs, ``EACH`` of every kind."""
+    """How many wounds of K NCAs closed, ``EACH`` of every kind."""
 
     healed: dict[str, Floats]  # (K,) by the kind's name: share that closed
-    moved: Floats  # (K,) share after which the picture stood whole, but one cell aside
-    died: Floats  # (K,) share of which nothing was left alive
 
     @property
     def share(self) -> Floats:
@@ -42,7 +40,26 @@ class Healing:
         return {f"heals_{kind}": share for kind, share in self.healed.items()}
 
 
-def healing(engine: Engine, ncas: Automata, targets: Floats) -> Healing:
+@dataclass(frozen=True, eq=False)
+class Wounded(Healing):
+    """The same, and what became of the others: of B wounds each."""
+
+    pictures: Floats  # (K, B, H, W, 4), what is seen after each
+    goals: Floats  # (K, 1, H, W, C)
+
+    @property
+    def moved(self) -> Floats:
+        """The share after which the picture stands whole, but one cell aside, ``(K,)``."""
+        aside = [whole(np.roll(self.pictures, to, (2, 3)), self.goals) for to in ASIDE]
+        return _share(np.any(aside, axis=0) & ~whole(self.pictures, self.goals))
+
+    @property
+    def died(self) -> Floats:
+        """The share of which nothing is left to be seen, ``(K,)``."""
+        return _share(~np.nan_to_num(self.pictures).any(axis=(2, 3, 4)))
+
+
+def healing(engine: Engine, ncas: Automata, targets: Floats) -> Wounded:
     """Wound K NCAs, in one rollout each, and look whether they heal to ``targets (K, H, W, C)``.
 
     Where the wounds are and who fires afterwards follows from the keys of ``ncas``: other keys,
@@ -58,15 +75,8 @@ def healing(engine: Engine, ncas: Automata, targets: Floats) -> Healing:
         state[random_cells(state, float(radii[wound]), draws[k, wound])] = 0
     pictures = many.seen(engine.rollout(many, states, WOUNDED, HEAL_STEPS))
     goals = targets[:, None]
-    closed = whole(pictures, goals)
-    kinds = _share(closed.reshape(len(ncas), len(RADII), EACH))
-    aside = np.any([whole(np.roll(pictures, to, (2, 3)), goals) for to in ASIDE], axis=0)
-    lit = np.nan_to_num(pictures).any(axis=(2, 3, 4))
-    return Healing(
-        dict(zip(RADII, kinds.T, strict=True)),
-        _share(np.logical_and(aside, ~closed)),
-        _share(~lit),
-    )
+    closed = _share(whole(pictures, goals).reshape(len(ncas), len(RADII), EACH))
+    return Wounded(dict(zip(RADII, closed.T, strict=True)), pictures, goals)
 
 
 def _share(which: npt.ArrayLike) -> Floats:
@@ -78,15 +88,8 @@ def healing_of_whole(engine: Engine, ncas: Automata, targets: Floats, looks: Loo
     """``healing`` of the NCAs that are whole at step 400; what is not has nothing to heal to: 0."""
     late = looks[STABLE.name]
     tried = (late.psnr >= WHOLE_DB) & (late.error <= WHOLE_ERROR)
-    found = healing(engine, ncas[tried], targets[tried]) if tried.any() else None
-
-    def spread(shares: Floats) -> Floats:
-        every = np.zeros(len(ncas), np.float32)
-        every[tried] = shares
-        return every
-
-    if found is None:
-        nothing = np.zeros(len(ncas), np.float32)
-        return Healing(dict.fromkeys(RADII, nothing), nothing, nothing)
-    healed = {kind: spread(shares) for kind, shares in found.healed.items()}
-    return Healing(healed, spread(found.moved), spread(found.died))
+    shares = {kind: np.zeros(len(ncas), np.float32) for kind in RADII}
+    if tried.any():
+        for kind, share in healing(engine, ncas[tried], targets[tried]).healed.items():
+            shares[kind][tried] = share
+    return Healing(shares)

@@ -5,7 +5,7 @@ masks of rollout seed 0 (the ones that ``nca-zoo show`` plays), at CA steps 96 a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -86,7 +86,7 @@ class Look:
     psnr: npt.NDArray[np.float32]  # (K,) dB
     alive: npt.NDArray[np.float32]  # (K,) share of the cells that live
     pictures: Floats  # (K, H, W, 4), what is seen
-    error: Floats = field(default_factory=lambda: np.zeros(1, np.float32))  # (K,) relative
+    error: Floats  # (K,) relative
 
 
 Looks = dict[str, Look]  # by the trial's name

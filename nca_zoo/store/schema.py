@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC
+from nca_zoo.automaton.wounds import HALF
 from nca_zoo.errors import ZooError, can_be_shown
+from nca_zoo.life.healing import RADII
 from nca_zoo.pictures.classes import NO_CLASS, Classes
 from nca_zoo.pictures.names import NAME_BYTES
 from nca_zoo.store.columns import Column, Sizes
@@ -36,8 +38,8 @@ _FINITE = float(np.finfo(np.float32).max)
 Text = npt.NDArray[np.bytes_]
 
 HEALING = {
-    **{f"heals_{cells}": f"wounds of radius {cells} cells" for cells in (3, 5, 7)},
-    "heals_half": "cuts of one half",
+    f"heals_{kind}": "cuts of one half" if radius == HALF else f"wounds of radius {radius:g} cells"
+    for kind, radius in RADII.items()
 }
 
 _COLUMNS = (

@@ -38,9 +38,7 @@ class Regime:
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
     loss: str = "final"  # of the last state | every_step: mean over all CA steps
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
-    average: float = (
-        0.0  # what is kept is the mean of the weights, older steps weighing less by this
-    )
+    average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     gate: Gate = Gate()
 
     def __post_init__(self) -> None:
