@@ -14,7 +14,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.exchange.foreign import Floats, Foreign
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, measure, stored_measures
-from nca_zoo.pictures.folders import cleaned
+from nca_zoo.pictures.names import cleaned, unique
 from nca_zoo.pictures.targets import Target, stored
 from nca_zoo.store.schema import LOSS_POINTS, NAME, Header
 from nca_zoo.training.gate import Gate, gate
@@ -84,17 +84,8 @@ def ids_for(
         name = cleaned(nca.name)
         if name in taken and name == nca.name:
             raise ZooError(f"{name} is in {zoo} already; --id gives this one another name")
-        ids.append(_free(name, {*taken, *ids}))
+        ids += unique([name], {*taken, *ids})
     return ids
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """The name, or with the first number behind it that is free."""
-    free, count = name, 1
-    while free in taken:
-        count += 1
-        free = f"{name}-{count}"
-    return free
 
 
 def imported(

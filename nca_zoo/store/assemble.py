@@ -58,11 +58,8 @@ from nca_zoo.store.schema import ATTRIBUTES, MAX_ATTRIBUTE_BYTES
 
 SAFE = "; every NCA finished so far is safe, and the same command goes on from there"
 HEAP_BYTES = 1 << 16
-OWN = {attribute.name for attribute in ATTRIBUTES} | {
-    "missing",
-    START_DIGEST,
-    *ABOUT,
-}  # of attributes
+# Attributes that are ours.
+OWN = {"missing", START_DIGEST, *ABOUT, *(attribute.name for attribute in ATTRIBUTES)}
 SPARE_BYTES = 1 << 20  # more than HDF5 needs for metadata
 # What HDF5 1.8 reads, with its checksums on all metadata but the lists of chunks, which hdf5.py and
 # verify.py check. What others put into a zoo may be newer: it comes along as it is.

@@ -218,21 +218,24 @@ def locate(parts: Sequence[Part]) -> Rows:
         if part.layout.sizes != first.layout.sizes:
             mine, theirs = dict(first.layout.sizes), dict(part.layout.sizes)
             raise ZooError(f"{part.path}: sizes {theirs}, but {first.path} has {mine}")
-    rows, ids = all_rows(parts), np.concatenate([part.ids for part in parts])
-    if twice := doubles(parts):
+    rows, ids, first_of = _all_rows(parts)
+    if twice := _differing(parts, rows, ids, first_of):
         raise ZooError(twice.complaint)
-    _, kept = np.unique(ids, return_index=True)
+    kept = np.unique(first_of)
     labels = np.concatenate([part.labels for part in parts])[kept]
     indices = np.concatenate([part.source_indices for part in parts])[kept]
     return rows[kept[np.lexsort((ids[kept], indices, labels))]]
 
 
-def all_rows(parts: Sequence[Part]) -> Rows:
-    """Every row of all parts, one part after the other."""
-    return Rows(
+def _all_rows(parts: Sequence[Part]) -> tuple[Rows, Names, Ints]:
+    """Every row of all parts, one after the other, its id, and which row is the first of that."""
+    rows = Rows(
         np.repeat(np.arange(len(parts)), [len(part.ids) for part in parts]),
         np.concatenate([np.arange(len(part.ids)) for part in parts]),
     )
+    ids = np.concatenate([part.ids for part in parts])
+    _, first, which = np.unique(ids, return_index=True, return_inverse=True)
+    return rows, ids, first[which]
 
 
 def classes_of(parts: Sequence[Part]) -> Classes:
@@ -293,10 +296,13 @@ def doubles(parts: Sequence[Part]) -> Doubles | None:
     With the same weights they are the same NCA: a build that is killed between merging shards and
     deleting them leaves rows twice.
     """
-    rows, ids = all_rows(parts), np.concatenate([part.ids for part in parts])
-    _, kept, twin = np.unique(ids, return_index=True, return_inverse=True)
-    again = np.flatnonzero(kept[twin] != np.arange(len(ids)))
-    ids, rows, first = ids[again], rows[again], rows[kept[twin[again]]]
+    return _differing(parts, *_all_rows(parts))
+
+
+def _differing(parts: Sequence[Part], rows: Rows, ids: Names, first_of: Ints) -> Doubles | None:
+    """``doubles``, among all rows as ``_all_rows`` gives them."""
+    again = np.flatnonzero(first_of != np.arange(len(ids)))
+    ids, rows, first = ids[again], rows[again], rows[first_of[again]]
     weights = BY_NAME["weights"]
     step = BLOCK_BYTES // weights.row_bytes({})
     differ = np.zeros(len(rows), bool)

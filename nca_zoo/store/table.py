@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -142,10 +143,10 @@ class Table:
         chosen = np.atleast_1d(np.asarray(rows))
         if not chosen.size:
             chosen = chosen.astype(int)
-        part = type(self)(self.path, self._parts, self._rows[chosen], self.id[chosen])
-        if self._fileless:
-            part._values = {name: _frozen(held[chosen]) for name, held in self._values.items()}
-            part._fileless = True
+        part = copy(self)
+        part._rows = self._rows[chosen]
+        kept = self._values if self._fileless else {"id": self.id}
+        part._values = {name: _frozen(held[chosen]) for name, held in kept.items()}
         return part
 
     def ids(self, names: Iterable[str]) -> Self:

@@ -22,9 +22,8 @@ from nca_zoo.store.schema import BY_NAME, Column, column_problem, digests, pictu
 from nca_zoo.store.zoofile import Zoo, open_zoo
 
 Regrow = Callable[[Zoo], Iterable[str]]  # problems of a zoo's NCAs, found by growing them again
-CHECKSUMS: dict[
-    str, tuple[str, Callable[[Any], npt.NDArray[Any]]]
-] = {  # of a column: the one that holds them, and how they are made
+Sums = Callable[[Any], npt.NDArray[Any]]
+CHECKSUMS: dict[str, tuple[str, Sums]] = {  # of a column: which holds them, and how they are made
     "weights": ("weights_sha256", digests),
     "target": ("picture_sha256", picture_digests),
 }
