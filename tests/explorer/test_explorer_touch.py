@@ -195,15 +195,20 @@ def test_a_picture_that_moved_is_recognised(page):
         assert found["score"] == pytest.approx(float(expected), abs=1e-3)
 
 
-def test_death_is_said_and_nothing_counts_on(page):
-    at_step(page, 40)
-    page.evaluate("() => { document.querySelector('#radius').value = 8 }")
+def wipe(page):
+    """Drag the brush over the whole tank."""
     page.mouse.move(*cell(page, 4, 4))
     page.mouse.down()
     for row in range(4, 28, 6):
         page.mouse.move(*cell(page, row, 4))
         page.mouse.move(*cell(page, row, 24))
     page.mouse.up()
+
+
+def test_death_is_said_and_nothing_counts_on(page):
+    at_step(page, 40)
+    page.evaluate("() => { document.querySelector('#radius').value = 8 }")
+    wipe(page)
     note = page.locator("#glass .note")
     assert "Died at step 40." in note.inner_text()
     assert page.inner_text("#fate") == "wounded at step 40: died 0 steps later"
@@ -212,12 +217,7 @@ def test_death_is_said_and_nothing_counts_on(page):
     assert page.inner_text("#step") == "40"
     assert page.is_hidden("#glass .note")
     assert (picture(page).astype(int).sum(-1) > 300).any()
-    page.mouse.move(*cell(page, 4, 4))
-    page.mouse.down()
-    for row in range(4, 28, 6):
-        page.mouse.move(*cell(page, row, 4))
-        page.mouse.move(*cell(page, row, 24))
-    page.mouse.up()
+    wipe(page)
     note.get_by_role("button", name="Restart").click()
     until(page, lambda: int(page.inner_text("#step")) > 3)  # it grows again
     assert page.inner_text("#play") == "Pause"

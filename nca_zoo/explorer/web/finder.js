@@ -7,9 +7,7 @@ export function matching(zoo, text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return () => true;
   const labels = zoo.column.label.values;
-  const [, number] = /^(?:class\s*)?(-?\d{1,5})$/.exec(wanted) ?? [];
-  const named = Object.keys(zoo.classNames).find((code) => zoo.classNames[code].toLowerCase() === wanted);
-  const code = Number(named ?? number);
+  const code = zoo.codeOf(/^class\s*(-?\d{1,5})$/.exec(wanted)?.[1] ?? wanted);
   if (labels.includes(code)) return (row) => labels[row] === code;
   return (row) => zoo.ids[row].toLowerCase().includes(wanted);
 }

@@ -29,7 +29,7 @@ export function listenToKeys(page, parts) {
   /** What a key does here, or undefined. */
   function actOf({ key }) {
     if (!modes.isLarge) return acts[key];
-    return /^\d$/.test(key) ? () => page.visit(page.lucky(Number(key)), false) : (inClass[key] ?? acts[key]);
+    return /^\d$/.test(key) ? () => page.visit(page.lucky(page.zoo.codeOf(key)), false) : (inClass[key] ?? acts[key]);
   }
 
   addEventListener("keydown", (event) => {

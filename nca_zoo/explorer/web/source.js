@@ -40,6 +40,13 @@ export class Zoo {
     return this.classNames[code] ?? String(code);
   }
 
+  /** The number of the class that a text names, by its name or else its number; NaN for no class. */
+  codeOf(text) {
+    const wanted = text.toLowerCase();
+    const named = Object.keys(this.classNames).find((code) => this.classNames[code].toLowerCase() === wanted);
+    return Number(named ?? (/^-?\d{1,5}$/.test(wanted) ? wanted : NaN));
+  }
+
   /** "7-012, class 7": how a person or a screen reader names an NCA. */
   nameOf(row) {
     const label = this.column.label.values[row];
