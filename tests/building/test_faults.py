@@ -24,7 +24,10 @@ from nca_zoo_cli.main import group
 
 COUNT = 12
 TESTS = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and mounts")
+pytestmark = [
+    pytest.mark.wide,  # kills, disks and clocks: minutes
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and mounts"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,6 @@ def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.wide
 def test_kills_lose_nothing():
     script = [sys.executable, TESTS / "kill_builds.py", "--kills", "6", "--seed", "3"]
     run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
@@ -201,7 +203,6 @@ def test_a_file_touched_elsewhere_would_be_seen():
     ]
 
 
-@pytest.mark.wide
 def test_broken_zoos_take_one_line():
     script = [sys.executable, TESTS / "broken_zoos.py", "--files", "60", "--seed", "3", "--traced"]
     run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)

@@ -33,6 +33,7 @@ def fit(path, settings, number, replace=True):
         put(None, record(number, id="a"))
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_kill_at_any_call_leaves_the_old_or_the_new_and_the_next_fit_goes(tmp_path, settings):
     path, seen, killed, count = tmp_path / "a.h5", set(), True, 0

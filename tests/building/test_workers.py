@@ -192,6 +192,7 @@ def test_a_cluster_that_does_not_answer(monkeypatch):
 
 
 @posix
+@pytest.mark.wide
 def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, start, monkeypatch):
     psutil = pytest.importorskip("psutil")
     monkeypatch.setattr("nca_zoo.building.workers.AHEAD", 10)

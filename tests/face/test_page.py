@@ -55,6 +55,7 @@ def test_in_a_script(folder):
     check(folder)
 
 
+@pytest.mark.wide
 def test_in_a_notebook(folder):
     """Cell by cell; what a cell ends with shows itself."""
     notebook = nbformat.v4.new_notebook()

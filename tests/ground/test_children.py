@@ -7,6 +7,7 @@ import sys
 import pytest
 from rows import header, record
 from small_builds import arguments, draw
+from wide import mostly_wide
 
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.store.zoowriter import ZooWriter
@@ -48,7 +49,7 @@ def test_verify_reads_a_zoo_and_runs_nothing(folder):
     assert "all is well: 3 NCAs" in done.stdout
 
 
-@pytest.mark.parametrize("where", ["jobs", "cluster"])
+@pytest.mark.parametrize("where", mostly_wide(["jobs", "cluster"]))
 def test_workers_of_a_build_run_nothing(folder, where):
     words = arguments(draw(folder / "pictures", 2, 2), folder / "zoo.h5", jobs=2)
     if where == "cluster":
@@ -58,6 +59,7 @@ def test_workers_of_a_build_run_nothing(folder, where):
     check(folder, run(*words))
 
 
+@pytest.mark.wide
 def test_readers_of_a_probe_run_nothing(folder):
     with ZooWriter(folder / "zoo.h5", header()) as writer:
         writer.add([record(number) for number in range(24)])

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
+from wide import mostly_wide
 
 MODULE = """
 from nca_zoo.ground.compiling import forgive_caches
@@ -67,8 +69,10 @@ def overwritten(path: Path) -> None:
     path.write_bytes(b"never a pickle" * 20)
 
 
-@pytest.mark.parametrize("kind", ["nbi", "nbc"])
-@pytest.mark.parametrize("harm", [emptied, cut, flipped, overwritten, replaced_by_a_folder])
+HARMS = list(product((emptied, flipped, cut, overwritten, replaced_by_a_folder), ("nbi", "nbc")))
+
+
+@pytest.mark.parametrize(("harm", "kind"), mostly_wide(HARMS, 3))
 def test_broken_caches_are_made_anew(
     ask: Callable[..., str], tmp_path: Path, kind: str, harm: Callable[[Path], None]
 ) -> None:

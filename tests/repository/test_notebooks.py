@@ -57,6 +57,7 @@ def zoo(first):
     return nca_zoo.open(first[1] / "zoo.h5")
 
 
+@pytest.mark.wide
 def test_the_first_notebook_builds_a_zoo_and_shows_it(first, zoo):
     notebook, _ = first
     assert len(zoo) == 18
@@ -66,6 +67,7 @@ def test_the_first_notebook_builds_a_zoo_and_shows_it(first, zoo):
     assert not any("iframe" in data.get("text/html", "") for data in shown)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_notebook_runs_from_top_to_bottom(name, first):
     notebook = execute.run(NOTEBOOKS / name)  # raises if a cell fails
@@ -89,11 +91,13 @@ def test_what_is_stored_is_small_and_has_outputs(name):
     assert not any(output.output_type == "error" for output in outputs(notebook))
 
 
+@pytest.mark.wide
 def test_live_names_unknown_ids(zoo):
     with pytest.raises(ZooError, match="no NCA '7-999'"):
         live(zoo, ["7-999"])
 
 
+@pytest.mark.wide
 def test_live_leaves_a_picture_for_readers_of_the_file(zoo):
     shown = live(zoo, list(zoo.id[:3]))
     picture = np.asarray(Image.open(io.BytesIO(shown.still)))
@@ -102,6 +106,7 @@ def test_live_leaves_a_picture_for_readers_of_the_file(zoo):
     assert set(shown._repr_mimebundle_()) == {"text/html", "image/png"}
 
 
+@pytest.mark.wide
 def test_live_grows_and_is_wounded_inside_another_page(zoo, tmp_path):
     """The page runs in a sandboxed frame, as in a notebook, and asks for nothing."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -11,6 +11,7 @@ from rows import header, record
 from nca_zoo.store.zoowriter import ZooWriter
 
 CHECKOUT = Path(__file__).parents[2]
+pytestmark = pytest.mark.wide
 
 
 @pytest.fixture(scope="module")

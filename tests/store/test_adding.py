@@ -1,6 +1,7 @@
 """``zoo.add``: a column in the file, whole or not at all, beside it until it is next written."""
 
 import os
+import shutil
 
 import h5py
 import numpy as np
@@ -26,9 +27,14 @@ def build(path, numbers=range(N), **changes):
     return path
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("built") / "zoo.h5")
+
+
 @pytest.fixture
-def path(tmp_path):
-    return build(tmp_path / "zoo.h5")
+def path(tmp_path, built):
+    return shutil.copy(built, tmp_path / "zoo.h5")
 
 
 @pytest.fixture
@@ -205,6 +211,7 @@ def test_what_was_open_meanwhile_reads_on(large):
     assert early.lean.tolist() == list(range(N))
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("where", ["path", "large"])
 def test_a_kill_at_any_call_leaves_a_whole_zoo_with_the_column_or_without(where, request):

@@ -45,6 +45,7 @@ def test_growing_grows(digits):
     assert np.median(looks["96"].psnr) > 23
 
 
+@pytest.mark.wide
 def test_persistent_stays_and_regenerating_heals(digits):
     goals = np.stack([target.rgba for target in digits])
     shares = {}
