@@ -120,7 +120,9 @@ class Cohort:
 
     def ncas(self, keys: Keys) -> Automata:
         """Its NCAs as they would leave now, under the fire masks of keys ``(K, B)``."""
-        return Automata(self.averages, self.seeds, keys, self.targets.shape[-1])
+        return Automata(
+            self.averages, self.seeds, keys, self.targets.shape[-1], self.regime.fire_rate
+        )
 
     def step(self) -> None:
         """One training step of every member: draw, roll out, back-propagate, update."""
@@ -138,13 +140,13 @@ class Cohort:
                 _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             goals = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             learning = replace(self.ncas(masks), weights=self.weights)
-            losses, gradients, finals = self.engine.gradients(learning, states, goals, ca_steps)
+            found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
-                self.pools[np.arange(k)[:, None], picks] = finals
-            self._descend(gradients)
+                self.pools[np.arange(k)[:, None], picks] = found.states
+            self._descend(found.gradients)
             self._average()
         share = (time.perf_counter() - began) / k
-        for member, loss in zip(self.members, mean(losses), strict=True):
+        for member, loss in zip(self.members, mean(found.losses), strict=True):
             member.losses.append(float(loss))
             member.wall_s += share
 
