@@ -160,7 +160,11 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     grown = [
         (step, seen(state, target.channels).copy())
         for step, state in rollout(
-            done.weights, done.job.seed_state(regime), FILM_STEPS, every=every
+            done.weights,
+            done.job.seed_state(regime),
+            FILM_STEPS,
+            every=every,
+            fire_rate=regime.fire_rate,
         )
     ]
     path = out.with_suffix(f".{film}")

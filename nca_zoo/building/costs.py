@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nca_zoo.pictures.targets import Target
 
 MUCH = 1 << 30  # bytes of memory from which a person is told
-FIRE_RATE = 0.5
 COPIES = 4  # of a batch's states, at the fullest moment of a training step
 
 
@@ -75,7 +74,7 @@ def cost_of(
     steps = CA_STEPS[1]
     looks = steps if regime.loss == "every_step" else 1
     state = height * width * CHANNELS * 4
-    firing = int(FIRE_RATE * alive(target.rgba).sum())
+    firing = int(regime.fire_rate * alive(target.rgba).sum())
     engine = make_engine(settings.engine, settings.device)
     one = engine.memory_of(height, width, steps, looks, target.channels, firing)
     held = state * (1 + regime.pool + COPIES * regime.batch) + regime.batch * N_PARAMS * 4

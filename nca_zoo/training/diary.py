@@ -70,7 +70,12 @@ class Diary:
         return re.fullmatch("0|[125]0+", str(step)) is not None
 
     def _write(self, cohort: Cohort, member: Member, step: int, weights: Floats) -> Page:
-        nca = Automata.grown(weights[None], cohort.seeds, shows=member.job.target.channels)
+        nca = Automata.grown(
+            weights[None],
+            cohort.seeds,
+            shows=member.job.target.channels,
+            fire_rate=cohort.regime.fire_rate,
+        )
         look = measure(cohort.engine, nca, member.job.target.rgba[None], [GROWN])[GROWN.name]
         page = Page(member.attempt, step, look.pictures[0], float(look.psnr[0]))
         if self._keeps(step):
