@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.noise import FIRE_RATE, Stream, fire_level, fold
 from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, VISIBLE, seen
-from nca_zoo.automaton.signals import B1, Places, Signal
+from nca_zoo.automaton.signals import B1, Places, Signal, heard
 
 Floats = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]
@@ -106,6 +106,16 @@ class Automata:
             return self.weights[:, None, B1], np.zeros((k, b, 1), np.int32)
         when = self.signal.when
         return self.signal.biases(self.weights), np.broadcast_to(when, (k, b, when.shape[2]))
+
+    def plain(self) -> "Automata":
+        """The same NCAs, what they hear made part of their weights; it must not change."""
+        if self.signal is None:
+            return self
+        when = self.signal.when
+        if (when != when[:, :1, :1]).any():
+            raise ValueError("a signal that changes is no part of the weights")
+        s = self.signal.s[np.arange(len(self)), when[:, 0, 0]]
+        return replace(self, weights=heard(self.weights, self.signal.S, s), signal=None)
 
     def starts(self) -> Floats:
         """The seeds as start states of all rollouts: ``(K, B, H, W, 16)``, an array of its own."""

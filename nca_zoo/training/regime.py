@@ -37,7 +37,7 @@ class Regime:
     )
     decay_at: int = 2000
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
-    loss: str = "final"  # of the last state | every_step: mean over all CA steps
+    loss: str = "final"  # of the last state | every_step: mean over all CA steps | late: over some
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much

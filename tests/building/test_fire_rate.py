@@ -1,7 +1,5 @@
 """A fire rate from the command line to the file, and to everybody who lets its NCAs live."""
 
-import json
-
 import numpy as np
 import pytest
 from small_builds import arguments, draw, finish, start
@@ -25,7 +23,7 @@ def zoo(tmp_path_factory):
 
 
 def test_the_file_says_so_and_the_stored_pictures_grow_again(zoo):
-    assert json.loads(zoo.attrs["settings"])["regime"]["fire_rate"] == 1
+    assert zoo.settings.values["regime"]["fire_rate"] == 1
     assert zoo.fire_rate == 1
     assert list(regrow_problems(zoo)) == []
 
