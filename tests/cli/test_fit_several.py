@@ -73,7 +73,7 @@ def test_a_zoo_that_hears_is_shown_merged_and_exported_as_any(pictures, tmp_path
     merged = open_zoo(both)
     assert np.isfinite(merged.column("S")).all(axis=(1, 2)).tolist() == [True, True, False]
     run("show", "a", "--zoo", out, "--out", tmp_path / "a.png")
-    run("export", "--zoo", out, "--format", "npz", "--out", tmp_path / "ab.npz")
+    run("export", "--all-fits", "--zoo", out, "--format", "npz", "--out", tmp_path / "ab.npz")
     with np.load(tmp_path / "ab.npz") as archive:
         assert archive["S"].shape == (2, 128, 2)
     assert "S " in run("info", "--zoo", out).stdout
