@@ -29,7 +29,8 @@ from threadpoolctl import threadpool_limits
 from training_step import recorded
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.noise import fire_mask
+from nca_zoo.automaton.noise import FIRE_RATE, fire_level, fire_mask
+from nca_zoo.automaton.signals import B1
 from nca_zoo.life.engines import kernels
 from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.life.engines.tile import ROWS
@@ -40,6 +41,7 @@ NETWORK = 2 * (rule.PERCEPTION * rule.HIDDEN + rule.HIDDEN * rule.CHANNELS)
 FORWARD = NETWORK
 BACKWARD = 2 * NETWORK  # of each matrix: the gradient of its input, and its own
 
+HALF = fire_level(FIRE_RATE)
 REPEATS = 3  # of everything that is timed: the best counts
 
 
@@ -116,16 +118,24 @@ def _timed(run: Any) -> float:
     return time.perf_counter() - began
 
 
+def silence(weights: Any) -> tuple[Any, Any]:
+    """What kernels take of NCAs that hear nothing: their own biases, always the first."""
+    return weights[B1].copy(), np.zeros(1, np.int32)
+
+
 def _examples(call: list[Any], kernel: Any, space: Any) -> float:
     """Seconds that ``kernel`` takes for the examples of a recorded call, one after the other."""
     weights, states, targets, keys, steps = call
     goals = at_the_end(targets, steps, 1)
     goal = goals.frames[0], goals.when[0, 0]
-    gradient = np.empty(rule.N_PARAMS, np.float32)
+    gradient, d_biases = np.empty(rule.N_PARAMS, np.float32), np.empty(rule.HIDDEN, np.float32)
     starts = states[0].copy()
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
-        kernel(weights[0], state, *goal, key, int(steps[0]), gradient, space)
+        kernel(
+            weights[0], state, *silence(weights[0]), *goal, key, HALF, int(steps[0]), gradient,
+            d_biases, space,
+        )  # fmt: skip
     return time.perf_counter() - began
 
 
@@ -135,7 +145,7 @@ def _rollouts(call: list[Any], space: Any) -> float:
     starts = states[0].copy()
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
-        kernels.rollout(weights[0], state, key, 0, int(steps[0]), space)
+        kernels.rollout(weights[0], state, *silence(weights[0]), key, HALF, 0, int(steps[0]), space)
     return time.perf_counter() - began
 
 

@@ -24,8 +24,8 @@ GIF_EVERY = 4
 FPS = {"mp4": 30, "gif": 25}
 
 
-@click.command(short_help="Train one NCA on any picture, and show how it learned.")
-@click.argument("picture", type=FilePath(dir_okay=False))
+@click.command(short_help="Train one NCA on any picture, or several, and show how it learned.")
+@click.argument("pictures", nargs=-1, required=True, type=FilePath(dir_okay=False))
 @click.option(
     "--size",
     type=int,
@@ -57,9 +57,16 @@ FPS = {"mp4": 30, "gif": 25}
     default=usable_cores,
     show_default="one per usable core",
 )
+@click.option(
+    "--code",
+    type=int,
+    default=0,
+    help="Of several pictures: learn a signal of so many numbers for each.  "
+    "[default: one of so many, 1 0 0 ...]",
+)
 @training_options(**SOLO)
 def fit(
-    picture: Path,
+    pictures: tuple[Path, ...],
     size: int | None,
     scale: float | None,
     out: Path | None,
@@ -67,15 +74,20 @@ def fit(
     film: str,
     rows: str | None,
     threads: int,
+    code: int,
     **training: Any,
 ) -> None:
-    """Train one NCA to grow PICTURE, an image file, and show how it learned.
+    """Train one NCA to grow a picture, an image file, and show how it learned.
 
     \b
     nca-zoo fit gecko.png
     nca-zoo fit photo.jpg --size 32 --film gif
     nca-zoo fit gecko.png --regime growing --out data/fit/gecko-growing.h5
     nca-zoo fit digit.png --regime writeup --steps 800 --rows 0,50,100,200,400,800
+    nca-zoo fit gecko.png heart.png star.png --size 40
+
+    Of several pictures one NCA grows each on a signal of its own: the zoo has a row for each, which
+    differ in b1 alone.
 
     Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
     the quality gate. Ctrl-C ends it at once and keeps what has been learned.
@@ -87,6 +99,14 @@ def fit(
     from nca_zoo.training.diary import Diary
 
     keep = _steps(rows)
+    if len(pictures) > 1:
+        if rows:
+            raise ZooError("--rows is for one picture: several have no training sheet")
+        _fit_several(pictures, size, scale, out, replace, film, threads, code, training)
+        return
+    if code:
+        raise ZooError("--code is for several pictures; name more than one")
+    (picture,) = pictures
     source, drawn = picture_to_fit(picture, size, tell, scale)
     settings = solo_settings(training, drawn.pixels)
     out = out or data_folder() / "fit" / f"{drawn.id}.h5"
@@ -109,12 +129,66 @@ def fit(
     )
     if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
         click.echo(f"Trained until its steps were spent, waiting for {waited}.")
-    for path in _write(out, done, diary, film, settings.regime):
+    for path in _write(out, done, diary):
+        click.echo(path)
+    for path in _write_film(out, done, film, settings.regime):
         click.echo(path)
     if interrupted():
         click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
         raise SystemExit(1)
     click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
+
+
+def _fit_several(
+    paths: tuple[Path, ...],
+    size: int | None,
+    scale: float | None,
+    out: Path | None,
+    replace: bool,
+    film: str,
+    threads: int,
+    code: int,
+    training: dict[str, Any],
+) -> None:
+    """Train one NCA to grow each of several pictures on a signal."""
+    from dataclasses import replace as changed
+
+    from nca_zoo.building.together import fit_together, put_together, roomier, together
+    from nca_zoo.ground.interrupts import noted
+    from nca_zoo.training.diary import Diary
+
+    found = [picture_to_fit(path, size, tell, scale) for path in paths]
+    drawn = [picture for _, picture in found]
+    settings = roomier(solo_settings(training, drawn[0].pixels), len(drawn), training)
+    group = together(drawn, settings, code)
+    name = "+".join(picture.id for picture in drawn[:3]) + ("+" if len(drawn) > 3 else "")
+    out = out or data_folder() / "fit" / f"{name}.h5"
+    if out.suffix != ".h5":
+        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
+    if out.exists() and not replace:
+        raise ZooError(f"{out} exists; give --replace to train anew, or another --out")
+    with (
+        noted() as interrupted,
+        progress_bar(total=settings.regime.steps, desc=name, unit="step") as bar,
+    ):
+        diary = Diary((), partial(_tell, bar), interrupted)
+        fits = fit_together(group, settings, threads, diary, tell)
+        source = changed(found[0][0], name=", ".join(source.name for source, _ in found))
+        put_together(out, source, group, fits, settings, size, replace, scale)
+    for done in fits:
+        click.echo(
+            f"{out}: {drawn[done.place].id}, {done.status.replace('_', ' ')} after "
+            f"{done.train_steps} training steps; PSNR {done.psnr_96:.1f} dB at step 96, "
+            f"{done.psnr_400:.1f} dB at step {FILM_STEPS}"
+        )
+        one = changed(done, job=group.jobs[done.place])
+        path = out.with_name(f"{out.stem}-{drawn[done.place].id}.h5")
+        for made in _write_film(path, one, film, settings.regime):
+            click.echo(made)
+    if interrupted():
+        click.echo(f"Stopped after {fits[0].train_steps} training steps; kept as it is.", err=True)
+        raise SystemExit(1)
+    click.echo(f"Next: nca-zoo show {drawn[0].id} --zoo {out} --damage 200")
 
 
 def _steps(rows: str | None) -> frozenset[int] | None:
@@ -138,13 +212,10 @@ def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -
     bar.update(step - bar.n)
 
 
-def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
+def _write(out: Path, done: "Fit", diary: "Diary") -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
-    from nca_zoo.automaton.rule import seen
-    from nca_zoo.life.rollout import rollout
-    from nca_zoo.viewer.frames import Film
     from nca_zoo.viewer.training import loss_curve, training_sheet
-    from nca_zoo.viewer.video import write_gif, write_mp4, write_png
+    from nca_zoo.viewer.video import write_png
 
     target, name = done.job.target, done.job.id
     steps = len(done.losses)
@@ -153,14 +224,28 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     yield sheet
     write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
     yield curve
+
+
+def _write_film(out: Path, done: "Fit", film: str, regime: "Regime") -> Iterator[Path]:
+    """The animation beside the zoo."""
+    from nca_zoo.automaton.rule import seen
+    from nca_zoo.life.rollout import rollout
+    from nca_zoo.viewer.frames import Film
+    from nca_zoo.viewer.video import write_gif, write_mp4
+
     if film == "none":
         return
+    target, name, steps = done.job.target, done.job.id, len(done.losses)
     every = GIF_EVERY if film == "gif" else 1
     # What is seen is a quarter of a state, and a film has hundreds.
     grown = [
         (step, seen(state, target.channels).copy())
         for step, state in rollout(
-            done.weights, done.job.seed_state(regime), FILM_STEPS, every=every
+            done.weights,
+            done.job.seed_state(regime),
+            FILM_STEPS,
+            every=every,
+            fire_rate=regime.fire_rate,
         )
     ]
     path = out.with_suffix(f".{film}")

@@ -274,7 +274,8 @@ def _walk(
     from nca_zoo.life.rollout import rollout
 
     stride = math.gcd(*shown)
-    path = rollout(ncas.weights[row], ncas.seed_states(row), steps, seed, stride, wounds)
+    seed_state, rate = ncas.seed_states(row), ncas.fire_rate
+    path = rollout(ncas.weights[row], seed_state, steps, seed, stride, wounds, rate)
     return [
         (step, state if channels else seen(state, ncas.trained).copy())
         for step, state in counted(path, 1 + steps // stride, advance)
@@ -347,7 +348,7 @@ def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
     from nca_zoo.life.rollout import Life
     from nca_zoo.viewer.window import watch
 
-    life = Life(ncas.weights[0], ncas.seed_states(0), seed, ncas.seed_hidden)
+    life = Life(ncas.weights[0], ncas.seed_states(0), seed, ncas.seed_hidden, ncas.fire_rate)
     look = _look(ncas, background)
     if ncas.status[0] == "unjudged":
         look["target"] = None

@@ -82,6 +82,13 @@ _OPTIONS = (
         help="Train until this share of wounds heals, 0 to 1.  [default: the regime's]",
     ),
     click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]"),
+    click.option(
+        "--fire-rate",
+        type=float,
+        metavar="RATE",
+        help="Chance of a cell to be updated in a step; at 1 nothing is left to chance.  "
+        "[default: 0.5]",
+    ),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
 )
 

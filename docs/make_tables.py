@@ -19,6 +19,9 @@ from nca_zoo_cli.training_options import SOLO
 DOCS = Path(__file__).parent
 
 
+LOSS_WORDS = {"final": "last state", "every_step": "every CA step", "late": "some late CA steps"}
+
+
 def grid(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     lines = [list(head), *map(list, rows)]
@@ -56,7 +59,7 @@ def regimes() -> str:
             "Adam's step size": lambda r: number(r.lr),
             "it falls": _falls,
             "gradients of length 1": lambda r: "yes" if r.normalise_gradient else "no",
-            "loss": lambda r: {"final": "last state", "every_step": "every CA step"}[r.loss],
+            "loss": lambda r: LOSS_WORDS[r.loss],
             "seed's hidden channels": lambda r: "1" if r.seed_hidden else "0",
             "what is kept": _kept,
             "must reach at 96 / 400, dB": _passes,

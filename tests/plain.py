@@ -41,20 +41,27 @@ def tensors(weights: np.ndarray) -> list[torch.Tensor]:
     ]
 
 
-def rollout(weights, state, fires, target=None, every_step=False, when=None):
+def rollout(weights, state, fires, target=None, every_step=False, when=None, hears=None):
     """Loss, the four gradients and the final state (H, W, 16) of one example in float64.
 
     target (H, W, 4), or (H, W, 1) of alpha alone. With when, target is a film (F, H, W, C), of
     which the state after step t is compared with frame when[t] if that is 0 or more.
+
+    hears: S (128, d), s (F, d) and which of these is heard in each step; the derivatives by S and s
+    are two more gradients.
     """
     params = tensors(weights)
+    w1, b1, w2, b2 = params
+    if hears is not None:
+        ears, voices = (torch.tensor(np.float64(x), requires_grad=True) for x in hears[:2])
     state = torch.tensor(np.asarray(state, np.float64)).permute(2, 0, 1)[None]
     goal = None
     if target is not None and when is None:
         goal = torch.tensor(np.asarray(target, np.float64)).permute(2, 0, 1)
     losses = []
     for t, fire in enumerate(fires):
-        state = step(params, state, fire)
+        bias = b1 if hears is None else b1 + ears @ voices[hears[2][t]]
+        state = step([w1, bias, w2, b2], state, fire)
         if when is not None:
             if when[t] < 0:
                 continue
@@ -65,5 +72,6 @@ def rollout(weights, state, fires, target=None, every_step=False, when=None):
     if goal is None:
         return None, None, final
     loss = torch.stack(losses).mean() if every_step or when is not None else losses[-1]
-    gradients = [g.numpy() for g in torch.autograd.grad(loss, params)]
+    wanted = params if hears is None else [*params, ears, voices]
+    gradients = [g.numpy() for g in torch.autograd.grad(loss, wanted)]
     return loss.item(), gradients, final

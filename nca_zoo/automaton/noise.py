@@ -19,6 +19,10 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _M32 = 0xFFFFFFFF
 BLOCK_CELLS = 64  # one Threefry block decides which of 64 consecutive cells fire
+FIRE_RATE = 0.5
+PLANES = 8  # of draws that a fire rate may take ...
+RATES = 1 << PLANES  # ... so that rates are multiples of 1 / 256
+PLANE_SHIFT = 24  # the number of a block's plane of draws lies above so many bits
 
 
 class Stream(IntEnum):
@@ -94,16 +98,38 @@ def uniform(key: Any, n: int) -> npt.NDArray[np.float64]:
     return bits / 2.0**32
 
 
-def fire_mask(key: Any, ca_step: Any, height: int, width: int) -> npt.NDArray[np.bool_]:
-    """Which cells fire in one CA step, each with probability 0.5: bool ``(*key.shape, H, W)``.
+def fire_level(rate: float) -> int:
+    """A fire rate in 256ths, from 1 to 256, to which it is rounded.
 
-    Cell ``row * W + col`` is bit ``cell % 32`` of word ``cell % 64 // 32`` of the Threefry block
-    with counter ``(ca_step, cell // 64)``. Steps count from 0.
+    Raises ValueError unless it is above 0 and at most 1.
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"the fire rate is {rate:g}; it must be above 0 and at most 1")
+    return max(1, round(rate * RATES))
+
+
+def fire_mask(
+    key: Any, ca_step: Any, height: int, width: int, rate: float = FIRE_RATE
+) -> npt.NDArray[np.bool_]:
+    """Which cells fire in one CA step, each with chance ``rate``: bool ``(*key.shape, H, W)``.
+
+    At 0.5, cell ``row * W + col`` is bit ``cell % 32`` of word ``cell % 64 // 32`` of the Threefry
+    block with counter ``(ca_step, cell // 64)``. Steps count from 0. Other rates, in 256ths, join
+    planes of such bits by the bits of the rate, from its lowest 1 on: ``fires = draw | fires`` for
+    a 1, ``draw & fires`` for a 0. The bit worth 128 goes with plane 0, that worth 64 with plane 1,
+    and so on; block b of plane p has counter ``(ca_step, b + 2**24 p)``. At 1 nothing is drawn.
     """
     key = np.asarray(key, np.uint64)[..., None]
     cells = height * width
     blocks = np.arange(-(-cells // BLOCK_CELLS))
-    words = np.stack(threefry2x32(*halves(key), ca_step, blocks), axis=-1)
+    level = fire_level(rate)
+    words: Any = np.full((*key.shape[:-1], len(blocks), 2), _M32 if level == RATES else 0)
+    for plane in range(PLANES - 1, -1, -1):
+        bit = RATES >> (plane + 1)
+        if level & (2 * bit - 1):  # from its lowest 1 on
+            counters = blocks + (plane << PLANE_SHIFT)
+            draw = np.stack(threefry2x32(*halves(key), ca_step, counters), axis=-1)
+            words = draw | words if level & bit else draw & words
     bits = (words[..., None] >> np.arange(32)) & 1
     return (
         bits.reshape(*key.shape[:-1], -1)[..., :cells]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.automaton.noise import FIRE_RATE, Stream, fire_level, fold
 from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, VISIBLE, seen
+from nca_zoo.automaton.signals import B1, Places, Signal, heard
 
 Floats = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]
@@ -33,9 +34,12 @@ class Automata:
     seeds: Floats  # (K, H, W, 16), the states that they grow from
     keys: Keys  # (K, B), of the fire masks of their rollouts
     shows: int = VISIBLE  # how many of the visible channels are seen, from the last: `rule.seen`
+    fire_rate: float = FIRE_RATE  # chance of a cell to fire in a step, in 256ths: `noise.fire_mask`
+    signal: Signal | None = None  # what they hear, if anything
 
     def __post_init__(self) -> None:
         k = len(self.weights)
+        fire_level(self.fire_rate)
         expected: list[tuple[str, npt.NDArray[Any], tuple[int | None, ...], type]] = [
             ("weights", self.weights, (k, N_PARAMS), np.float32),
             ("seeds", self.seeds, (k, None, None, CHANNELS), np.float32),
@@ -43,10 +47,21 @@ class Automata:
         ]
         for name, array, shape, dtype in expected:
             check_array(name, array, shape, dtype)
+        if self.signal is not None:
+            check_array("signal", self.signal.S, (k, None, None), np.float32)
+            check_array("signal", self.signal.s, (k, None, None), np.float32)
+            b = 1 if self.signal.when.shape[1] == 1 else self.keys.shape[1]
+            check_array("signal", self.signal.when, (k, b, None), np.int32)
 
     @classmethod
     def grown(
-        cls, weights: npt.ArrayLike, seeds: npt.ArrayLike, seed: int = 0, shows: int = VISIBLE
+        cls,
+        weights: npt.ArrayLike,
+        seeds: npt.ArrayLike,
+        seed: int = 0,
+        shows: int = VISIBLE,
+        fire_rate: float = FIRE_RATE,
+        signal: Signal | None = None,
     ) -> "Automata":
         """NCAs ``(K, P)`` in the rollouts that people see: one each, under rollout seed ``seed``.
 
@@ -56,7 +71,8 @@ class Automata:
         seeds = np.asarray(seeds, np.float32)
         if seeds.ndim == 3:
             seeds = np.broadcast_to(seeds, (len(weights), *seeds.shape))
-        return cls(weights, seeds, rollout_keys(seed, len(weights)), shows)
+        keys = rollout_keys(seed, len(weights))
+        return cls(weights, seeds, keys, shows, fire_rate, signal)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -64,7 +80,11 @@ class Automata:
     def __getitem__(self, rows: Any) -> "Automata":
         """Those of some rows: a slice, a mask or row numbers."""
         return replace(
-            self, weights=self.weights[rows], seeds=self.seeds[rows], keys=self.keys[rows]
+            self,
+            weights=self.weights[rows],
+            seeds=self.seeds[rows],
+            keys=self.keys[rows],
+            signal=self.signal and self.signal[rows],
         )
 
     @property
@@ -75,6 +95,27 @@ class Automata:
     def under(self, keys: Keys) -> "Automata":
         """The same NCAs under other fire masks: keys ``(K, B)``."""
         return replace(self, keys=keys)
+
+    def hearing(self) -> tuple[Floats, Places]:
+        """Hidden biases ``(K, F, 128)``, and which of them holds in CA step t, ``(K, B, T)``.
+
+        After T steps it goes on from the first. Without a signal it is ``b1`` throughout.
+        """
+        k, b = self.keys.shape
+        if self.signal is None:
+            return self.weights[:, None, B1], np.zeros((k, b, 1), np.int32)
+        when = self.signal.when
+        return self.signal.biases(self.weights), np.broadcast_to(when, (k, b, when.shape[2]))
+
+    def plain(self) -> "Automata":
+        """The same NCAs, what they hear made part of their weights; it must not change."""
+        if self.signal is None:
+            return self
+        when = self.signal.when
+        if (when != when[:, :1, :1]).any():
+            raise ValueError("a signal that changes is no part of the weights")
+        s = self.signal.s[np.arange(len(self)), when[:, 0, 0]]
+        return replace(self, weights=heard(self.weights, self.signal.S, s), signal=None)
 
     def starts(self) -> Floats:
         """The seeds as start states of all rollouts: ``(K, B, H, W, 16)``, an array of its own."""

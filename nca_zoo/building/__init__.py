@@ -9,5 +9,6 @@ __all__ = [
     "settings",
     "share",
     "solo",
+    "together",
     "workers",
 ]  # modules that others may import from

@@ -7,11 +7,14 @@ a rollout, and every state is 64 bytes a cell.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, alive
 from nca_zoo.building.settings import Tell
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.memory import addressable, available, total
 from nca_zoo.life.engines import make_engine
+from nca_zoo.life.engines.goals import LOSSES, NEVER
 from nca_zoo.store.schema import COLUMNS, LOSS_POINTS
 from nca_zoo.training.regime import CA_STEPS
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from nca_zoo.pictures.targets import Target
 
 MUCH = 1 << 30  # bytes of memory from which a person is told
-FIRE_RATE = 0.5
 COPIES = 4  # of a batch's states, at the fullest moment of a training step
 
 
@@ -73,9 +75,10 @@ def cost_of(
     regime = settings.regime
     height, width = target.rgba.shape[:2]
     steps = CA_STEPS[1]
-    looks = steps if regime.loss == "every_step" else 1
+    goals = LOSSES[regime.loss](target.trained[None], np.array([steps]), 1)
+    looks = int(np.count_nonzero(goals.when != NEVER))
     state = height * width * CHANNELS * 4
-    firing = int(FIRE_RATE * alive(target.rgba).sum())
+    firing = int(regime.fire_rate * alive(target.rgba).sum())
     engine = make_engine(settings.engine, settings.device)
     one = engine.memory_of(height, width, steps, looks, target.channels, firing)
     held = state * (1 + regime.pool + COPIES * regime.batch) + regime.batch * N_PARAMS * 4

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import compared
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
@@ -27,14 +26,13 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
     if not len(zoo):
         return
     try:
-        seeds, stable = zoo.seed_states(), zoo.settings.stable
+        ncas, stable = zoo.ncas(), zoo.settings.stable
     except ZooError as error:
         words = str(error).removeprefix(f"{zoo.path}: ")
         yield f"{zoo.path}: attribute settings: {words}"
         return
     targets = restored(zoo.target)[..., compared(zoo.trained)]
     trials = [GROWN, STABLE] if stable else [GROWN]
-    ncas = Automata.grown(zoo.weights, seeds, shows=zoo.trained)
     looks = measure(make_engine("sparse"), ncas, targets, trials)
     drawn = np.clip(looks[GROWN.name].pictures, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))

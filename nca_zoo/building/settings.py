@@ -25,7 +25,8 @@ SCALED = 40  # cells a side of a larger one, as in Distill's article
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
 SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/notes/fit.md)
 FULL = 0.5  # share of the frame that is filled, from which that holds
-OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr")  # of the regime
+# Settings of the regime that can be chosen.
+OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
     "regime": "persistent",
     "init": None,

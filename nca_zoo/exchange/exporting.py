@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import PARAM_SPEC, param_slices, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.exchange.distill import pack
@@ -212,6 +213,11 @@ def _torch_one(zoo: Zoo, path: Path) -> None:
 
 
 def _distill_one(zoo: Zoo, path: Path) -> None:
+    if zoo.fire_rate != FIRE_RATE:
+        raise ZooError(
+            f"{zoo.path}: its cells fire with chance {zoo.fire_rate:g}, and those of the Distill "
+            f"demo with {FIRE_RATE:g}; use another format"
+        )
     path.write_text(json.dumps(pack(zoo.weights[0])), encoding="utf-8")
 
 

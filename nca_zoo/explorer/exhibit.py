@@ -59,6 +59,7 @@ def make_exhibit(
         "height": height,
         "width": width,
         "seedHidden": zoo.seed_hidden,
+        "fireRate": zoo.fire_rate,
         "trained": zoo.trained,
         "classNames": {str(number): name for number, name in zoo.classes.items()},
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],

@@ -92,7 +92,8 @@ class NCA:
         A picture is what is seen, premultiplied RGBA, not clipped; with ``states`` all 16 channels.
         seed: which fire masks. Raises ZooError for a wound that would never be seen.
         """
-        run = rollout(self.weights, self.seed, steps, seed, every, _wounds(damage))
+        wounds, rate = _wounds(damage), self.zoo.fire_rate
+        run = rollout(self.weights, self.seed, steps, seed, every, wounds, rate)
         return ((step, now if states else seen(now, self.zoo.trained)) for step, now in run)
 
     def film(

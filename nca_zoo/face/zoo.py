@@ -135,9 +135,8 @@ class Zoo(zoofile.Zoo):
         """
         wounds = [damage] if isinstance(damage, Wound) else list(damage)
         threads = usable_cores()
-        run = rollout_all(
-            self.weights, self.seed_states(), steps, seed, every, wounds, batch, threads
-        )
+        given = self.weights, self.seed_states(), steps, seed, every, wounds
+        run = rollout_all(*given, batch, threads, self.fire_rate)
         return ((step, now if states else seen(now, self.trained)) for step, now in run)
 
     def live(self, height: int = 760) -> "Live":

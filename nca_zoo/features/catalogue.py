@@ -121,7 +121,9 @@ def _queries(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Queries
 
     start = zoo.attrs.get("init_weights", ())
-    return Queries(met_by(start, zoo.seed_hidden) if len(start) else random_perceptions())
+    if not len(start):
+        return Queries(random_perceptions())
+    return Queries(met_by(start, zoo.seed_hidden, fire_rate=zoo.fire_rate))
 
 
 def _flat(images: Vectors) -> Vectors:
@@ -149,7 +151,7 @@ def _gradient(zoo: "Zoo") -> Vectors:
 
     start = shared_start(zoo, "gradient")
     targets = zoo.target[..., compared(zoo.trained)]
-    return start_gradients(start, zoo.seed_states, targets)
+    return start_gradients(start, zoo.seed_states, targets, zoo.fire_rate)
 
 
 FEATURES: dict[str, Feature] = {

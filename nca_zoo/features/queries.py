@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.automaton.rule import ALPHA, CHANNELS, VISIBLE, alive, perceive, seed_state, unflatten
 from nca_zoo.life.engines import make_engine
@@ -24,7 +25,9 @@ _KEY = 48  # of the random states, and of the first perception that is chosen
 _AT_ONCE = 256  # NCAs that are asked at a time
 
 
-def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors:
+def met_by(
+    start: Vectors, seed_hidden: bool, queries: int = QUERIES, fire_rate: float = FIRE_RATE
+) -> Vectors:
     """Perceptions ``(queries, 48)`` that living cells meet when ``start`` ``(P,)`` is let live.
 
     Four rollouts of 96 steps from a seed in the middle of 28 x 28 cells; of all perceptions met at
@@ -33,7 +36,8 @@ def met_by(start: Vectors, seed_hidden: bool, queries: int = QUERIES) -> Vectors
     """
     seed = seed_state(SIDE, SIDE, SIDE // 2, SIDE // 2, seed_hidden)
     keys = np.stack([rollout_keys(s, 1)[0] for s in range(SEEDS)], axis=1)
-    nca = Automata.grown(np.asarray(start, np.float32)[None], seed).under(keys)
+    first = np.asarray(start, np.float32)[None]
+    nca = Automata.grown(first, seed, fire_rate=fire_rate).under(keys)
     states, engine, now, met = nca.starts(), make_engine(), 0, []
     for look in LOOKS:
         states, now = engine.rollout(nca, states, now, look - now), look

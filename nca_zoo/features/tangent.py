@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import N_PARAMS, param_slices
 from nca_zoo.ground.cores import usable_cores
@@ -23,7 +24,10 @@ AT_ONCE = 64  # NCAs whose states are held
 
 
 def start_gradients(
-    start: Vectors, seed_of: Callable[[int], Vectors], targets: npt.NDArray[np.uint8]
+    start: Vectors,
+    seed_of: Callable[[int], Vectors],
+    targets: npt.NDArray[np.uint8],
+    fire_rate: float = FIRE_RATE,
 ) -> Vectors:
     """The first training gradient of every NCA, ``(N, P)``, each tensor divided by its own norm.
 
@@ -38,7 +42,7 @@ def start_gradients(
         rows = slice(first, first + AT_ONCE)
         count = len(targets[rows])
         seeds = np.stack([seed_of(first + i) for i in range(count)])
-        ncas = Automata.grown(np.repeat(start[None], count, axis=0), seeds)
+        ncas = Automata.grown(np.repeat(start[None], count, axis=0), seeds, fire_rate=fire_rate)
         steps = np.full(count, CA_STEPS)
         goals = at_the_end(restored(targets[rows]), steps, 1)
         found[rows] = engine.gradients(ncas, ncas.starts(), goals, steps).gradients

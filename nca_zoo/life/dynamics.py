@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.life.engines import make_engine
@@ -35,6 +36,7 @@ class Case:
     target: State  # (H, W, 4), in [0, 1]
     judged: bool = True  # whether the target is known
     trained: int = rule.VISIBLE  # see ``rule.seen``
+    fire_rate: float = FIRE_RATE
 
 
 def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
@@ -47,7 +49,9 @@ def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
     began = time.thread_time()
     engine = make_engine()
     keys = np.concatenate([rollout_keys(seed, 1) for seed in range(seeds)], axis=1)  # (1, B)
-    nca = Automata.grown(case.weights[None], case.seed, shows=case.trained).under(keys)
+    nca = Automata.grown(
+        case.weights[None], case.seed, shows=case.trained, fire_rate=case.fire_rate
+    ).under(keys)
     state = nca.starts()  # (1, B, H, W, 16)
 
     def on(state: State, now: int, stop: int) -> State:

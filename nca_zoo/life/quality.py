@@ -4,7 +4,7 @@ An NCA is looked at in trials: rollouts that training never saw, from its seed c
 masks of rollout seed 0 (the ones that ``nca-zoo show`` plays), at CA steps 96 and 400.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,20 +95,22 @@ Looks = dict[str, Look]  # by the trial's name
 def measure(
     engine: Engine,
     ncas: Automata,
-    targets: Floats,
+    targets: Floats | Callable[[int], Floats],
     trials: Sequence[Trial] = TRIALS,
     enough: Mapping[str, float] | None = None,
 ) -> Looks:
     """Let K NCAs live through trials and compare them with their targets ``(K, H, W, C)``.
 
-    ncas: in one rollout each. enough: by name of a trial, the dB from which later ones are made.
+    ncas: in one rollout each. targets: of all trials, or what is due at a CA step.
+    enough: by name of a trial, the dB from which later ones are made.
     """
     looks: Looks = {}
     going, states, now = np.arange(len(ncas)), ncas.starts(), 0
     for trial in sorted(trials, key=_parting):
         states, now = _lived(engine, ncas[going], states, now, _parting(trial)), _parting(trial)
         there = _wounded(engine, ncas[going], states, trial)
-        look = looks[trial.name] = _look(ncas, going, there, targets)
+        due = targets(trial.steps) if callable(targets) else targets
+        look = looks[trial.name] = _look(ncas, going, there, due)
         on = look.psnr[going] >= (enough or {}).get(trial.name, 0.0)
         going, states = going[on], states[on]
     return looks

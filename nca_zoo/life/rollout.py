@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.automaton.wounds import Wound
@@ -19,16 +20,23 @@ class Life:
     """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
 
     weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
-    to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may.
+    to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may;
+    fire_rate: see ``noise.fire_mask``.
     Its ``state``, float32 (H, W, 16), is a new array after every change.
     """
 
     def __init__(
-        self, weights: npt.ArrayLike, state: npt.ArrayLike, seed: int = 0, hidden: bool = True
+        self,
+        weights: npt.ArrayLike,
+        state: npt.ArrayLike,
+        seed: int = 0,
+        hidden: bool = True,
+        fire_rate: float = FIRE_RATE,
     ) -> None:
         self._start = np.array(state, np.float32, order="C")
         weights = np.asarray(weights, np.float32)
-        self._nca, self._hidden = Automata.grown(weights[None], self._start, seed), hidden
+        self._nca = Automata.grown(weights[None], self._start, seed, fire_rate=fire_rate)
+        self._hidden = hidden
         self._engine = make_engine()
         self.restart()
 
@@ -63,6 +71,7 @@ def rollout(
     seed: int = 0,
     every: int = 1,
     damage: Sequence[Wound] = (),
+    fire_rate: float = FIRE_RATE,
 ) -> Iterator[tuple[int, State]]:
     """Let one NCA take ``steps`` CA steps and yield ``(step, state)`` on the way.
 
@@ -75,7 +84,8 @@ def rollout(
         raise ValueError(f"expected steps >= 0 and every >= 1, found {steps} and {every}")
     start = np.array(state, np.float32, order="C")
     _check(damage, steps, *start.shape[:2])
-    return _walk(np.asarray(weights, np.float32), start, steps, seed, every, damage)
+    life = Life(weights, start, seed, fire_rate=fire_rate)
+    return _walk(life, steps, every, damage)
 
 
 def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None:
@@ -94,9 +104,8 @@ def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None
 
 
 def _walk(
-    weights: State, state: State, steps: int, seed: int, every: int, damage: Sequence[Wound]
+    life: Life, steps: int, every: int, damage: Sequence[Wound]
 ) -> Iterator[tuple[int, State]]:
-    life = Life(weights, state, seed)
     wounds = defaultdict(list)
     for wound in damage:
         wounds[wound.step].append(wound)
@@ -117,6 +126,7 @@ def rollout_all(
     damage: Sequence[Wound] = (),
     batch: int = 256,
     threads: int = 1,
+    fire_rate: float = FIRE_RATE,
 ) -> Iterator[tuple[int, State]]:
     """Let K NCAs live side by side and yield ``(step, states (K, H, W, 16))`` on the way.
 
@@ -128,7 +138,7 @@ def rollout_all(
         found = f"{steps}, {every} and {batch}"
         raise ValueError(f"expected steps >= 0, every >= 1 and batch >= 1, found {found}")
     now = np.array(states, np.float32, order="C")
-    ncas = Automata.grown(weights, now, seed)
+    ncas = Automata.grown(weights, now, seed, fire_rate=fire_rate)
     _check(damage, steps, *ncas.grid)
     return _walk_all(ncas, now, steps, every, damage, batch, threads)
 

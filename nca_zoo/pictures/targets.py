@@ -1,5 +1,6 @@
 """From a picture to what an NCA should grow: an RGBA target, and the cell it grows from."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -109,6 +110,12 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
     height, width = ink.shape
     row, col = _seed_on(ink) if settings.seed_at == "ink" else (height // 2, width // 2)
     return Target(restored(levels), row, col, settings.trained)
+
+
+def common_seed(targets: Sequence[Target]) -> tuple[int, int]:
+    """A seed cell for targets of one size: of those that most of them light, the central one."""
+    lit = np.sum([target.rgba[..., ALPHA] >= 0.5 for target in targets], axis=0)
+    return _seed_on(np.where(lit == lit.max(), 255, 0).astype(np.uint8))
 
 
 def target_of(picture: "Picture", settings: TargetSettings) -> Target:

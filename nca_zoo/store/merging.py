@@ -29,6 +29,7 @@ from nca_zoo.store.settings import Settings
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
+    ("regime.fire_rate", "their cells fire at other rates", "which NCA runs at which"),
     ("target.visible", "some show RGBA and some grey", "which NCA shows what"),
 )
 MOST_PUT_BEFORE = 24  # letters of a zoo's name before an id

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TRAINED
 from nca_zoo.errors import ZooError
 
 UNKNOWN = "unknown"
-LEFT_OUT = {"target.visible": "rgba"}  # what settings mean that do not say it
+# What settings mean that do not say it.
+LEFT_OUT = {"target.visible": "rgba", "regime.fire_rate": FIRE_RATE}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ class Settings:
     def trained(self) -> int:
         """How many of the visible channels are seen, from the last: see ``rule.seen``."""
         return TRAINED[self.visible]
+
+    @property
+    def fire_rate(self) -> float:
+        """Chance of a cell to be updated in a CA step; raises ZooError if it is none."""
+        rate = self.flat["regime.fire_rate"]
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1:
+            raise ZooError(
+                f"its settings say regime.fire_rate {rate!r}, which must be above 0 and at most 1"
+            )
+        return float(rate)
 
     @property
     def seed_hidden(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import CHANNELS, Array, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.store.assemble import claimed, write_rows
@@ -130,6 +131,14 @@ class Zoo(Table):
             raise ZooError(f"{self.path}: {error}") from None
 
     @property
+    def fire_rate(self) -> float:
+        """Chance of its cells to be updated in a CA step: see ``noise.fire_mask``."""
+        try:
+            return self.settings.fire_rate
+        except ZooError as error:
+            raise ZooError(f"{self.path}: {error}") from None
+
+    @property
     def good(self) -> npt.NDArray[np.bool_]:
         """Which NCAs passed the gate: bool ``(N,)``."""
         return self.status == "ok"
@@ -163,6 +172,12 @@ class Zoo(Table):
         ):
             state[:] = seed_state(*self.grid, row, col, hidden)
         return states
+
+    def ncas(self, rows: npt.ArrayLike | None = None, seed: int = 0) -> Automata:
+        """Its NCAs, or those of row numbers ``(n,)``, as they run under rollout seed ``seed``."""
+        chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
+        states = self.seed_states(chosen)
+        return Automata.grown(self.weights[chosen], states, seed, self.trained, self.fire_rate)
 
     def frame(self) -> "pd.DataFrame":
         """A pandas frame of all ``scalars``, indexed by id, and what the classes are called."""

@@ -93,7 +93,7 @@ def case_of(zoo: Zoo, row: int) -> Case:
     """The NCA in a row of a zoo."""
     target = restored(zoo.target[row])
     judged = str(zoo.status[row]) != "unjudged"
-    return Case(zoo.weights[row], zoo.seed_states(row), target, judged, zoo.trained)
+    return Case(zoo.weights[row], zoo.seed_states(row), target, judged, zoo.trained, zoo.fire_rate)
 
 
 def measure_all(

@@ -101,7 +101,7 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     """
     height, width = zoo.grid
     start = seed_state(height, width, height // 2, width // 2, zoo.seed_hidden)
-    ncas = Automata.grown(weights, start, seed, zoo.trained)
+    ncas = Automata.grown(weights, start, seed, zoo.trained, zoo.fire_rate)
     states = make_engine(threads=jobs).rollout(ncas, ncas.starts(), 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)
     return np.clip(ncas.seen(states), 0, 1), alive(states).mean(axis=(1, 2))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import sane
 from nca_zoo.features.measures import Floats, Ints
@@ -108,7 +107,7 @@ def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:
 
     def pictures(rows: Ints) -> Iterator[Floats]:
         """What NCAs show at each of the ``LOOKS``: ``(n, H, W, 4)``."""
-        ncas = Automata.grown(zoo.weights[rows], zoo.seed_states(rows), seed, zoo.trained)
+        ncas = zoo.ncas(rows, seed)
         states, now = ncas.starts(), 0
         for look in LOOKS:
             states, now = engine.rollout(ncas, states, now, look - now), look

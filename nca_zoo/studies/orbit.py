@@ -96,7 +96,7 @@ def standing(
     for first in range(0, len(zoo), BATCH):
         rows = slice(first, first + BATCH)
         pictures = [
-            seen(_grown(z.weights[rows], seeds[rows], steps, seed), zoo.trained)
+            seen(_grown(z.weights[rows], seeds[rows], steps, seed, zoo.fire_rate), zoo.trained)
             for z in (zoo, scrambled)
         ]
         changes.append(np.abs(pictures[0] - pictures[1]).max(axis=(1, 2, 3)))
@@ -114,9 +114,9 @@ def standing(
     )
 
 
-def _grown(weights: State, seeds: State, steps: int, seed: int) -> State:
+def _grown(weights: State, seeds: State, steps: int, seed: int, fire_rate: float) -> State:
     """States ``(K, H, W, 16)`` after so many steps, in float32."""
-    ncas = Automata.grown(weights, seeds, seed)
+    ncas = Automata.grown(weights, seeds, seed, fire_rate=fire_rate)
     return make_engine().rollout(ncas, ncas.starts(), 0, steps)[:, 0]
 
 
@@ -131,7 +131,7 @@ def _exact_change(zoo: Zoo, seeds: State, steps: int, seed: int, spread: float) 
         ours: Array = seeds[row].astype(np.float64)
         theirs = ours
         for t in range(steps):
-            fire = noise.fire_mask(key, t, *zoo.grid)
+            fire = noise.fire_mask(key, t, *zoo.grid, zoo.fire_rate)
             ours, theirs = step(here, ours, fire), step(there, theirs, fire)
         worst = max(worst, float(np.abs(seen(ours - theirs, zoo.trained)).max()))
     return worst

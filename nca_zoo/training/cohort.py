@@ -5,19 +5,22 @@ regime and engine. NCAs share no numbers: what becomes of one never depends on t
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import HALF, random_cells
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
+from nca_zoo.training.lessons import STILL, Kind, Lesson, still
 from nca_zoo.training.regime import CA_STEPS, Regime
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
@@ -33,6 +36,17 @@ class Job:
     target: Target
     init: Init
     rng_seed: int
+    lesson: Lesson | None = None  # several pictures, and what is heard; None: the target alone
+
+    @property
+    def taught(self) -> Lesson:
+        """All that it is to grow."""
+        return self.lesson or still(self.target.trained)
+
+    def start(self, attempt: int) -> Floats:
+        """Weights, S and s before training, flat."""
+        fresh = self.taught.fresh(self.rng_seed, attempt)
+        return np.concatenate([self.init.weights(self.rng_seed, attempt), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:
         """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""
@@ -59,13 +73,14 @@ class Member:
 class Cohort:
     """K NCAs in training: weights, optimiser and pool as arrays with a leading K."""
 
-    weights: Floats  # (K, P)
+    weights: Floats  # (K, P), and after them, flat, the S and s of NCAs that hear
     averages: Floats  # (K, P), running means of the weights: what is judged
     mean: Floats  # (K, P), Adam's first moment
     square: Floats  # (K, P), Adam's second moment
     seeds: Floats  # (K, H, W, 16)
-    targets: Floats  # (K, H, W, C)
+    frames: Floats  # (K, F, H, W, C), what is grown at each place of the lesson
     pools: Floats  # (K, pool, H, W, 16)
+    places: Places  # (K, pool), where in the lesson each of these stands
 
     def __init__(
         self,
@@ -76,16 +91,22 @@ class Cohort:
         channels: int = rule.VISIBLE,
         *,
         room: int = 1,
+        kind: Kind = STILL,
     ) -> None:
-        """room: for how many NCAs memory is laid out; for more it is laid out anew."""
-        self.regime, self.engine = regime, engine
+        """room: for how many NCAs memory is laid out; for more it is laid out anew.
+
+        kind: that of all lessons.
+        """
+        self.regime, self.engine, self.kind = regime, engine, kind
         state = (height, width, rule.CHANNELS)
-        shapes = dict.fromkeys(("weights", "averages", "mean", "square"), (rule.N_PARAMS,)) | {
+        shapes = dict.fromkeys(("weights", "averages", "mean", "square"), (kind.n_params,)) | {
             "seeds": state,
-            "targets": (height, width, channels),
+            "frames": (kind.places, height, width, channels),
             "pools": (regime.pool, *state),
         }
-        self._held = {name: np.empty((room, *of), np.float32) for name, of in shapes.items()}
+        held = {name: np.empty((room, *of), np.float32) for name, of in shapes.items()}
+        self._held: dict[str, npt.NDArray[Any]] = held
+        self._held["places"] = np.empty((room, regime.pool), np.int32)
         self.members: list[Member] = []
         self._show()
 
@@ -100,10 +121,11 @@ class Cohort:
         if k == len(self._held["weights"]):
             for name, held in self._held.items():
                 self._held[name] = np.concatenate([held, np.empty_like(held)])
-        seed = job.seed_state(self.regime)
-        weights = job.init.weights(job.rng_seed, member.attempt)
+        seed, lesson = job.seed_state(self.regime), job.taught
+        weights = job.start(member.attempt)
         fresh = {"weights": weights, "averages": weights, "mean": 0, "square": 0}
-        fresh |= {"seeds": seed, "pools": seed, "targets": job.target.trained}
+        fresh |= {"seeds": seed, "pools": seed, "frames": lesson.frames}
+        fresh |= {"places": self.kind.pool(self.regime.pool)}
         for name, value in fresh.items():
             self._held[name][k] = value
         self.members.append(member)
@@ -118,9 +140,40 @@ class Cohort:
         self.members = [m for m, stays in zip(self.members, staying, strict=True) if stays]
         self._show()
 
-    def ncas(self, keys: Keys) -> Automata:
-        """Its NCAs as they would leave now, under the fire masks of keys ``(K, B)``."""
-        return Automata(self.averages, self.seeds, keys, self.targets.shape[-1])
+    @property
+    def targets(self) -> Floats:
+        """The pictures at the first place, ``(K, H, W, C)``."""
+        return self.frames[:, 0]
+
+    @property
+    def views(self) -> list[int]:
+        """The places from which NCAs are looked at: all conditions, but a film from its first."""
+        return list(range(1 if self.kind.moves else self.kind.places))
+
+    def due(self, place: int, step: int) -> Floats:
+        """The pictures ``(K, H, W, C)`` that are due at a CA step of a rollout from a place."""
+        return self.frames[:, (place + step * self.kind.moves) % self.kind.places]
+
+    def ncas(self, keys: Keys, place: int = 0) -> Automata:
+        """Its NCAs as they would leave now, under the fire masks of keys ``(K, B)``.
+
+        place: of the lesson, where their rollouts begin. What stays at a condition is a plain NCA.
+        """
+        ncas = self.running(self.averages, keys, np.full(keys.shape, place, np.int32))
+        return ncas if self.kind.moves else ncas.plain()
+
+    def running(self, params: Floats, keys: Keys, places: Places) -> Automata:
+        """NCAs of params ``(K, n)``, whose rollouts begin at places ``(K, B)``."""
+        weights = params[:, : rule.N_PARAMS] if self.kind.d else params
+        signal = self.kind.heard(params, places)
+        channels, rate = self.frames.shape[-1], self.regime.fire_rate
+        return Automata(weights, self.seeds, keys, channels, rate, signal)
+
+    def heard(self, member: Member) -> tuple[Floats, Floats] | None:
+        """A member's S ``(128, d)`` and s ``(F, d)``, if it hears anything."""
+        row = self.averages[[self.members.index(member)]]
+        signal = self.kind.heard(row, np.zeros((1, 1), np.int32))
+        return None if signal is None else (signal.S[0].copy(), signal.s[0].copy())
 
     def step(self) -> None:
         """One training step of every member: draw, roll out, back-propagate, update."""
@@ -130,21 +183,24 @@ class Cohort:
         shortest, longest = CA_STEPS
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
-        states, picks = self._starts(drawn)
+        states, picks, places = self._starts(drawn)
         masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
         # A diverging NCA overflows on its way to the gate, which is what finds it.
         with np.errstate(over="ignore", invalid="ignore"):
             if regime.damaged:
                 _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
-            goals = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
-            learning = replace(self.ncas(masks), weights=self.weights)
-            losses, gradients, finals = self.engine.gradients(learning, states, goals, ca_steps)
+            looks = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
+            goals = self.kind.goals(looks, self.frames, places)
+            learning = self.running(self.weights, masks, places)
+            found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
-                self.pools[np.arange(k)[:, None], picks] = finals
-            self._descend(gradients)
+                pooled = np.arange(k)[:, None], picks
+                self.pools[pooled] = found.states
+                self.places[pooled] = self.kind.after(places, ca_steps)
+            self._descend(self.kind.gradients(learning, found))
             self._average()
         share = (time.perf_counter() - began) / k
-        for member, loss in zip(self.members, mean(losses), strict=True):
+        for member, loss in zip(self.members, mean(found.losses), strict=True):
             member.losses.append(float(loss))
             member.wall_s += share
 
@@ -158,8 +214,9 @@ class Cohort:
         steps = np.array([m.step for m in self.members])
         return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
-    def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """States ``(K, B, H, W, 16)`` to train from, worst first, and their places in the pool.
+    def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64], Places]:
+        """States ``(K, B, H, W, 16)`` to train from, worst first, which of the pool they are, and
+        where in the lesson they stand, ``(K, B)``.
 
         Without a pool, all are seeds. With one, B entries are drawn and the worst is replaced by
         the seed.
@@ -167,24 +224,29 @@ class Cohort:
         regime, k = self.regime, len(self.members)
         if not regime.pool:
             states = np.repeat(self.seeds[:, None], regime.batch, axis=1)
-            return states, np.zeros((k, 0), np.int64)
+            begun = self.kind.begun(fold(keys, 2), regime.batch)
+            return states, np.zeros((k, 0), np.int64), begun
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
         picks = order[:, : regime.batch]
         rows = np.arange(k)[:, None]
-        visible = self.pools[rows, picks][..., rule.compared(self.targets.shape[-1])]
+        visible = self.pools[rows, picks][..., rule.compared(self.frames.shape[-1])]
+        due = self.frames[rows, self.places[rows, picks]]
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
-            errors = np.square(visible - self.targets[:, None])
+            errors = np.square(visible - due)
             losses = mean(errors.reshape(*picks.shape, -1))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
         states[:, 0] = self.seeds
-        return states, picks
+        places = self.places[rows, picks]
+        places[:, :1] = self.kind.begun(fold(keys, 2), 1)
+        self.kind.told_anew(fold(keys, 3), places)
+        return states, picks, places
 
     def _descend(self, gradients: Floats) -> None:
         """Adam on normalised gradients ``(K, P)``, in place."""
         if self.regime.normalise_gradient:
-            for part in rule.param_slices().values():
+            for part in (*rule.param_slices().values(), *self.kind.parts):
                 size = norm(gradients[:, part]) + 1e-8  # per NCA: one must not scale another
                 gradients[:, part] /= size[:, None].astype(np.float32)
         bias_1, bias_2 = (  # the moments began at 0

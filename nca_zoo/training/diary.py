@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from nca_zoo.automaton.record import Automata
+import numpy as np
+
+from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.life.engines import Floats
 from nca_zoo.life.quality import GROWN, measure
 from nca_zoo.training.cohort import Cohort, Member
@@ -50,8 +52,7 @@ class Diary:
         (member,) = cohort.members
         self._losses[member.attempt] = member.losses
         if member.step == 1:
-            start = member.job.init.weights(member.job.rng_seed, member.attempt)
-            self._write(cohort, member, 0, start)
+            self._write(cohort, member, 0, member.job.start(member.attempt))
         page = None
         if member.step % LOOK_EVERY == 0 or self._keeps(member.step):
             page = self._write(cohort, member, member.step, cohort.averages[0].copy())
@@ -70,7 +71,8 @@ class Diary:
         return re.fullmatch("0|[125]0+", str(step)) is not None
 
     def _write(self, cohort: Cohort, member: Member, step: int, weights: Floats) -> Page:
-        nca = Automata.grown(weights[None], cohort.seeds, shows=member.job.target.channels)
+        first = np.zeros((1, 1), np.int32)
+        nca = cohort.running(weights[None], rollout_keys(0, 1), first)
         look = measure(cohort.engine, nca, member.job.target.rgba[None], [GROWN])[GROWN.name]
         page = Page(member.attempt, step, look.pictures[0], float(look.psnr[0]))
         if self._keeps(step):

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
@@ -36,8 +37,9 @@ class Regime:
     )
     decay_at: int = 2000
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
-    loss: str = "final"  # of the last state | every_step: mean over all CA steps
+    loss: str = "final"  # of the last state | every_step: mean over all CA steps | late: over some
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
+    fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     gate: Gate = Gate()
 
@@ -50,6 +52,7 @@ class Regime:
             ("extra_steps", self.extra_steps >= 0, "0 or more"),
             ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
             ("average", 0 <= self.average < 1, "at least 0 and below 1"),
+            ("fire_rate", 0 < self.fire_rate <= 1, "above 0 and at most 1"),
             ("loss", self.loss in LOSSES, " or ".join(LOSSES)),
         ]
         for name, good, allowed in checks:
@@ -66,11 +69,13 @@ class Regime:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file.
 
-        ``average`` only where there is one: zoos from before there was a choice go on.
+        ``average`` and ``fire_rate`` only where they are not as they always were: zoos from before
+        there was a choice go on.
         """
         values = dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
-        if not self.average:
-            del values["average"]
+        for name, always in (("average", 0.0), ("fire_rate", FIRE_RATE)):
+            if values[name] == always:
+                del values[name]
         return values
 
     def step_settings(self) -> dict[str, Any]:

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.automaton.record import rollout_keys
+from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.life.healing import Healing, healing, healing_of_whole
-from nca_zoo.life.quality import GROWN, Looks, measure, stored_measures
+from nca_zoo.life.quality import GROWN, STABLE_STEP, Looks, measure, stored_measures
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import Status
 from nca_zoo.training.regime import Regime
@@ -41,6 +41,8 @@ class Fit:
     attempts: int
     wall_s: float  # its share of the time that its cohort took
     score: float  # dB, what the gate weighs
+    place: int = 0  # of its lesson, that it is looked at from; conditions are a fit each
+    signal: tuple[Floats, Floats] | None = None  # S (128, d) and s (F, d) of NCAs that hear
 
     @property
     def psnr_96(self) -> float:
@@ -68,7 +70,9 @@ def train(
 ) -> Iterator[Fit]:
     """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
 
-    All targets must have one height, width and number of trained channels. A fit that never passes
+    All targets must have one height, width and number of trained channels, and all lessons be of
+    one kind. An NCA whose lesson has conditions is yielded as a fit for each, one after the other:
+    the plain NCA that always hears this one, judged by its picture. A fit that never passes
     the gate is yielded too, with the status that says so and the best of its attempts. If ``watch``
     ends the training, the NCAs in work are judged as they are, and jobs that have not begun are
     not.
@@ -78,8 +82,9 @@ def train(
     if first is None:
         return
     waiting = itertools.chain([first], queue)
-    cohort = Cohort(regime, engine, *first.target.trained.shape, room=cohort_size)
-    failed: dict[str, Fit] = {}  # the best failed attempt of NCAs that are trying again
+    shape, kind = first.target.trained.shape, first.taught.kind
+    cohort = Cohort(regime, engine, *shape, room=cohort_size, kind=kind)
+    failed: dict[str, list[Fit]] = {}  # the best failed attempt of NCAs that are trying again
     while True:
         while len(cohort.members) < cohort_size and (job := next(waiting, None)) is not None:
             cohort.add(Member(job))
@@ -103,7 +108,7 @@ def next_move(
     return "retry" if attempt + 1 < regime.attempts else "finish"
 
 
-def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
+def _judge(cohort: Cohort, failed: dict[str, list[Fit]], stop: bool) -> Iterator[Fit]:
     """After a training step: yield the NCAs that are done, and restart those that failed.
 
     With ``stop`` all of them are done.
@@ -113,30 +118,24 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
     if not len(chosen):
         return
     began = time.perf_counter()
-    members = [cohort.members[k] for k in chosen]
-    ncas = cohort.ncas(rollout_keys(0, len(cohort.members)))[chosen]
-    weights = ncas.weights
-    looks = measure(cohort.engine, ncas, cohort.targets[chosen])
-    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[chosen, None])
-    healed = healing_of_whole(cohort.engine, own, cohort.targets[chosen], looks)
-    statuses = regime.gate.verdict(looks, weights, healed.share)
+    views = [_view(cohort, chosen, place) for place in cohort.views]
     share = (time.perf_counter() - began) / len(chosen)
     staying = np.ones(len(cohort.members), bool)
     again = []
-    for i, (k, member, status) in enumerate(zip(chosen, members, statuses, strict=True)):
+    for i, k in enumerate(chosen):
+        member = cohort.members[k]
         member.wall_s += share
-        move = "finish" if stop else next_move(status, member.step, member.attempt, regime)
+        fits = [_fit(cohort, member, view, i) for view in views]
+        worst = min(fits, key=_rank).status
+        move = "finish" if stop else next_move(worst, member.step, member.attempt, regime)
         if move == "go on":
             continue
         staying[k] = False
-        fit = _better(
-            _fit(member, weights[i], status, looks, healed, i, regime),
-            failed.pop(member.job.id, None),
-        )
+        fits = _better(fits, failed.pop(member.job.id, None))
         if move == "finish":
-            yield fit
+            yield from fits
         else:
-            failed[member.job.id] = fit
+            failed[member.job.id] = fits
             again.append(Member(member.job, attempt=member.attempt + 1))
     cohort.keep(staying)
     for member in again:
@@ -152,51 +151,82 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
     due = broken | np.isin(steps, ends)
     checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
     if len(checked) and gate.may_stop:
-        ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.CHECK, steps)[:, None])[checked]
-        targets = cohort.targets[checked]
-        looks = measure(cohort.engine, ncas, targets, gate.trials, gate.enough)
-        done = gate.reached(looks, "stops")
-        if gate.heals and done.any():
-            share = healing(cohort.engine, ncas[done], targets[done]).share
-            done[done] = share >= gate.heals.stops
-        due[checked] = done | (looks[GROWN.name].alive == 0)
+        keys = fold(cohort.rng_seeds(), Stream.CHECK, steps)[:, None]
+        done, dead = np.ones(len(checked), bool), np.zeros(len(checked), bool)
+        for place in cohort.views:
+            ncas, goal = cohort.ncas(keys, place)[checked], _due_of(cohort, checked, place)
+            looks = measure(cohort.engine, ncas, goal, gate.trials, gate.enough)
+            done &= gate.reached(looks, "stops")
+            if gate.heals and done.any():
+                healed = healing(cohort.engine, ncas[done], goal(STABLE_STEP)[done])
+                done[done] = healed.share >= gate.heals.stops
+            dead |= looks[GROWN.name].alive == 0
+        due[checked] = done | dead
     return np.flatnonzero(due)
 
 
-def _fit(
-    member: Member,
-    weights: Floats,
-    status: Status,
-    looks: Looks,
-    healed: Healing,
-    i: int,
-    regime: Regime,
-) -> Fit:
-    """Attempt ``member`` as a fit; ``i`` is its row in ``looks`` and ``healed``."""
-    kept = stored_measures(looks) | healed.stored()
+def _due_of(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> Callable[[int], Floats]:
+    """What is due at a CA step of some members' rollouts from a place."""
+    return lambda step: cohort.due(place, step)[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What was seen of some members, from a place of their lessons."""
+
+    place: int
+    ncas: Automata
+    looks: Looks
+    healed: Healing
+    statuses: list[Status]
+
+
+def _view(cohort: Cohort, chosen: npt.NDArray[np.int64], place: int) -> _View:
+    ncas = cohort.ncas(rollout_keys(0, len(cohort.members)), place)[chosen]
+    due = _due_of(cohort, chosen, place)
+    looks = measure(cohort.engine, ncas, due)
+    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[chosen, None])
+    healed = healing_of_whole(cohort.engine, own, due(STABLE_STEP), looks)
+    statuses = cohort.regime.gate.verdict(looks, ncas.weights, healed.share)
+    return _View(place, ncas, looks, healed, statuses)
+
+
+def _fit(cohort: Cohort, member: Member, view: _View, i: int) -> Fit:
+    """Attempt ``member`` as a fit; ``i`` is its row in the view."""
+    looks = view.looks
+    kept = stored_measures(looks) | view.healed.stored()
     return Fit(
         job=member.job,
-        weights=weights,
-        status=status,
+        weights=view.ncas.weights[i],
+        status=view.statuses[i],
         measured={name: float(values[i]) for name, values in kept.items()},
         grown=looks[GROWN.name].pictures[i],
         losses=member.losses,
         train_steps=member.step,
         attempts=1,
         wall_s=member.wall_s,
-        score=float(regime.gate.score(looks)[i]),
+        score=float(cohort.regime.gate.score(looks)[i]),
+        place=view.place,
+        signal=cohort.heard(member),
     )
 
 
-def _better(fit: Fit, earlier: Fit | None) -> Fit:
-    """The better of two attempts at one NCA, with the work of both."""
+def _rank(fit: Fit) -> tuple[int, float]:
+    return ("diverged", "dead", "below_gate", "ok").index(fit.status), fit.score
+
+
+def _better(fits: list[Fit], earlier: list[Fit] | None) -> list[Fit]:
+    """The better of two attempts at one NCA, by its worst view, with the work of both."""
     if earlier is None:
-        return fit
-    rank = ("diverged", "dead", "below_gate", "ok")
-    best = max(fit, earlier, key=lambda f: (rank.index(f.status), f.score))
-    return dataclasses.replace(
-        best,
-        train_steps=fit.train_steps + earlier.train_steps,
-        attempts=fit.attempts + earlier.attempts,
-        wall_s=fit.wall_s + earlier.wall_s,
-    )
+        return fits
+    best = max(fits, earlier, key=lambda attempt: min(map(_rank, attempt)))
+    new, old = fits[0], earlier[0]
+    return [
+        dataclasses.replace(
+            fit,
+            train_steps=new.train_steps + old.train_steps,
+            attempts=new.attempts + old.attempts,
+            wall_s=new.wall_s + old.wall_s,
+        )
+        for fit in best
+    ]

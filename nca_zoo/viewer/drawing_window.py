@@ -318,7 +318,8 @@ class DrawingWindow(ttk.Frame):
         if self.fit is not None and self._grown_from is not None and self.work is None:
             regime = self._grown_from[1].regime
             job = self.fit.job
-            life = rollout(self.fit.weights, job.seed_state(regime), PLAYED_STEPS)
+            seed, rate = job.seed_state(regime), regime.fire_rate
+            life = rollout(self.fit.weights, seed, PLAYED_STEPS, fire_rate=rate)
             self.player.play(life, job.target.channels)
 
     def _tell_step(self) -> None:

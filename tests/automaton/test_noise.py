@@ -69,6 +69,31 @@ def test_half_of_the_cells_fire_and_they_do_so_independently():
         assert abs((masks == other).mean() - 0.5) < 4 * 0.5 / np.sqrt(n)
 
 
+@given(keys, st.integers(0, 1000), st.integers(1, 256), st.integers(3, 20))
+def test_a_fire_rate_compares_eight_bits_with_a_level(key, ca_step, level, width):
+    """A cell fires if the number that its bits in the planes spell out lies below the level."""
+    draws = np.zeros((9, width), int)
+    for plane in range(8):
+        block = [
+            noise.threefry2x32(*noise.halves(key), ca_step, cell // 64 + plane * 2**24)
+            for cell in range(draws.size)
+        ]
+        bits = [block[cell][cell % 64 // 32] >> cell % 32 & 1 for cell in range(draws.size)]
+        draws += 2 ** (7 - plane) * (1 - np.reshape(bits, draws.shape))
+    found = noise.fire_mask(key, ca_step, 9, width, level / 256)
+    assert np.array_equal(found, draws < level)
+
+
+def test_a_rate_is_the_share_that_fires_and_nobody_rests_at_one():
+    for rate in (0.1, 0.75, 0.9):
+        masks = np.stack([noise.fire_mask(4, t, 28, 28, rate) for t in range(500)])
+        assert abs(masks.mean() - rate) < 1 / 512 + 4 * 0.5 / np.sqrt(masks.size)
+    assert noise.fire_mask(4, 0, 28, 28, 1.0).all()
+    for rate in (0, -0.5, 1.01, float("nan")):
+        with pytest.raises(ValueError, match="fire rate"):
+            noise.fire_level(rate)
+
+
 def test_uniform_is_uniform():
     draws = noise.uniform(12, 20_000)
     assert draws.min() >= 0

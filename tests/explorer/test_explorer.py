@@ -17,10 +17,10 @@ from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.viewer.channels import tint
 
-GROW = """async ([weights, state, height, width, steps, seed]) => {
+GROW = """async ([weights, state, height, width, steps, seed, rate]) => {
     const { Automaton } = await import("explore/automaton.js");
     const { rolloutKey } = await import("explore/noise.js");
-    const automaton = new Automaton(height, width, Float32Array.from(weights));
+    const automaton = new Automaton(height, width, Float32Array.from(weights), rate);
     automaton.write(Float32Array.from(state));
     const key = rolloutKey(BigInt(seed));
     const began = performance.now();
@@ -29,11 +29,11 @@ GROW = """async ([weights, state, height, width, steps, seed]) => {
 }"""
 
 
-def grow_in_browser(page, weights, state, steps, seed):
+def grow_in_browser(page, weights, state, steps, seed, rate=0.5):
     height, width = state.shape[:2]
     found = page.evaluate(
         GROW,
-        [weights.tolist(), state.ravel().tolist(), height, width, steps, str(seed)],
+        [weights.tolist(), state.ravel().tolist(), height, width, steps, str(seed), rate],
     )
     return np.array(found["state"]).reshape(state.shape), found["rate"]
 
@@ -50,6 +50,16 @@ def test_the_browser_grows_what_the_engine_grows(page, start, lively_weights):
         found, _ = grow_in_browser(page, weights, state, 96, seed)
         assert np.abs(expected).max() > 0.3
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.75, 0.9])
+def test_the_browser_knows_other_fire_rates(page, lively_weights, rate):
+    pause(page)
+    state, weights = seed_state(13, 17, 6, 5), lively_weights(3)
+    expected = dict(rollout(weights, state, 60, 7, every=60, fire_rate=rate))[60]
+    found, _ = grow_in_browser(page, weights, state, 60, 7, rate)
+    assert np.abs(expected).max() > 0.3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 def test_cells_that_ghosts_save_are_saved_in_the_browser_too(page, lively_weights):

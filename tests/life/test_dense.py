@@ -32,6 +32,11 @@ def call(lively_weights):
     return weights, states, targets, keys, np.array([7, 34, 1, 12, 33])
 
 
+def b1_of(weights):
+    """What is heard where there is no signal."""
+    return rule.unflatten(weights)["b1"][:, None], np.zeros((len(weights), 1), np.int32)
+
+
 class Replay:
     """In place of a CUDA graph: the operations of one run, on the very memory that they used.
 
@@ -163,15 +168,15 @@ def test_the_step_loop_asks_the_device_for_nothing(call, task):
     weights, states, targets, keys, steps = call
     with torch.no_grad():
         if task == "rollout":
-            lockstep.load(weights, states[:, 0], keys[:, 0])
+            lockstep.load(weights, states[:, 0], keys[:, 0], b1_of(weights))
             assert lockstep.walk(0, 150).shape == (5, *GRID, 16)
         else:
-            lockstep.load(weights, states[:, 0], keys[:, 0], steps)
+            lockstep.load(weights, states[:, 0], keys[:, 0], b1_of(weights), steps)
             goals = LOSSES[task](targets, steps, 1)
             looks = lockstep.aim(goals.frames, goals.when[:, 0])
             assert len(looks) == 35
             shapes = [found.shape for found in lockstep.differentiate(looks)]
-            assert shapes == [(5,), (5, rule.N_PARAMS), (5, *GRID, 16)]
+            assert shapes == [(5,), (5, rule.N_PARAMS), (5, *GRID, 16), (5, 1, 128)]
 
 
 class Living(TorchDispatchMode):
@@ -217,12 +222,12 @@ def test_memory_is_what_the_formula_says(lively_weights, task, grid):
         arena = torch.empty(buffer_bytes(shape, torch.float32), dtype=torch.uint8)
         lockstep = Lockstep(arena, shape, torch.float32, lambda run: run)
         if task == "rollout":
-            lockstep.load(weights, states, keys)
+            lockstep.load(weights, states, keys, b1_of(weights))
             lockstep.walk(0, steps)
         else:
             lengths = np.full(n, steps)
             goals = LOSSES[task](targets, lengths, 1)
-            lockstep.load(weights, states, keys, lengths)
+            lockstep.load(weights, states, keys, b1_of(weights), lengths)
             lockstep.differentiate(lockstep.aim(goals.frames, goals.when[:, 0]))
     said = peak_bytes(shape, torch.float32)
     assert 0.8 * said < living.peak <= said
@@ -240,9 +245,11 @@ def test_the_table_of_the_docs_is_what_the_engine_would_do():
 def test_fire_masks_of_many_steps_are_those_of_the_generator():
     keys = noise.fold(np.arange(4, dtype=np.uint64), 3)
     halves = tuple(torch.as_tensor(half) for half in noise.halves(keys))
-    found = fire_masks(halves, torch.arange(10, 15), 13, 11)
-    for i, step in enumerate(range(10, 15)):
-        assert np.array_equal(found[i].numpy(), noise.fire_mask(keys, step, 13, 11))
+    for level in (128, 1, 77, 192, 256):
+        found = fire_masks(halves, torch.arange(10, 15), 13, 11, level)
+        for i, step in enumerate(range(10, 15)):
+            expected = noise.fire_mask(keys, step, 13, 11, level / 256)
+            assert np.array_equal(found[i].numpy(), expected)
 
 
 def test_a_rollout_that_would_overflow_after_its_end_does_not(lively_weights):

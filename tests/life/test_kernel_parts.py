@@ -40,13 +40,13 @@ def test_dilation_is_a_maximum_over_neighbours(shape, seed, share):
 
 
 @settings(max_examples=60)
-@given(shapes, st.integers(0, 2**64 - 1), st.integers(0, 1000))
-def test_the_fire_plane_is_the_fire_mask(shape, key, ca_step):
+@given(shapes, st.integers(0, 2**64 - 1), st.integers(0, 1000), st.integers(1, 256))
+def test_the_fire_plane_is_the_fire_mask(shape, key, ca_step, level):
     height, width = shape
     draws = np.zeros(-(-height * width // 64) + 1, np.uint64)
     plane = np.zeros((height + 2) * -(-width // 64), np.uint64)
-    planes.fire_plane(np.uint64(key), ca_step, draws, plane, height, width)
-    np.testing.assert_array_equal(plane, packed(noise.fire_mask(key, ca_step, *shape)))
+    planes.fire_plane(np.uint64(key), ca_step, level, draws, plane, height, width)
+    np.testing.assert_array_equal(plane, packed(noise.fire_mask(key, ca_step, *shape, level / 256)))
 
 
 @pytest.mark.parametrize("end", [ADD, RELU, GATE])

@@ -179,6 +179,18 @@ def test_seeds_that_differ_cannot_be_mixed(tmp_path):
         merge_zoos([left, right], tmp_path / "zoo.h5", mix_settings=True)
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.75])
+def test_cells_that_fire_at_other_rates_cannot_be_mixed(tmp_path, rate):
+    """A zoo that says nothing means one half."""
+    left = zoo(tmp_path / "left.h5", [0])
+    right = zoo(tmp_path / "right.h5", [1], header(regime=PERSISTENT | {"fire_rate": rate}))
+    if rate == 0.5:
+        merge_zoos([left, right], tmp_path / "zoo.h5", mix_settings=True)
+        return
+    with pytest.raises(ZooError, match="fire at other rates"):
+        merge_zoos([left, right], tmp_path / "zoo.h5", mix_settings=True)
+
+
 @pytest.mark.parametrize("mix", [False, True])
 @pytest.mark.parametrize("other", [{"alpha": "ink"}, {"alpha": "ink", "visible": "rgba"}, None])
 def test_grey_and_rgba_cannot_be_mixed(tmp_path, mix, other):

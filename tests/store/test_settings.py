@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rows import GREY, header
 
 from nca_zoo.errors import ZooError
-from nca_zoo.store.settings import Settings, dotted
+from nca_zoo.store.settings import LEFT_OUT, Settings, dotted
 from nca_zoo.training.regime import REGIMES
 
 
@@ -39,6 +39,14 @@ def test_what_nobody_says(values):
             getattr(settings, ask)
 
 
+def test_the_fire_rate_is_one_half_unless_it_is_said():
+    assert Settings({}).fire_rate == 0.5
+    assert Settings({"regime": {"fire_rate": 1}}).fire_rate == 1
+    for rate in (0, True, "all", 2):
+        with pytest.raises(ZooError, match="fire_rate"):
+            _ = Settings({"regime": {"fire_rate": rate}}).fire_rate
+
+
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -50,5 +58,5 @@ plain = st.recursive(
 def test_any_settings_are_kept_whole(values):
     settings = Settings(values)
     assert settings.values == values
-    assert dotted(values).items() <= settings.flat.items() or "target.visible" in dotted(values)
+    assert dotted(values).items() <= settings.flat.items() or LEFT_OUT.keys() & dotted(values)
     assert settings.visible in ("rgba", "grey")

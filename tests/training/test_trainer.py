@@ -7,7 +7,6 @@ import pytest
 
 from nca_zoo.automaton import rule
 from nca_zoo.errors import ZooError
-from nca_zoo.life.engines import Gradients
 from nca_zoo.life.engines.dense import DenseEngine
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.targets import Target
@@ -101,7 +100,7 @@ class Poisoned(SparseEngine):
         self.times -= 1
         gradients = answer.gradients.copy()
         gradients[hit] = np.nan
-        return Gradients(answer.losses, gradients, answer.states)
+        return answer._replace(gradients=gradients)
 
 
 @pytest.mark.parametrize(("times", "status", "attempts"), [(1, "ok", 2), (2, "diverged", 2)])

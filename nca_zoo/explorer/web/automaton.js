@@ -18,8 +18,11 @@ const B2 = W2 + CHANNELS * HIDDEN;
 export const N_WEIGHTS = B2 + CHANNELS;
 
 export class Automaton {
-  /** A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336. */
-  constructor(height, width, weights) {
+  /**
+   * A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336, `fireRate` the
+   * chance of a cell to fire.
+   */
+  constructor(height, width, weights, fireRate = 0.5) {
     this.height = height;
     this.width = width;
     this.pitch = width + 2;
@@ -34,7 +37,7 @@ export class Automaton {
     this.updates = new Float32Array(2 * sites * CHANNELS);
     this.perception = new Float32Array(PERCEPTION);
     this.update = new Float64Array(CHANNELS);
-    this.mask = new FireMask(height * width);
+    this.mask = new FireMask(height * width, fireRate);
     this.w2 = new Float32Array(HIDDEN * CHANNELS);
     this.setWeights(weights);
   }

@@ -6,8 +6,8 @@ import { rolloutKey } from "explore/noise.js";
 const MEMORY_BYTES = 48e6;
 
 export class Life {
-  constructor(height, width, weights, seedHidden) {
-    this.automaton = new Automaton(height, width, weights);
+  constructor(height, width, weights, seedHidden, fireRate) {
+    this.automaton = new Automaton(height, width, weights, fireRate);
     this.seedHidden = seedHidden;
     this.key = rolloutKey(0); // the rollout that the quality gate judged
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));

@@ -3,6 +3,9 @@
 
 const ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24]];
 const PARITY = 0x1bd11bda;
+const PLANES = 8; // of draws that a fire rate may take
+const RATES = 1 << PLANES;
+const PLANE_SHIFT = 24;
 const ROLLOUT = 6; // Stream.ROLLOUT: rollouts that people see
 
 /** Threefry of counter (c0, c1) under key (k0, k1); writes two unsigned numbers into `out`. */
@@ -30,17 +33,33 @@ export function rolloutKey(seed) {
   return key;
 }
 
-/** Which cells fire in one step: 64 bits of every Threefry block decide 64 cells in a row. */
+/**
+ * Which cells fire in one step, each with chance `rate`, in 256ths: 64 bits of every Threefry block
+ * stand for 64 cells in a row, and planes of them are joined as in noise.py.
+ */
 export class FireMask {
-  constructor(cells) {
+  constructor(cells, rate = 0.5) {
     this.words = new Uint32Array(2 * Math.ceil(cells / 64));
     this.block = new Uint32Array(2);
+    this.level = Math.max(1, Math.round(rate * RATES));
   }
 
   draw(key, step) {
-    for (let block = 0; 2 * block < this.words.length; block++) {
-      threefry(key[0] | 0, key[1] | 0, step, block, this.block);
-      this.words.set(this.block, 2 * block);
+    this.words.fill(this.level === RATES ? 0xffffffff : 0);
+    for (let plane = PLANES - 1; plane >= 0; plane--) {
+      const bit = RATES >> (plane + 1);
+      if (this.level & (2 * bit - 1)) this.#join(key, step, plane, (this.level & bit) !== 0);
+    }
+  }
+
+  /** Join a plane of draws: who is drawn fires, too, or else only who is drawn. */
+  #join(key, step, plane, too) {
+    const { words, block } = this;
+    for (let at = 0; at < words.length; at += 2) {
+      threefry(key[0] | 0, key[1] | 0, step, at / 2 + (plane << PLANE_SHIFT), block);
+      for (const half of [0, 1]) {
+        words[at + half] = too ? words[at + half] | block[half] : words[at + half] & block[half];
+      }
     }
   }
 

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from nca_zoo import choices
 from nca_zoo.automaton.record import Automata, Floats, Keys, check_array
 from nca_zoo.automaton.rule import CHANNELS, VISIBLE
+from nca_zoo.automaton.signals import B1
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.arithmetic import total
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines.goals import NEVER, Goals, Steps
 
@@ -29,6 +31,7 @@ class Gradients(NamedTuple):
     losses: npt.NDArray[np.float64]  # (K, B), mean squared error of what was compared
     gradients: Floats  # (K, P), of each NCA's loss averaged over its B examples
     states: Floats  # (K, B, H, W, 16), where the rollouts ended
+    biases: Floats  # (K, F, 128), by the hidden biases that were heard: see `Automata.hearing`
 
 
 class Memory(NamedTuple):
@@ -67,7 +70,9 @@ class Engine(ABC):
         taken = np.arange(last) < steps[:, None, None]
         if not ((when != NEVER) & taken).any(axis=2).all():
             raise ValueError("when: there is a rollout of which nothing is compared")
-        return self._gradients(ncas, states, goals, steps)
+        found = self._gradients(ncas, states, goals, steps)
+        found.gradients[:, B1] = total(found.biases, axis=1)  # it is part of each of them
+        return found
 
     def rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
         """The states ``(K, B, H, W, 16)`` after CA steps ``first_step`` to the ``n_steps`` next."""
@@ -86,7 +91,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
-        """``gradients``, of arrays that fit."""
+        """``gradients``, of arrays that fit; what stands for ``b1`` does not matter."""
 
     @abstractmethod
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:

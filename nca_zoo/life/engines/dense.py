@@ -83,18 +83,27 @@ class DenseEngine(Engine):
         starts, masks, lengths = _flat(states), _flat(ncas.keys), np.repeat(steps, b)
         when = _flat(goals.when)
         order = np.argsort(-lengths, kind="stable")
-        results = self._results((k * b,), (k * b, rule.N_PARAMS), starts.shape)
         goal = goals.frames.shape[1], goals.channels
-        for place, these, lockstep in self._chunks(order, *ncas.grid, int(steps.max()), goal):
+        biases, hears = ncas.hearing()
+        hears, n_biases = _flat(hears), biases.shape[1]
+        results = self._results(
+            (k * b,), (k * b, rule.N_PARAMS), starts.shape, (k * b, n_biases, rule.HIDDEN)
+        )
+        size = *ncas.grid, int(steps.max())
+        for place, these, lockstep in self._chunks(order, *size, goal, n_biases):
             nca = these // b
-            lockstep.load(ncas.weights[nca], starts[these], masks[these], steps[nca])
+            heard = biases[nca], hears[these]
+            lockstep.load(
+                ncas.weights[nca], starts[these], masks[these], heard, steps[nca], ncas.fire_rate
+            )
             looks = lockstep.aim(goals.frames[nca], when[these])
             self._fetch(lockstep.differentiate(looks), results, place)
-        losses, gradients, finals = self._wait(results, order)
+        losses, gradients, finals, d_biases = self._wait(results, order)
         return Gradients(
             losses.reshape(k, b).astype(np.float64),
             gradients.reshape(k, b, -1).mean(axis=1),
             finals.reshape(states.shape),
+            d_biases.reshape(k, b, n_biases, rule.HIDDEN).mean(axis=1),
         )
 
     @torch.no_grad()
@@ -102,9 +111,15 @@ class DenseEngine(Engine):
         k, b = ncas.keys.shape
         starts, masks, order = _flat(states), _flat(ncas.keys), np.arange(k * b)
         results = self._results(starts.shape)
-        ahead = min(n_steps, MASKS_AHEAD)
-        for place, these, lockstep in self._chunks(order, *ncas.grid, ahead):
-            lockstep.load(ncas.weights[these // b], starts[these], masks[these])
+        biases, hears = ncas.hearing()
+        hears = _flat(hears)
+        size = *ncas.grid, min(n_steps, MASKS_AHEAD)
+        for place, these, lockstep in self._chunks(order, *size, NO_GOAL, biases.shape[1]):
+            nca = these // b
+            heard = biases[nca], hears[these]
+            lockstep.load(
+                ncas.weights[nca], starts[these], masks[these], heard, fire_rate=ncas.fire_rate
+            )
             self._fetch([lockstep.walk(first_step, n_steps)], results, place)
         return self._wait(results, order)[0].reshape(states.shape)
 
@@ -121,24 +136,26 @@ class DenseEngine(Engine):
             )
         return Memory(peak, peak, peak) if self.device.type == "cpu" else Memory(0, 0, 0)
 
-    def chunk(self, height: int, width: int, steps: int, goal: Goal | None = None) -> int:
+    def chunk(
+        self, height: int, width: int, steps: int, goal: Goal | None = None, biases: int = 1
+    ) -> int:
         """How many rollouts of so many CA steps go together, were there that many.
 
         goal: frames and their channels if they are differentiated.
         """
         steps = _laid_out(steps)
         one, two = (
-            peak_bytes(Shape(n, height, width, steps, *(goal or NO_GOAL)), self.dtype)
+            peak_bytes(Shape(n, height, width, steps, *(goal or NO_GOAL), biases), self.dtype)
             for n in (1, 2)
         )
         return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
 
     def _chunks(
-        self, order: Order, height: int, width: int, steps: int, goal: Goal | None = None
+        self, order: Order, height: int, width: int, steps: int, goal: Goal, biases: int
     ) -> Iterator[tuple[slice, Order, Lockstep]]:
         """Parts of ``order``, where they begin and end, and a place on the device for each."""
-        most = self.chunk(height, width, steps, goal)
-        size = height, width, _laid_out(steps), *(goal or NO_GOAL)
+        most = self.chunk(height, width, steps, goal, biases)
+        size = height, width, _laid_out(steps), *goal, biases
         for start in range(0, len(order), most):
             these = order[start : start + most]
             shape = Shape(self._padded(len(these), most), *size)

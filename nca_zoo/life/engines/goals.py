@@ -14,6 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Steps = npt.NDArray[np.int64]
 
+LATE, APART = 40, 8  # CA steps: the first that `at_late_steps` looks at, and from look to look
 NEVER = -1  # in `when`: this state is compared with nothing
 
 
@@ -44,8 +45,20 @@ def at_every_step(targets: Floats, steps: Steps, examples: int) -> Goals:
     return Goals(targets[:, None], np.repeat(when[:, None], examples, axis=1))
 
 
+def at_late_steps(targets: Floats, steps: Steps, examples: int) -> Goals:
+    """Every eighth state from step 40 on is compared, and the last; arguments as above.
+
+    For what moves: of single last states it would learn the mean picture.
+    """
+    after = np.arange(int(steps.max())) + 1
+    due = (after >= LATE) & (after % APART == 0) | (after == steps[:, None])
+    when = np.where(due & (after <= steps[:, None]), 0, NEVER).astype(np.int32)
+    return Goals(targets[:, None], np.repeat(when[:, None], examples, axis=1))
+
+
 # What a regime calls its loss -> how the table is filled.
 LOSSES: dict[str, Callable[[Floats, Steps, int], Goals]] = {
     "final": at_the_end,
     "every_step": at_every_step,
+    "late": at_late_steps,
 }

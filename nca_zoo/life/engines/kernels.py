@@ -41,7 +41,7 @@ forgive_caches()
 
 # Numba's cache looks at a function's own file alone, so this one has to change with those that its
 # kernels are made of: otherwise the old ones would run on. A test says what belongs here.
-MADE_OF = "4740a058c929496f"  # planes.py, tile.py and workspace.py
+MADE_OF = "089e9e4c20ac0e79"  # planes.py, tile.py and workspace.py
 
 # Much of the time to compile a kernel goes into its being callable from Python, so only `rollout`
 # and `forward_backward` are: calling another from Python would crash.
@@ -50,7 +50,7 @@ OPTIONS = tile.OPTIONS | {"no_cpython_wrapper": True}
 
 _THRESHOLD = np.float32(ALIVE_THRESHOLD)
 _ONE = np.uint64(1)
-_W1, _B1, _W2, _B2 = (s.start for s in param_slices().values())
+_W1, _, _W2, _B2 = (s.start for s in param_slices().values())
 
 # The products of a step, by what they make; strides as `product` takes them.
 _hidden_product = product(HIDDEN, (PERCEPTION, 1), HIDDEN, 0, HIDDEN, RELU)
@@ -64,12 +64,13 @@ _d_b2_product = product(CHANNELS, (0, 0), CHANNELS, 0, 0)
 
 
 @njit(**OPTIONS)
-def _network(state, w, cells, perception, hidden, update, start, first, m, pitch):
+def _network(state, w, biases, heard, cells, perception, hidden, update, start, first, m, pitch):
     """Perceive and update the sites of rows ``first`` to ``first + m``, padded to whole tiles.
 
     Fills their perceptions and hidden activations, and the updates, whose rows count from
-    ``start``, where the step's rows begin. Returns the number of rows with the padding, whose site
-    is 0: a corner of the border, always dead.
+    ``start``, where the step's rows begin; ``heard`` is where in ``biases`` the hidden units' are.
+    Returns the number of rows with the padding, whose site is 0: a corner of the border, always
+    dead.
     """
     rows = (m + ROWS - 1) // ROWS * ROWS
     for i in range(first, first + m):
@@ -78,7 +79,7 @@ def _network(state, w, cells, perception, hidden, update, start, first, m, pitch
     cells[first + m : first + rows] = 0
     perception[(first + m) * PERCEPTION : (first + rows) * PERCEPTION] = 0
     p, h, u = first * PERCEPTION, first * HIDDEN, (first - start) * CHANNELS
-    _hidden_product(perception, p, w, W1_T, w, _B1, hidden, h, rows, PERCEPTION)
+    _hidden_product(perception, p, w, W1_T, biases, heard, hidden, h, rows, PERCEPTION)
     _update_product(hidden, h, w, W2_T, w, _B2, update, u, rows, HIDDEN)
     return rows
 
@@ -131,7 +132,7 @@ def _clear(plane, values, height, width):
 
 
 @njit(inline="always", **OPTIONS)  # or it would be compiled twice, by itself and in its callers
-def _step(ws, height, width, key, ca_step, first):
+def _step(ws, height, width, biases, hears, key, fire_level, ca_step, first):
     """One CA step in place, its rows from ``first`` on; leaves the alive mask in ``ws.post``.
 
     Returns the number of rows, a multiple of ROWS.
@@ -142,12 +143,15 @@ def _step(ws, height, width, key, ca_step, first):
     across, spread, draws = ws.across, ws.spread, ws.draws
     state, w, cells = ws.state, ws.weights, ws.cells
     perception, hidden, update = ws.perception, ws.hidden, ws.update
+    heard = hears[ca_step % hears.size] * HIDDEN
     dilate(mature, across, pre, 0, height, width)
-    fire_plane(key, ca_step, draws, fire, height, width)
+    fire_plane(key, ca_step, fire_level, draws, fire, height, width)
     for at in inner:
         spread[at] = fire[at] & pre[at]
     m = _list_cells(spread, cells, first, height, width)
-    rows = _network(state, w, cells, perception, hidden, update, first, first, m, pitch)
+    rows = _network(
+        state, w, biases, heard, cells, perception, hidden, update, first, first, m, pitch
+    )
     _ripen(spread, state, cells, update, first, first, mature, height, width)
     dilate(mature, across, post, 0, height, width)
 
@@ -163,7 +167,9 @@ def _step(ws, height, width, key, ca_step, first):
             spread[at] &= fire[at] & ~pre[at]
         below = first + rows
         ghosts = _list_cells(spread, cells, below, height, width)
-        _network(state, w, cells, perception, hidden, update, first, below, ghosts, pitch)
+        _network(
+            state, w, biases, heard, cells, perception, hidden, update, first, below, ghosts, pitch
+        )
         fire[:] = 0
         _ripen(spread, state, cells, update, first, below, fire, height, width)
         dilate(fire, across, spread, 0, height, width)
@@ -223,14 +229,17 @@ def _unload(grid, state):
 
 
 @njit(**ENTRY)
-def rollout(weights, state, key, first_step, n_steps, ws):
-    """Take ``n_steps`` CA steps from ``first_step`` on; ``state`` ``(H, W, 16)`` is overwritten."""
+def rollout(weights, state, biases, hears, key, fire_level, first_step, n_steps, ws):
+    """Take ``n_steps`` CA steps from ``first_step`` on; ``state`` ``(H, W, 16)`` is overwritten.
+
+    The other arguments: as ``forward_backward``.
+    """
     height, width = state.shape[0], state.shape[1]
     _load(weights, state, ws.state, ws.mature, ws.filled, ws.weights)
     ws.first_row[0] = 0
     first = ws.first_row[0]  # a literal 0 would have the step compiled once more, for it alone
     for ca_step in range(first_step, first_step + n_steps):
-        _step(ws, height, width, key, ca_step, first)
+        _step(ws, height, width, biases, hears, key, fire_level, ca_step, first)
     _unload(ws.state, state)
 
 
@@ -257,14 +266,28 @@ def _back(cells, w, hidden, grad, update, d_hidden, d_perception, zeros, pitch, 
 
 @njit(**OPTIONS)
 def _add_up(g, perception, hidden, update, d_hidden, ones, first, m):
-    """Add the shares of the chunk's rows, ``first`` to ``first + m``, to ``g``."""
+    """Add the shares of the chunk's rows, ``first`` to ``first + m``, to ``g``, but for ``b1``."""
     if m == 0:
         return
     _d_w1_product(d_hidden, 0, perception, first * PERCEPTION, g, _W1, g, _W1, HIDDEN, m)
     _d_w2_product(update, 0, hidden, first * HIDDEN, g, _W2, g, _W2, CHANNELS, m)
     # Sums over rows are products with ones, ROWS times over into one place.
-    _d_b1_product(ones, 0, d_hidden, 0, g, _B1, g, _B1, ROWS, m)
     _d_b2_product(ones, 0, update, 0, g, _B2, g, _B2, ROWS, m)
+
+
+@njit(**OPTIONS)
+def _add_up_biases(d_biases, hears, first_row, d_hidden, ones, start, stop):
+    """Add the shares of the chunk's steps, ``start`` to ``stop``, to those of what they heard."""
+    t = start
+    while t < stop:
+        heard, then = hears[t % hears.size], t + 1
+        while then < stop and hears[then % hears.size] == heard:
+            then += 1
+        m, row = first_row[then] - first_row[t], first_row[t] - first_row[start]
+        if m > 0:
+            at = heard * HIDDEN
+            _d_b1_product(ones, 0, d_hidden, row * HIDDEN, d_biases, at, d_biases, at, ROWS, m)
+        t = then
 
 
 @njit(**OPTIONS)
@@ -293,13 +316,19 @@ def _first_of_chunk(first_row, stop):
 
 
 @njit(**ENTRY)
-def forward_backward(weights, state, frames, when, key, steps, gradient, ws):
+def forward_backward(
+    weights, state, biases, hears, frames, when, key, fire_level, steps, gradient, d_biases, ws
+):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 
-    weights ``(P,)``, state ``(H, W, 16)`` (overwritten by the final state), frames ``(F, H, W,
-    C)``, when ``(T,)``: the frame that the state after each step is compared with, or below 0;
-    gradient ``(P,)`` (overwritten). Returns the loss: the mean squared error over H, W, the last C
-    visible channels and all states that are compared, of which there must be one.
+    weights ``(P,)``, of which ``b1`` plays no part; state ``(H, W, 16)`` (overwritten by the final
+    state); biases ``(G * 128,)`` of the hidden units, hears ``(S,)``: which G of them holds in each
+    step, over again after S; frames ``(F, H, W, C)``, when ``(T,)``: the frame that the state after
+    each step is compared with, or below 0; fire_level: the fire rate in 256ths; gradient ``(P,)``
+    (overwritten, 0 for ``b1``) and d_biases ``(G * 128,)`` (overwritten).
+
+    Returns the loss: the mean squared error over H, W, the last C visible channels and all states
+    that are compared, of which there must be one.
     """
     height, width = state.shape[0], state.shape[1]
     pitch, plane = width + 2, (height + 2) * words(width)
@@ -313,7 +342,7 @@ def forward_backward(weights, state, frames, when, key, steps, gradient, ws):
     first_row[0] = 0
     looks = 0
     for t in range(steps):
-        rows = _step(ws, height, width, key, t, first_row[t])
+        rows = _step(ws, height, width, biases, hears, key, fire_level, t, first_row[t])
         first_row[t + 1] = first_row[t] + rows
         all_alive[t * plane : (t + 1) * plane] = ws.post
         if when[t] >= 0:
@@ -327,6 +356,7 @@ def forward_backward(weights, state, frames, when, key, steps, gradient, ws):
     _unload(ws.state, state)
 
     g[:] = 0
+    d_biases[:] = 0
     grad[:] = 0
     compared = height * width * frames.shape[3] * looks
     scale = np.float32(2.0 / compared)
@@ -362,6 +392,7 @@ def forward_backward(weights, state, frames, when, key, steps, gradient, ws):
                     filled[at] |= alive[at]
         rows = first_row[stop] - first_row[start]
         _add_up(g, perception, hidden, update, d_hidden, ones, first_row[start], rows)
+        _add_up_biases(d_biases, hears, first_row, d_hidden, ones, start, stop)
         stop = start
     gradient[:] = g
     return total / compared

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.noise import halves
+from nca_zoo.automaton.noise import FIRE_RATE, fire_level, halves
 from nca_zoo.life.engines.goals import NEVER
 from nca_zoo.life.engines.torch_step import Weights, fire_masks, step, step_back
 
@@ -32,7 +32,8 @@ MASK_BYTES = 6  # a cell's and step's share of what `fire_masks` has
 
 
 class Shape(NamedTuple):
-    """How much a lockstep can hold: rollouts, the grid, CA steps, and what they are compared with.
+    """How much a lockstep can hold: rollouts, the grid, CA steps, what they are compared with, and
+    the biases of the hidden layer that hold in turn.
 
     Without frames nothing is differentiated.
     """
@@ -43,6 +44,7 @@ class Shape(NamedTuple):
     steps: int
     frames: int = 0
     channels: int = 0  # of a frame: of the visible ones, from the last
+    biases: int = 1
 
     @property
     def cells(self) -> int:
@@ -52,7 +54,7 @@ class Shape(NamedTuple):
 
 def layout(shape: Shape, dtype: torch.dtype) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     """Shape and type of every buffer."""
-    n, height, width, steps, frames, channels = shape
+    n, height, width, steps, frames, channels, biases = shape
     grid = (n, height, width)
     buffers: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
         "at": ((1,), torch.int64),  # the number of CA steps taken
@@ -63,9 +65,15 @@ def layout(shape: Shape, dtype: torch.dtype) -> dict[str, tuple[tuple[int, ...],
         "fires": ((steps, *grid), torch.bool),
         "tape": ((steps + 1 if frames else 1, *grid, rule.CHANNELS), dtype),
     }
+    if biases > 1:
+        buffers |= {
+            "biases": ((n, biases, rule.HIDDEN), dtype),
+            "hears": ((steps, n), torch.int64),  # which of these, by CA step
+        }
     if frames:
         buffers |= {name: ((n, *size), dtype) for name, size in rule.PARAM_SPEC}
         buffers |= {
+            "b1": ((n, biases, rule.HIDDEN), dtype),  # of each bias that it is a part of
             "keeps": ((steps, *grid), torch.bool),
             "d_state": ((*grid, rule.CHANNELS), dtype),
             "frames": ((n, frames, height, width, channels), dtype),
@@ -140,15 +148,23 @@ class Lockstep:
         weights: Host,
         states: Host,
         keys: npt.NDArray[np.uint64],
+        hearing: tuple[Host, Host],
         lengths: Host | None = None,
+        fire_rate: float = FIRE_RATE,
     ) -> None:
         """Take rollouts from the host, at most N; what is left over is zero and stands still.
 
-        weights (n, P), states (n, H, W, 16), keys (n,), CA steps (n,): without these all run for
-        as long as they are told to.
+        weights (n, P), states (n, H, W, 16), keys (n,), hearing: biases (n, F, 128) and which of
+        them holds when (n, T), as of ``Automata.hearing``; CA steps (n,): without these all run
+        for as long as they are told to.
         """
         endless = np.full(len(weights), np.iinfo(np.int64).max)
         self._put("weights", weights)
+        biases, self._hears = hearing
+        _copy(self._weights.b1, biases[:, 0])  # it may be the only one
+        if self.shape.biases > 1:
+            self._put("biases", biases)
+        self._fire_level = fire_level(fire_rate)
         self._put("upper", halves(keys)[0])
         self._put("lower", halves(keys)[1])
         self._put("lengths", endless if lengths is None else lengths)
@@ -184,8 +200,9 @@ class Lockstep:
                 self._forward()
         return self._tape[0]
 
-    def differentiate(self, looks: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor]:
-        """Losses (N,), their gradients (N, P) and the last states (N, H, W, 16).
+    def differentiate(self, looks: npt.NDArray[np.bool_]) -> tuple[Tensor, ...]:
+        """Losses (N,), gradients (N, P), the last states (N, H, W, 16), and the gradients by the
+        hidden biases (N, F, 128).
 
         looks: what ``aim`` said.
         """
@@ -201,14 +218,21 @@ class Lockstep:
             if due:
                 self._compare()
             self._backward()
-        gradients = torch.cat([part.flatten(1) for part in self._gradient], dim=1)
-        return loss, gradients, self._tape[longest]
+        d_biases = self._gradient.b1
+        parts = self._gradient._replace(b1=d_biases.sum(dim=1))
+        gradients = torch.cat([part.flatten(1) for part in parts], dim=1)
+        return loss, gradients, self._tape[longest], d_biases
 
     def _draw(self, first_step: int, n_steps: int) -> None:
-        """Draw the fire masks of some CA steps, and begin with the first of them."""
+        """Draw the fire masks of some CA steps, say what they hear, and begin with the first."""
         steps = torch.arange(n_steps, device=self._at.device)
-        keys = self._held["upper"], self._held["lower"]
-        fires = fire_masks(keys, first_step + steps, self.shape.height, self.shape.width)
+        keys, grid = (self._held["upper"], self._held["lower"]), self.shape[1:3]
+        fires = fire_masks(keys, first_step + steps, *grid, self._fire_level)
+        if self.shape.biases > 1:
+            turn = (first_step + np.arange(n_steps)) % self._hears.shape[1]
+            heard = np.zeros((self.shape.steps, self.shape.n), np.int64)
+            heard[:n_steps, : len(self._hears)] = self._hears[:, turn].T
+            self._put("hears", heard)
         running = steps[:, None] < self._lengths
         torch.logical_and(fires, running[..., None, None], out=self._held["fires"][:n_steps])
         self._at.zero_()
@@ -216,7 +240,7 @@ class Lockstep:
     def _forward_step(self) -> None:
         state = self._now("tape") if self.shape.frames else self._tape[0]
         running = self._at < self._lengths
-        state, keep = self._step(self._weights, state, self._now("fires"), running)
+        state, keep = self._step(self._hearing(), state, self._now("fires"), running)
         if self.shape.frames:
             self._tape.index_copy_(0, self._at + 1, state[None])
             self._held["keeps"].index_copy_(0, self._at, keep[None])
@@ -240,10 +264,25 @@ class Lockstep:
         d_state = self._held["d_state"]
         self._at.sub_(1)
         now = (self._now(name) for name in ("tape", "fires", "keeps"))
-        d_before, d_weights = self._step_back(self._weights, *now, d_state)
+        d_before, d_weights = self._step_back(self._hearing(), *now, d_state)
         d_state.copy_(d_before)
-        for total, part in zip(self._gradient, d_weights, strict=True):
-            total.add_(part)
+        gradient, d_bias = self._gradient, d_weights.b1[:, None]
+        if self.shape.biases == 1:
+            gradient.b1.add_(d_bias)
+        else:
+            gradient.b1.scatter_add_(1, self._heard(), d_bias)
+        for name in ("W1", "W2", "b2"):
+            getattr(gradient, name).add_(getattr(d_weights, name))
+
+    def _hearing(self) -> Weights:
+        """The weights with the hidden biases of the present CA step."""
+        if self.shape.biases == 1:
+            return self._weights
+        return self._weights._replace(b1=self._held["biases"].gather(1, self._heard())[:, 0])
+
+    def _heard(self) -> Tensor:
+        """Where among the biases those of the present CA step are, (N, 1, 128)."""
+        return self._now("hears")[:, None, None].expand(-1, 1, rule.HIDDEN)
 
     def _now(self, name: str) -> Tensor:
         """A buffer's part that belongs to the present CA step."""

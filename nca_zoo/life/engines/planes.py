@@ -8,6 +8,7 @@ A plane is a flat uint64 array of H + 2 rows of ``words(width)`` words; cell (ro
 import numpy as np
 from numba import njit
 
+from nca_zoo.automaton.noise import PLANE_SHIFT, PLANES, RATES
 from nca_zoo.life.engines.tile import OPTIONS
 
 _ONE, _WORD = np.uint64(1), np.uint64(64)
@@ -72,15 +73,31 @@ def threefry(k0, k1, c0, c1):
 
 
 @njit(**OPTIONS)
-def fire_plane(key, ca_step, draws, fire, height, width):
-    """Which cells fire in this step, as ``noise.fire_mask``.
+def draw_fires(key, ca_step, level, draws):
+    """Which cells of the grid fire, 64 to a word of ``draws`` but for its last: see ``fire_mask``.
+
+    level: the fire rate in 256ths.
+    """
+    k0, k1 = key >> np.uint64(32), key & np.uint64(0xFFFFFFFF)
+    draws[: draws.size - 1] = ~np.uint64(0) if level == RATES else np.uint64(0)
+    for plane in range(PLANES - 1, -1, -1):
+        bit = RATES >> (plane + 1)
+        if level & (2 * bit - 1) == 0:
+            continue  # nobody fires yet, whatever is drawn
+        for block in range(draws.size - 1):
+            counter = np.uint64(block + (plane << PLANE_SHIFT))
+            x0, x1 = threefry(k0, k1, np.uint64(ca_step), counter)
+            draw = x0 | (x1 << np.uint64(32))
+            draws[block] = draw | draws[block] if level & bit else draw & draws[block]
+
+
+@njit(**OPTIONS)
+def fire_plane(key, ca_step, level, draws, fire, height, width):
+    """Which cells fire in this step, as ``noise.fire_mask`` at ``level`` 256ths.
 
     ``draws`` is scratch for the blocks of the whole grid and one word more, which stays 0.
     """
-    k0, k1 = key >> np.uint64(32), key & np.uint64(0xFFFFFFFF)
-    for block in range(draws.size - 1):
-        x0, x1 = threefry(k0, k1, np.uint64(ca_step), np.uint64(block))
-        draws[block] = x0 | (x1 << np.uint64(32))
+    draw_fires(key, ca_step, level, draws)
     n = words(width)
     for row in range(height):
         for word in range(n):

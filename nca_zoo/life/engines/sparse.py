@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.noise import fire_level
+from nca_zoo.automaton.rule import HIDDEN
+from nca_zoo.automaton.signals import Places
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory, kernels
 from nca_zoo.life.engines.goals import NEVER, Steps
@@ -58,38 +61,61 @@ class SparseEngine(Engine):
 
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
         k, b = ncas.keys.shape
+        biases, hears, level = _hearing(ncas)
         longest, looks = int(steps.max()), int(np.count_nonzero(goals.when != NEVER, axis=2).max())
         weights, frames, when = map(_own, (ncas.weights, goals.frames, goals.when))
         finals = np.array(states, np.float32, order="C")
         losses = np.empty((k, b))
         parts = np.empty((k, b, weights.shape[1]), np.float32)
+        bias_parts = np.empty((k, b, biases.shape[1]), np.float32)
 
         def one(nca: int, example: int) -> None:
             losses[nca, example] = kernels.forward_backward(
                 weights[nca],
                 finals[nca, example],
+                biases[nca],
+                hears[nca, example],
                 frames[nca],
                 when[nca, example],
                 ncas.keys[nca, example],
+                level,
                 int(steps[nca]),
                 parts[nca, example],
+                bias_parts[nca, example],
                 self._workspace(*ncas.grid, longest, looks),
             )
 
         self._run(one, np.ndindex(k, b))
-        return Gradients(losses, mean(parts, axis=1), finals)
+        d_biases = mean(bias_parts, axis=1).reshape(k, -1, HIDDEN)
+        return Gradients(losses, mean(parts, axis=1), finals, d_biases)
 
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
         weights = _own(ncas.weights)
+        biases, hears, level = _hearing(ncas)
         finals = np.array(states, np.float32, order="C")
 
         def one(nca: int, example: int) -> None:
             space = self._workspace(*ncas.grid, 1, 0)
-            key = ncas.keys[nca, example]
-            kernels.rollout(weights[nca], finals[nca, example], key, first_step, n_steps, space)
+            kernels.rollout(
+                weights[nca],
+                finals[nca, example],
+                biases[nca],
+                hears[nca, example],
+                ncas.keys[nca, example],
+                level,
+                first_step,
+                n_steps,
+                space,
+            )
 
         self._run(one, np.ndindex(*ncas.keys.shape))
         return finals
+
+
+def _hearing(ncas: Automata) -> tuple[Floats, Places, int]:
+    """Hidden biases ``(K, F * 128)``, which holds when ``(K, B, T)``, and the fire level."""
+    biases, hears = ncas.hearing()
+    return _own(biases.reshape(len(ncas), -1)), _own(hears), fire_level(ncas.fire_rate)
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.noise import BLOCK_CELLS, threefry2x32
+from nca_zoo.automaton.noise import BLOCK_CELLS, PLANE_SHIFT, PLANES, RATES, threefry2x32
 
 
 class Weights(NamedTuple):
@@ -96,15 +96,28 @@ def alive(state: Tensor) -> Tensor:
     return rows[..., :-2] | rows[..., 1:-1] | rows[..., 2:]
 
 
-def fire_masks(keys: tuple[Tensor, Tensor], steps: Tensor, height: int, width: int) -> Tensor:
+def fire_masks(
+    keys: tuple[Tensor, Tensor], steps: Tensor, height: int, width: int, level: int
+) -> Tensor:
     """``noise.fire_mask`` of several CA steps ``(S,)``: bool ``(S, N, H, W)``.
 
-    keys: their upper and lower halves, int64 ``(N,)``; steps: int64.
+    keys: their upper and lower halves, int64 ``(N,)``; steps: int64; level: the rate in 256ths.
     """
     cells, device = height * width, steps.device
     upper, lower = (half[:, None] for half in keys)
+    size = len(steps), len(upper), height, width
+    if level == RATES:
+        return torch.ones(size, dtype=torch.bool, device=device)
     blocks = torch.arange(-(-cells // BLOCK_CELLS), device=device)
-    words = torch.stack(threefry2x32(upper, lower, steps[:, None, None], blocks), dim=-1)
+    words: Tensor | None = None
+    for plane in range(PLANES - 1, -1, -1):
+        bit = RATES >> (plane + 1)
+        if not level & (2 * bit - 1):
+            continue  # nobody fires yet, whatever is drawn
+        counters = blocks + (plane << PLANE_SHIFT)
+        draw = torch.stack(threefry2x32(upper, lower, steps[:, None, None], counters), dim=-1)
+        words = draw if words is None else draw | words if level & bit else draw & words
+    assert words is not None  # a level has a bit
     # By way of bytes: as 64-bit integers, bits would take eight times the memory of the mask.
     shifts = torch.arange(0, 32, 8, device=device)
     octets = ((words[..., None] >> shifts) & 255).to(torch.uint8)

@@ -1,0 +1,91 @@
+"""Signals: what all living cells of an NCA hear at once, from step to step.
+
+A signal ``s`` of length d enters as a bias of the hidden layer, ``relu(W1 p + b1 + S s)``, by a
+matrix ``S`` (128, d) that is learnt beside the 8,336 weights. A signal that stays is another
+``b1``: see ``heard``. One that changes is a short table of vectors and which of them is heard in
+each CA step: see ``Signal``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.rule import HIDDEN, param_slices
+from nca_zoo.ground.arithmetic import cosine, total
+
+Floats = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int32]
+
+B1 = param_slices()["b1"]
+
+
+def heard(weights: Floats, S: Floats, s: Floats) -> Floats:
+    """Weights ``(..., P)`` of the NCAs that always hear ``s``: ``b1`` becomes ``b1 + S s``.
+
+    S: ``(..., 128, d)``; s: ``(..., d)``. Every engine, viewer and page runs the result as it is.
+    """
+    bias = weights[..., B1] + product(S, s)
+    lead = np.broadcast_shapes(bias.shape[:-1], weights.shape[:-1])
+    changed = np.broadcast_to(weights, (*lead, weights.shape[-1])).copy()
+    changed[..., B1] = bias
+    return changed
+
+
+def product(S: Floats, s: Floats) -> Floats:
+    """``S s`` of S ``(..., 128, d)`` and s ``(..., d)``: ``(..., 128)``, the same bits anywhere."""
+    terms = S * s[..., None, :]
+    return total(terms) if terms.shape[-1] else np.zeros(terms.shape[:-1], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What K NCAs hear in each of their rollouts.
+
+    Raises ValueError for arrays that do not fit each other.
+    """
+
+    S: Floats  # (K, 128, d), how each hidden unit hears
+    s: Floats  # (K, F, d), the vectors that there are
+    when: Places  # (K, B, T) or (K, 1, T): which is heard in CA step t, over again after T
+
+    def __post_init__(self) -> None:
+        (k, hidden, d), (rows, n, length) = self.S.shape, self.s.shape
+        if (hidden, rows, length) != (HIDDEN, k, d):
+            raise ValueError(f"signal: S {self.S.shape} does not go with s {self.s.shape}")
+        if self.when.ndim != 3 or len(self.when) != k or not self.when.shape[2]:
+            raise ValueError(f"signal: expected when ({k}, B, T), found {self.when.shape}")
+        if self.when.size and not 0 <= self.when.min() <= self.when.max() < n:
+            raise ValueError(f"signal: when names a vector that is none of {n}")
+
+    def __getitem__(self, rows: Any) -> "Signal":
+        """What some of the NCAs hear: a slice, a mask or row numbers."""
+        return Signal(self.S[rows], self.s[rows], self.when[rows])
+
+    def biases(self, weights: Floats) -> Floats:
+        """The hidden biases ``(K, F, 128)`` of weights ``(K, P)`` under each of the vectors."""
+        return weights[:, None, B1] + product(self.S[:, None], self.s)
+
+    def gradients(self, d_biases: Floats) -> tuple[Floats, Floats]:
+        """A loss's derivatives by S ``(K, 128, d)`` and s ``(K, F, d)``, by the chain rule.
+
+        d_biases: those by the hidden biases ``(K, F, 128)``.
+        """
+        d_S = total(d_biases[..., None] * self.s[:, :, None], axis=1)
+        d_s = total(self.S[:, None] * d_biases[..., None], axis=2)
+        return d_S, d_s
+
+
+def clock(period: int) -> Floats:
+    """The hands of a clock, cosine and sine of the phase, at each of ``period`` steps: (T, 2)."""
+    return np.array([[_cosine(t, period), _cosine(t, period, 3)] for t in range(period)], "f4")
+
+
+def _cosine(step: int, period: int, quarters: int = 0) -> float:
+    """Cosine of ``step / period`` and so many quarters of a turn."""
+    quarter, rest = divmod(4 * step + quarters * period, period)  # exact
+    angle = 0.5 * math.pi * rest / period
+    size = cosine(angle) if quarter % 2 == 0 else cosine(0.5 * math.pi - angle)
+    return -size if quarter % 4 in (1, 2) else size

@@ -1,0 +1,126 @@
+"""One NCA for several pictures: which of them it grows is what it hears.
+
+In the file each picture has a row of its own, the plain NCA that always hears its signal: the rows
+differ in ``b1`` alone, and everything that knows NCAs knows them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.building.build import BuildSettings, header, make_job, record
+from nca_zoo.building.costs import cost_of
+from nca_zoo.building.settings import Tell, quiet
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.targets import common_seed
+from nca_zoo.store.assemble import claimed
+from nca_zoo.store.parts import zoo_path
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import write_zoo
+from nca_zoo.training.cohort import Job
+from nca_zoo.training.lessons import conditions
+from nca_zoo.training.trainer import Fit, Watcher, train
+
+EXAMPLES = 8  # a training step, at most, unless a person says: each sees one condition
+STATES_EACH = 4  # of the pool, for each condition
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Pictures that one NCA learns."""
+
+    pictures: Sequence[Picture]
+    jobs: Sequence[Job]  # of each picture alone, but from one seed cell and start
+    code: int  # length of the vectors, which are learnt; 0: one of so many
+
+    @property
+    def job(self) -> Job:
+        """What the trainer needs."""
+        frames = np.stack([job.target.trained for job in self.jobs])
+        return replace(self.jobs[0], lesson=conditions(frames, self.code))
+
+    def records(self, fits: Sequence[Fit]) -> list[dict[str, Any]]:
+        """Fits as rows of the zoo file."""
+        return [
+            record(self.pictures[fit.place], replace(fit, job=self.jobs[fit.place])) for fit in fits
+        ]
+
+
+def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0) -> Together:
+    """Pictures of one size, each with an id of its own; raises ZooError for others.
+
+    All grow from one cell: of those that most pictures light, the one nearest the centre.
+    """
+    ids = [picture.id for picture in pictures]
+    if len(set(ids)) < len(ids):
+        raise ZooError(f"two of these pictures are called {max(ids, key=ids.count)}; rename one")
+    sizes = {f"{p.pixels.shape[1]} x {p.pixels.shape[0]}" for p in pictures}
+    if len(sizes) > 1:
+        raise ZooError(
+            f"one NCA grows pictures of one size, and these have {' and '.join(sorted(sizes))} "
+            "cells; give --size"
+        )
+    if code < 0:
+        raise ZooError(f"a code of {code} numbers; it must be 1 or more, or 0 for one of so many")
+    jobs = [make_job(picture, settings) for picture in pictures]
+    if settings.target.seed_at == "ink":
+        row, col = common_seed([job.target for job in jobs])
+        jobs = [
+            replace(job, target=replace(job.target, seed_row=row, seed_col=col)) for job in jobs
+        ]
+    seed = fit_seed(settings.seed, " ".join(ids))
+    return Together(pictures, [replace(job, rng_seed=seed) for job in jobs], code)
+
+
+def roomier(settings: BuildSettings, n: int, choices: Mapping[str, Any]) -> BuildSettings:
+    """Settings for n conditions: a batch and a pool that see them all, unless they were chosen."""
+    regime = settings.regime
+    batch = choices.get("batch") or max(regime.batch, min(n + 1, EXAMPLES))
+    pool = choices.get("pool")
+    if pool is None:
+        pool = regime.pool and max(regime.pool, STATES_EACH * n, batch)
+    return replace(settings, regime=replace(regime, batch=batch, pool=pool))
+
+
+def fit_together(
+    group: Together,
+    settings: BuildSettings,
+    threads: int = 1,
+    watch: Watcher | None = None,
+    tell: Tell = quiet,
+) -> list[Fit]:
+    """Train the one NCA; gives a fit for each picture. Arguments and errors: as ``fit_alone``."""
+    job = group.job
+    cost_of(job.target, settings, threads=threads).check(tell)
+    engine = make_engine(settings.engine, settings.device, threads)
+    return list(train([job], settings.regime, engine, 1, watch))
+
+
+def put_together(
+    path: Path,
+    source: Source,
+    group: Together,
+    fits: Sequence[Fit],
+    settings: BuildSettings,
+    size: int | None = None,
+    replaces: bool = False,
+    scale: float | None = None,
+) -> None:
+    """Write the zoo file: a row for each picture, and ``S`` and ``s`` as columns."""
+    path, about = zoo_path(path), header(source, settings, size, scale)
+    with claimed(path, replaces, "give --replace to train anew, or another --out"):
+        write_zoo(path, about, group.records(fits))
+    heard = [fit.signal for fit in fits if fit.signal is not None]
+    made_by = "nca-zoo fit"
+    zoo = open_zoo(path)
+    order = [zoo.id.tolist().index(group.pictures[fit.place].id) for fit in fits]
+    S = np.stack([S for S, _ in heard])[np.argsort(order)]
+    s = np.stack([s[fit.place] for fit, (_, s) in zip(fits, heard, strict=True)])
+    zoo.add("S", S, "how each hidden unit hears: b1 = shared b1 + S s", made_by=made_by)
+    zoo.add("s", s[np.argsort(order)], "the signal that this NCA always hears", made_by=made_by)

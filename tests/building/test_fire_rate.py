@@ -1,0 +1,50 @@
+"""A fire rate from the command line to the file, and to everybody who lets its NCAs live."""
+
+import numpy as np
+import pytest
+from small_builds import arguments, draw, finish, start
+
+import nca_zoo as nz
+from nca_zoo.automaton import noise, rule
+from nca_zoo.building.regrow import regrow_problems
+from nca_zoo.errors import ZooError
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training.regime import Regime
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """A zoo in which nothing is left to chance."""
+    folder = tmp_path_factory.mktemp("fire")
+    out = folder / "zoo.h5"
+    command = arguments(draw(folder / "pictures", 1, 2), out, steps=30)
+    finish(start([*command, "--fire-rate", "1"]))
+    return open_zoo(out)
+
+
+def test_the_file_says_so_and_the_stored_pictures_grow_again(zoo):
+    assert zoo.settings.values["regime"]["fire_rate"] == 1
+    assert zoo.fire_rate == 1
+    assert list(regrow_problems(zoo)) == []
+
+
+def test_everybody_lets_them_live_by_it(zoo):
+    state = zoo.seed_states(0).astype(float)
+    for _ in range(20):
+        state = rule.step(zoo.weights[0].astype(float), state, np.ones(zoo.grid, bool))
+    assert (state[..., 3] > 0.1).any()
+    opened = nz.open(zoo.path, failed=True)
+    for seed in (0, 5):  # of masks that do not matter
+        (_, found), *_ = list(opened[0].rollout(20, every=20, states=True, seed=seed))[1:]
+        np.testing.assert_allclose(found, state, rtol=0, atol=1e-4)
+        (_, found), *_ = list(opened.rollout(20, every=20, states=True, seed=seed))[1:]
+        np.testing.assert_allclose(found[0], state, rtol=0, atol=1e-4)
+
+
+def test_a_rate_is_kept_only_where_it_is_not_half():
+    assert "fire_rate" not in Regime("growing").as_dict()
+    assert Regime("growing", fire_rate=0.75).step_settings()["fire_rate"] == 0.75
+    assert noise.fire_level(Regime("growing").fire_rate) == 128
+    for rate in (0, -1, 1.5, float("nan")):
+        with pytest.raises(ZooError, match="fire_rate"):
+            Regime("growing", fire_rate=rate)
