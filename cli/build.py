@@ -1,5 +1,6 @@
 """``nca-zoo build``: fit one NCA per picture and write the zoo file."""
 
+import shlex
 import signal
 import time
 from contextlib import nullcontext
@@ -19,7 +20,7 @@ from nca_zoo.building.workers import cluster
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import workers_for
 from nca_zoo.pictures.sources import SOURCES, load_pictures
-from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.gate import Status
 
 from .options import data_folder, default_zoo, scale_option, strict_option
@@ -50,6 +51,8 @@ NAMED = 10  # failed NCAs named in the summary
 @strict_option
 @click.option(
     "--out",
+    "--zoo",
+    "out",
     type=click.Path(path_type=Path, dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
@@ -192,5 +195,16 @@ def _summary(out: Path, fitted: int, seconds: float) -> str:
     if len(failed):
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         lines.append(f"Marked as failed: {', '.join(failed[:NAMED])}{more}.")
-    lines.append(f"Next: nca-zoo probe --zoo {out}   or   nca-zoo show {zoo.id[0]} --zoo {out}")
+    lines.append(f"Next: {_next(zoo)}")
     return "\n".join(lines)
+
+
+def _next(zoo: Zoo) -> str:
+    """Two commands that work on this zoo."""
+    from nca_zoo.probing.splits import can_be_probed
+
+    good = zoo.subset(zoo.good)
+    where = shlex.quote(str(zoo.path))
+    study = "probe" if can_be_probed(good) else "explore"
+    first = zoo.id[0] if not len(good) else good.id[0]
+    return f"nca-zoo {study} {where}   or   nca-zoo show {first} {where}"

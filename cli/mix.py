@@ -9,6 +9,7 @@ import click
 
 from nca_zoo.errors import ZooError
 
+from .groups import Group
 from .options import data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _jobs = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def mix() -> None:
     """Grow what lies between NCAs: straight lines, class means, directions.
 

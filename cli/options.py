@@ -29,7 +29,7 @@ zoo_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
-    help="The zoo file to read.",
+    help="The zoo file to read; an argument that ends in .h5 is it, too.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 store_option = click.option(

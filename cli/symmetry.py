@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .groups import Group
 from .options import json_option, listed, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
 
 
-@click.group()
+@click.group(cls=Group)
 def symmetry() -> None:
     """Scramble or align weights without changing what grows.
 
