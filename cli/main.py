@@ -10,6 +10,7 @@ import click
 
 from nca_zoo.errors import ZooError, one_line
 
+from .bringing import again, bring
 from .groups import Group
 
 # Command -> its line in `nca-zoo --help`. A command's module is imported only when it runs, so
@@ -67,10 +68,8 @@ class LazyGroup(Group):
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "torchvision"):
                 raise
-            raise click.ClickException(
-                f"this needs {error.name}, which `python3 start.py explore` left out; "
-                "install it with: pip install --editable ."
-            ) from None
+            bring(error.name)
+            sys.exit(again())
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
