@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 import click
 import numpy as np
-from tqdm import tqdm
 
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
@@ -23,7 +22,7 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.gate import Status
 
-from .options import data_folder, default_zoo, scale_option, strict_option
+from .options import bar, data_folder, default_zoo, scale_option, strict_option
 from .training_options import tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
@@ -143,17 +142,17 @@ def build(
         try:
             with (
                 cluster(address) if address else nullcontext() as client,
-                tqdm(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
+                bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as shown,
             ):
                 workers = jobs or workers_for(settings.device)
                 for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):
                     done += 1
                     failed += fit.status != "ok"
                     psnr.append(fit.psnr_96)
-                    bar.set_postfix_str(
+                    shown.set_postfix_str(
                         f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
                     )
-                    bar.update()
+                    shown.update()
         except KeyboardInterrupt:
             safe = len({picture.id for picture in pictures} & writer.finished_ids())
             click.echo(

@@ -1,7 +1,6 @@
 """``nca-zoo fit``: train one NCA on any picture, and show how it learned."""
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 
-from .options import data_folder, scale_option
+from .options import bar, data_folder, scale_option
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -81,8 +80,6 @@ def fit(
     Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
     the quality gate. Ctrl-C ends it at once and keeps what has been learned.
     """
-    from tqdm import tqdm
-
     from nca_zoo.building.build import make_job
     from nca_zoo.building.solo import fit_alone, zoo_of_one
     from nca_zoo.ground.interrupts import noted
@@ -98,9 +95,9 @@ def fit(
     with (
         zoo_of_one(out, source, settings, size, replace, scale) as put,
         noted() as interrupted,
-        tqdm(total=settings.regime.steps, desc=drawn.id, unit="step", file=sys.stderr) as bar,
+        bar(total=settings.regime.steps, desc=drawn.id, unit="step") as shown,
     ):
-        diary = Diary(keep, partial(_tell, bar), interrupted)
+        diary = Diary(keep, partial(_tell, shown), interrupted)
         done = fit_alone(job, settings, threads, diary, tell)
         put(drawn, done)
     height, width = drawn.pixels.shape[:2]
@@ -125,17 +122,19 @@ def _steps(rows: str | None) -> frozenset[int] | None:
     return frozenset(int(piece) for piece in rows.split(","))
 
 
-def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
+def _tell(shown: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
     """Bring the bar to a training step: its loss, and the last PSNR that was seen."""
+    if shown.disable:
+        return
     if step == 1 and attempt:
-        bar.reset()
-        bar.set_description(f"{bar.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
-    if step > bar.total:
-        bar.total = step  # of the extra steps, nobody knows how many it will take
+        shown.reset()
+        shown.set_description(f"{shown.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
+    if step > shown.total:
+        shown.total = step  # of the extra steps, nobody knows how many it will take
     if page is not None:
-        bar.seen = f", PSNR {page.psnr_96:.1f} dB"
-    bar.set_postfix_str(f"loss {loss:.5f}{getattr(bar, 'seen', '')}", refresh=False)
-    bar.update(step - bar.n)
+        shown.seen = f", PSNR {page.psnr_96:.1f} dB"
+    shown.set_postfix_str(f"loss {loss:.5f}{getattr(shown, 'seen', '')}", refresh=False)
+    shown.update(step - shown.n)
 
 
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:

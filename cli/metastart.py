@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from nca_zoo.choices import ENGINES
 from nca_zoo.life.engines import make_engine
@@ -15,7 +14,7 @@ from nca_zoo.training.init import write_start
 from nca_zoo.training.metastart import Recipe, meta_learn
 from nca_zoo.training.regime import REGIMES
 
-from .options import data_folder, scale_option, strict_option
+from .options import bar, data_folder, scale_option, strict_option
 from .training_options import tell, visible_option
 
 DEFAULT = Recipe()
@@ -105,10 +104,10 @@ def metastart(
         **({} if visible == "rgba" else {"visible": visible}),
     }
     rounds = meta_learn(targets, REGIMES[regime], make_engine(engine, device, threads), chosen)
-    with tqdm(total=chosen.rounds, unit="round") as bar:
+    with bar(total=chosen.rounds, unit="round") as shown:
         for done in rounds:
-            bar.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
-            bar.update()
+            shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
+            shown.update()
             if done.number <= EARLY_ROUNDS:
                 early = done.weights
             if done.number % CHECKPOINT_ROUNDS == 0 or done.number == chosen.rounds:

@@ -10,7 +10,7 @@ import click
 from nca_zoo.errors import ZooError
 
 from .groups import Group
-from .options import data_folder, json_option, progress, seed_option, zoo_option
+from .options import NCA_ID, data_folder, json_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -36,8 +36,8 @@ def mix() -> None:
 
 
 @mix.command()
-@click.argument("start", metavar="ID")
-@click.argument("end", metavar="ID")
+@click.argument("start", metavar="ID", type=NCA_ID)
+@click.argument("end", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--points", type=click.IntRange(2, 100), default=9, show_default=True, help="NCAs to grow."

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from nca_zoo.errors import ZooError
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from nca_zoo.store.zoofile import Zoo
 
 
@@ -24,6 +29,25 @@ def default_zoo() -> Path:
     return data_folder() / "zoo.h5"
 
 
+class NcaId(click.ParamType):
+    """The id of an NCA; shells complete it from the zoo that the line names."""
+
+    name = "ID"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The ids that begin so; none if the zoo cannot be read."""
+        from nca_zoo.store.zoofile import open_zoo
+
+        try:
+            ids = open_zoo(ctx.params.get("zoo") or default_zoo()).id.tolist()
+        except ZooError:
+            return []
+        return [CompletionItem(nca_id) for nca_id in ids if nca_id.startswith(incomplete)]
+
+
+NCA_ID = NcaId()
 zoo_option = click.option(
     "--zoo",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -113,17 +137,20 @@ def listed(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-@contextmanager
-def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for work of over two seconds: call it with what is done, and all of it."""
+def bar(**told: Any) -> "tqdm[Any]":
+    """A progress bar on stderr, as of tqdm, if that is a terminal: none goes into a file."""
     from tqdm import tqdm
 
-    with tqdm(
-        desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False, file=sys.stderr
-    ) as bar:
+    return tqdm(**told, file=sys.stderr, disable=None)
+
+
+@contextmanager
+def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work of over two seconds: call it with what is done, and all of it."""
+    with bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as shown:
 
         def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield advance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .groups import Group
-from .options import json_option, listed, progress, validation_options, zoo_option
+from .options import NCA_ID, json_option, listed, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
@@ -104,11 +104,12 @@ def falls(result: "Orbit") -> list[str]:
 
 
 @symmetry.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_id", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--to",
     metavar="ID",
+    type=NCA_ID,
     help="The NCA to align to.  [default: the zoo's start, or its first "
     "NCA if there is no shared start to align to]",
 )

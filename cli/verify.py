@@ -1,14 +1,13 @@
 """``nca-zoo verify``: check a zoo file from end to end."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from nca_zoo.ground.progress import Progress
 
-from .options import json_option, zoo_option
+from .options import bar, json_option, zoo_option
 
 
 @click.command()
@@ -34,8 +33,6 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
     nca-zoo verify --sample 20
     nca-zoo verify --zoo data/growing.h5 --all
     """
-    from tqdm import tqdm
-
     from nca_zoo.store.verify import verify as problems_of
     from nca_zoo.store.zoofile import open_zoo
 
@@ -44,14 +41,14 @@ def verify(zoo: Path, sample: int, grow_all: bool, as_json: bool) -> None:
         from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
-    with tqdm(desc="verify", delay=2, leave=False, file=sys.stderr) as bar:
+    with bar(desc="verify", delay=2, leave=False) as shown:
 
         def advance(what: str) -> Progress:
-            bar.unit = f" {what}"
+            shown.unit = f" {what}"
 
             def tell(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+                shown.total = total
+                shown.update(done - shown.n)
 
             return tell
 

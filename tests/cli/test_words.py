@@ -115,3 +115,15 @@ def test_what_build_suggests_next_works(tmp_path, count, changes):
     assert can_be_probed(zoo.subset(zoo.good)) is possible
     assert possible is (count == 24 and not changes)
     assert second.split()[1] in zoo.id
+
+
+@pytest.mark.parametrize(("words", "offers"), [
+    ("show ZOO 1-", ["1-000", "1-001"]), ("show --zoo ZOO 2-000 1-00", ["1-000", "1-001"]),
+    ("ZOO mix line 2-0", ["2-000", "2-001"]), ("show missing.h5 1", []), ("sho", ["show"]),
+])  # fmt: skip
+def test_shells_complete_commands_and_ids(path, words, offers):
+    line = words.replace("ZOO", "'" + str(path) + "'")
+    asked = {"COMP_WORDS": f"nca-zoo {line}", "COMP_CWORD": str(len(words.split()))}
+    asked |= {"_NCA_ZOO_COMPLETE": "bash_complete"}
+    said = CliRunner().invoke(group, env=asked, prog_name="nca-zoo")
+    assert [line.split(",")[1] for line in said.stdout.splitlines()] == offers
