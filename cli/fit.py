@@ -96,9 +96,9 @@ def fit(
     with (
         zoo_of_one(out, source, settings, size, replace, scale) as put,
         noted() as interrupted,
-        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as bar,
+        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as shown,
     ):
-        diary = Diary(keep, partial(_tell, bar), interrupted)
+        diary = Diary(keep, partial(_tell, shown), interrupted)
         done = fit_alone(job, settings, threads, diary, tell)
         put(drawn, done)
     height, width = drawn.pixels.shape[:2]
@@ -125,17 +125,19 @@ def _steps(rows: str | None) -> frozenset[int] | None:
     return frozenset(int(piece) for piece in rows.split(","))
 
 
-def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
+def _tell(shown: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
     """Bring the bar to a training step: its loss, and the last PSNR that was seen."""
+    if shown.disable:
+        return
     if step == 1 and attempt:
-        bar.reset()
-        bar.set_description(f"{bar.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
-    if step > bar.total:
-        bar.total = step  # of the extra steps, nobody knows how many it will take
+        shown.reset()
+        shown.set_description(f"{shown.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
+    if step > shown.total:
+        shown.total = step  # of the extra steps, nobody knows how many it will take
     if page is not None:
-        bar.seen = f", PSNR {page.psnr_96:.1f} dB"
-    bar.set_postfix_str(f"loss {loss:.5f}{getattr(bar, 'seen', '')}", refresh=False)
-    bar.update(step - bar.n)
+        shown.seen = f", PSNR {page.psnr_96:.1f} dB"
+    shown.set_postfix_str(f"loss {loss:.5f}{getattr(shown, 'seen', '')}", refresh=False)
+    shown.update(step - shown.n)
 
 
 def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:

@@ -9,7 +9,16 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, data_folder, json_option, progress, seed_option, zoo_option
+from .groups import Group
+from .options import (
+    NCA_ID,
+    FilePath,
+    data_folder,
+    json_option,
+    progress,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -24,7 +33,7 @@ _jobs = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def mix() -> None:
     """Grow what lies between NCAs: straight lines, class means, directions.
 
@@ -35,8 +44,8 @@ def mix() -> None:
 
 
 @mix.command()
-@click.argument("start", metavar="ID")
-@click.argument("end", metavar="ID")
+@click.argument("start", metavar="ID", type=NCA_ID)
+@click.argument("end", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--points", type=click.IntRange(2, 100), default=9, show_default=True, help="NCAs to grow."

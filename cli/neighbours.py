@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, sample_option, sampled, seed_option, zoo_option
+from .options import NCA_ID, json_option, sample_option, sampled, seed_option, zoo_option
 
 MOST = 1000  # NCAs: aligning one takes 25 ms
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_id", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="How many.")
 @seed_option("Decides which cells fire in the rollouts, the same for all.")

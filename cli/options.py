@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from nca_zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -38,12 +41,31 @@ class FilePath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)
 
 
+class NcaId(click.ParamType):
+    """The id of an NCA; shells complete it from the zoo that the line names."""
+
+    name = "ID"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The ids that begin so; none if the zoo cannot be read."""
+        from nca_zoo.store.zoofile import open_zoo
+
+        try:
+            ids = open_zoo(ctx.params.get("zoo") or default_zoo()).id.tolist()
+        except ZooError:
+            return []
+        return [CompletionItem(nca_id) for nca_id in ids if nca_id.startswith(incomplete)]
+
+
+NCA_ID = NcaId()
 zoo_option = click.option(
     "--zoo",
     type=FilePath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
-    help="The zoo file to read.",
+    help="The zoo file to read; an argument that ends in .h5 is it, too.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 store_option = click.option(
@@ -131,11 +153,11 @@ def listed(text: str) -> list[str]:
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for work of over two seconds, if stderr is a terminal: call it with what is done, and
     all of it."""
-    with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as bar:
+    with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as shown:
 
         def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield advance
 

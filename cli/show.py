@@ -14,7 +14,7 @@ from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, counted, silent
 
-from .options import FilePath, progress, seed_option, zoo_option
+from .options import NCA_ID, FilePath, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.automaton.wounds import Wound
@@ -35,7 +35,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
 
 
 @click.command()
-@click.argument("nca_ids", metavar="[ID]...", nargs=-1)
+@click.argument("nca_ids", metavar="[ID]...", nargs=-1, type=NCA_ID)
 @zoo_option
 @click.option(
     "--digits", "--classes", "classes", help="The NCAs of these classes, as in 0-9 or cat,fox."

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, listed, progress, validation_options, zoo_option
+from .groups import Group
+from .options import NCA_ID, json_option, listed, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
 
 
-@click.group()
+@click.group(cls=Group)
 def symmetry() -> None:
     """Scramble or align weights without changing what grows.
 
@@ -103,11 +104,12 @@ def falls(result: "Orbit") -> list[str]:
 
 
 @symmetry.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_id", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--to",
     metavar="ID",
+    type=NCA_ID,
     help="The NCA to align to.  [default: the zoo's start, or its first "
     "NCA if there is no shared start to align to]",
 )

@@ -51,14 +51,14 @@ def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) ->
         from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
-    with progress_bar(desc="verify", delay=2, leave=False) as bar:
+    with progress_bar(desc="verify", delay=2, leave=False) as shown:
 
         def advance(what: str) -> Progress:
-            bar.unit = f" {what}"
+            shown.unit = f" {what}"
 
             def tell(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+                shown.total = total
+                shown.update(done - shown.n)
 
             return tell
 
