@@ -126,4 +126,4 @@ def test_shells_complete_commands_and_ids(path, words, offers):
     asked = {"COMP_WORDS": f"nca-zoo {line}", "COMP_CWORD": str(len(words.split()))}
     asked |= {"_NCA_ZOO_COMPLETE": "bash_complete"}
     said = CliRunner().invoke(group, env=asked, prog_name="nca-zoo")
-    assert [line.split(",")[1] for line in said.stdout.splitlines()] == offers
+    assert [line.split(",")[1] for line in said.stdout.split()] == offers
