@@ -11,7 +11,7 @@ from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, data_folder, progress_bar, scale_option
+from .options import FilePath, background_option, data_folder, progress_bar, scale_option
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ FPS = {"mp4": 30, "gif": 25}
     show_default=True,
     help=f"The animation: {FILM_STEPS} CA steps from the seed.",
 )
+@background_option
 @click.option(
     "--rows",
     help="Training steps that are rows of the sheet, such as 0,100,400.  "
@@ -65,6 +66,7 @@ def fit(
     out: Path | None,
     replace: bool,
     film: str,
+    background: str,
     rows: str | None,
     threads: int,
     **training: Any,
@@ -109,7 +111,7 @@ def fit(
     )
     if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
         click.echo(f"Trained until its steps were spent, waiting for {waited}.")
-    for path in _write(out, done, diary, film, settings.regime):
+    for path in _write(out, done, diary, film, settings.regime, background):
         click.echo(path)
     if interrupted():
         click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
@@ -140,7 +142,9 @@ def _tell(shown: Any, attempt: int, step: int, loss: float, page: "Page | None")
     shown.update(step - shown.n)
 
 
-def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") -> Iterator[Path]:
+def _write(
+    out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime", background: str
+) -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
     from nca_zoo.automaton.rule import seen
     from nca_zoo.life.rollout import rollout
@@ -151,7 +155,8 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     target, name = done.job.target, done.job.id
     steps = len(done.losses)
     sheet, curve = (out.with_name(f"{out.stem}-{what}.png") for what in ("sheet", "loss"))
-    write_png(sheet, training_sheet(diary.of(done), target.rgba, name, trained=target.channels))
+    pages = diary.of(done)
+    write_png(sheet, training_sheet(pages, target.rgba, name, background, target.channels))
     yield sheet
     write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
     yield curve
@@ -168,5 +173,5 @@ def _write(out: Path, done: "Fit", diary: "Diary", film: str, regime: "Regime") 
     path = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
     about = f"{steps} training steps"
-    write(path, Film(grown, target.rgba, name, about, trained=target.channels), FPS[film])
+    write(path, Film(grown, target.rgba, name, about, background, target.channels), FPS[film])
     yield path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ scale_option = click.option(
 )
 strict_option = click.option(
     "--strict", is_flag=True, help="Stop at a file of a folder that is no picture to grow."
+)
+background_option = click.option(
+    "--background",
+    type=click.Choice(BACKGROUNDS),
+    default="dark",
+    show_default=True,
+    help="What transparent cells show; checker is a checkerboard. Digits are white ink: hard to "
+    "see on light.",
 )
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 

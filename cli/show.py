@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, counted, silent
 
-from .options import NCA_ID, FilePath, progress, seed_option, zoo_option
+from .options import NCA_ID, FilePath, background_option, progress, seed_option, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.automaton.wounds import Wound
@@ -92,14 +91,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     show_default=True,
     help="Frames a second; at most 50 in a GIF.",
 )
-@click.option(
-    "--background",
-    type=click.Choice(BACKGROUNDS),
-    default="dark",
-    show_default=True,
-    help="What transparent cells show; checker is a checkerboard. Digits are white ink: hard to "
-    "see on light.",
-)
+@background_option
 def show(
     nca_ids: tuple[str, ...],
     zoo: Path,
@@ -309,7 +301,7 @@ def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> t
     import numpy as np
 
     from nca_zoo.life.quality import psnr
-    from nca_zoo.viewer.frames import ContactFilm, Panel, composite
+    from nca_zoo.viewer.frames import ContactFilm, Panel, composite, seeds_in
 
     panels, scores = [], []
     with progress("roll out", " NCAs") as advance:
@@ -320,7 +312,7 @@ def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> t
             cells = composite(np.stack([state for _, state in states]), background)
             # Of a film it would be the score of another frame.
             right = f"{reached:.1f} dB" if judged and len(states) == 1 else ""
-            panels.append(Panel(cells, ncas.id[row], right))
+            panels.append(Panel(cells, ncas.id[row], right, seeds_in(states)))
             scores += [reached] * judged
     steps = [step for step, _ in states]
     film = ContactFilm(steps, panels, ncas.path.name, columns, background)

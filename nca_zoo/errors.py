@@ -13,6 +13,10 @@ class ZooError(Exception):
     expected and what to do. The command line prints it and exits with 1."""
 
 
+class DiskError(ZooError):
+    """The disk refuses a file: full, read-only or not ours."""
+
+
 class ZooWarning(UserWarning):
     """Something a person should know and need not put right: one line, as of ``ZooError``."""
 
