@@ -22,11 +22,13 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.gate import Status
 
-from .info import healing_line, heals
+from .info import healing_line, heals, summary
 from .options import (
     FilePath,
     data_folder,
     default_zoo,
+    json_option,
+    print_json,
     progress_bar,
     scale_option,
     strict_option,
@@ -90,6 +92,7 @@ NAMED = 10  # failed NCAs named in the summary
     type=click.IntRange(1),
     help="NCAs that train together.  [default: 4; other devices: 256]",
 )
+@json_option
 def build(
     source: str,
     classes: str | None,
@@ -103,6 +106,7 @@ def build(
     jobs: int | None,
     address: str | None,
     cohort: int | None,
+    as_json: bool,
     **training: Any,
 ) -> None:
     """Fit one NCA per picture and write weights and metadata to an HDF5 file.
@@ -169,7 +173,11 @@ def build(
                 err=True,
             )
             raise SystemExit(1) from None
-    click.echo(_summary(out, done, time.monotonic() - began))
+    took = time.monotonic() - began
+    if as_json:
+        print_json(summary(open_zoo(out)) | {"fitted": done, "seconds": took})
+    else:
+        click.echo(_summary(out, done, took))
 
 
 def _count(per_class: str) -> int | None:

@@ -1,6 +1,5 @@
 """``nca-zoo dynamics``: measure how every NCA moves, and predict it from the weights."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ import click
 
 from nca_zoo.ground.cores import usable_cores
 
-from .options import json_option, listed, progress, validation_options, zoo_option
+from .options import json_option, listed, print_json, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -99,7 +98,7 @@ def dynamics(
         if not as_json:
             click.echo("\n".join(["", *predictions(result), "", *costs(result)]))
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:

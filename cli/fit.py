@@ -11,7 +11,15 @@ from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, background_option, data_folder, progress_bar, scale_option
+from .options import (
+    FilePath,
+    background_option,
+    data_folder,
+    json_option,
+    print_json,
+    progress_bar,
+    scale_option,
+)
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -59,6 +67,7 @@ FPS = {"mp4": 30, "gif": 25}
     show_default="one per usable core",
 )
 @training_options(**SOLO)
+@json_option
 def fit(
     picture: Path,
     size: int | None,
@@ -69,6 +78,7 @@ def fit(
     background: str,
     rows: str | None,
     threads: int,
+    as_json: bool,
     **training: Any,
 ) -> None:
     """Train one NCA to grow PICTURE, an image file, and show how it learned.
@@ -103,6 +113,10 @@ def fit(
         diary = Diary(keep, partial(_tell, shown), interrupted)
         done = fit_alone(job, settings, threads, diary, tell)
         put(drawn, done)
+    written = _write(out, done, diary, film, settings.regime, background)
+    if as_json:
+        print_json(_findings(out, done, list(written)))
+        raise SystemExit(int(interrupted()))
     height, width = drawn.pixels.shape[:2]
     click.echo(
         f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
@@ -111,12 +125,26 @@ def fit(
     )
     if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
         click.echo(f"Trained until its steps were spent, waiting for {waited}.")
-    for path in _write(out, done, diary, film, settings.regime, background):
+    for path in written:
         click.echo(path)
     if interrupted():
         click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
         raise SystemExit(1)
     click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
+
+
+def _findings(out: Path, done: "Fit", files: list[Path]) -> dict[str, Any]:
+    return {
+        "zoo": str(out),
+        "id": done.job.id,
+        "status": done.status,
+        "train_steps": done.train_steps,
+        "attempts": done.attempts,
+        "psnr_96": done.psnr_96,
+        "psnr_400": done.psnr_400,
+        "heals": done.heals,
+        "files": [str(path) for path in files],
+    }
 
 
 def _steps(rows: str | None) -> frozenset[int] | None:

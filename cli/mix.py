@@ -1,6 +1,5 @@
 """``nca-zoo mix``: grow what lies between NCAs."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from .options import (
     FilePath,
     data_folder,
     json_option,
+    print_json,
     progress,
     seed_option,
     zoo_option,
@@ -86,7 +86,7 @@ def line(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, line_sheet([found]))
     if as_json:
-        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+        print_json(found.as_dict() | {"figure": str(out)})
     else:
         click.echo("\n".join([*steps(found), "", str(out)]))
 
@@ -129,7 +129,7 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, means_sheet(found))
     if as_json:
-        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+        print_json(found.as_dict() | {"figure": str(out)})
     else:
         click.echo("\n".join([*kinds(found), "", str(out)]))
 

@@ -1,8 +1,10 @@
 """Options, and a progress bar, that several commands share."""
 
+import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +153,19 @@ def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":
             err=True,
         )
     return part
+
+
+def print_json(about: Mapping[str, Any]) -> None:
+    """Findings for programs, on stdout; docs/commands.md has their shapes. NaN would be no JSON."""
+    click.echo(json.dumps(_finite(about), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def listed(text: str) -> list[str]:

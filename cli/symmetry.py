@@ -1,13 +1,20 @@
 """``nca-zoo symmetry``: change weights without changing what grows, and undo such changes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .groups import Group
-from .options import NCA_ID, json_option, listed, progress, validation_options, zoo_option
+from .options import (
+    NCA_ID,
+    json_option,
+    listed,
+    print_json,
+    progress,
+    validation_options,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
@@ -69,7 +76,7 @@ def orbit(
     with progress("orbit", " folds") as advance:
         result = run_orbit(opened, names, folds, repeats, seed, spread, steps, progress=advance)
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        print_json(result.as_dict())
     else:
         click.echo("\n".join([*stands(result), "", *falls(result)]))
 
@@ -146,7 +153,7 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
         "basis": element.basis.tolist(),
     }
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
     click.echo(
         f"{nca_id} lies {found['distance_before']:.3f} from {name}, aligned "

@@ -1,13 +1,12 @@
 """``nca-zoo verify``: check a zoo file from end to end."""
 
-import json
 from pathlib import Path
 
 import click
 
 from nca_zoo.ground.progress import Progress
 
-from .options import json_option, progress_bar, zoo_option
+from .options import json_option, print_json, progress_bar, zoo_option
 
 
 @click.command()
@@ -64,7 +63,7 @@ def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) ->
 
         problems = problems_of(zoo, regrow, None if grow_all else sample, True, advance)
     if as_json:
-        click.echo(json.dumps({"zoo": str(zoo), "ok": not problems, "problems": problems}))
+        print_json({"zoo": str(zoo), "ok": not problems, "problems": problems})
     elif problems:
         click.echo("\n".join(problems))
     else:

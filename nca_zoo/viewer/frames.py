@@ -104,7 +104,9 @@ def seeds_in(rollout: Sequence[tuple[int, npt.NDArray[Any]]], trained: int = VIS
     """
     step, state = rollout[0]
     cells = np.argwhere(np.nan_to_num(seen(state, trained)[..., 3]) > 0)
-    return cells.tolist() if step == 0 and len(cells) <= MOST_MARKED else ()
+    if step or len(cells) > MOST_MARKED:
+        return []
+    return [(int(row), int(column)) for row, column in cells]
 
 
 class Sheet:

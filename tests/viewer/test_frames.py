@@ -120,7 +120,7 @@ def test_a_seed_can_be_seen_in_films_and_strips():
     unmarked = strip([(1, states[0]), *rollout[1:]], states[0], "7-012")
     changed = np.argwhere((picture != unmarked).any(axis=-1) & (picture == [*ink]).all(axis=-1))
     assert np.ptp(changed[changed[:, 0] < 24 + 12 * HEIGHT], axis=0).tolist() == [15, 15]
-    assert seeds_in(rollout[1:]) == seeds_in([(0, np.ones((5, 5, 16)))]) == ()
+    assert seeds_in(rollout[1:]) == seeds_in([(0, np.ones((5, 5, 16)))]) == []
 
 
 def test_film_captions_tell_the_step(film):
