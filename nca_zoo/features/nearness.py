@@ -33,7 +33,9 @@ def directions(
         return unit_rows(np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
 
 
-def nearest(rows: Floats, k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def nearest(
+    rows: npt.NDArray[np.floating], k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """The ``min(k, N - 1)`` nearest other rows of each row, the nearest first: rows, distances.
 
     Of ``directions``, 0 is the same, 1.41 nothing in common, 2 the opposite.
