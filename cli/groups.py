@@ -22,7 +22,8 @@ class _Word(str):
 
 
 def _is_zoo(word: str) -> bool:
-    return word.lower().endswith(".h5")
+    place = word.partition("#")[0] if "://" in word else word  # without the digest of an address
+    return place.lower().endswith(".h5")
 
 
 def _zoo_first(args: list[str]) -> int:

@@ -44,6 +44,20 @@ class FilePath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)
 
 
+class ZooPath(FilePath):
+    """A zoo to read: a file, or an address from which it is fetched once into the data folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The file; raises ZooError if there is none to be had from an address."""
+        from nca_zoo.exchange.fetching import fetched, is_address
+
+        completing = ctx is not None and ctx.resilient_parsing  # for which nobody fetches
+        if not is_address(value) or completing:
+            return super().convert(value, param, ctx)
+        with progress_bar(desc="fetch", total=1, unit="B", unit_scale=True, delay=1) as shown:
+            return fetched(value, data_folder(), shown)
+
+
 class NcaId(click.ParamType):
     """The id of an NCA; shells complete it from the zoo that the line names."""
 
@@ -65,10 +79,10 @@ class NcaId(click.ParamType):
 NCA_ID = NcaId()
 zoo_option = click.option(
     "--zoo",
-    type=FilePath(dir_okay=False),
+    type=ZooPath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
-    help="The zoo file to read; an argument that ends in .h5 is it, too.",
+    help="The zoo to read, a file or an address; an argument that ends in .h5 is it, too.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 store_option = click.option(
