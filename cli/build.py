@@ -167,11 +167,11 @@ def build(
                     shown.update()
         except KeyboardInterrupt:
             safe = len({picture.id for picture in pictures} & writer.finished_ids())
-            click.echo(
-                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; "
-                "the same command goes on from there.",
-                err=True,
+            said = (
+                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; the same command goes "
+                "on from there."
             )
+            click.echo(said if safe else "Stopped before any NCA was finished.", err=True)
             raise SystemExit(1) from None
     took = time.monotonic() - began
     if as_json:
