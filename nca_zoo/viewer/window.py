@@ -236,16 +236,19 @@ class Tank(ttk.Frame):
 class Window(tk.Tk):
     """A window in the colours of a background; a failure inside ends it and reaches the caller.
 
-    Raises ZooError, one line, where no window can be opened.
+    Raises ZooError, one line that ends in what to do ``instead``, where none can be opened.
     """
 
-    def __init__(self, title: str, background: str = "dark") -> None:
+    def __init__(
+        self,
+        title: str,
+        background: str = "dark",
+        instead: str = "use --terminal, or --out FILE",
+    ) -> None:
         try:
             super().__init__(className="nca-zoo")
         except tk.TclError as error:
-            raise ZooError(
-                f"no window can be opened here ({error}); use --terminal, or --out FILE"
-            ) from None
+            raise ZooError(f"no window can be opened here ({error}); {instead}") from None
         self._failure: BaseException | None = None
         self.title(title)
         self.resizable(False, False)
@@ -275,8 +278,9 @@ class Window(tk.Tk):
         )
         for option, value in (("background", cells), ("foreground", ink)):
             self.option_add(f"*TCombobox*Listbox.{option}", value)
-        for key in ("<Escape>", "q"):
-            self.bind(key, _quiet(self.destroy))
+        style.configure("TCheckbutton", indicatorbackground=cells, indicatorforeground=ink)
+        style.map("TCheckbutton", background=[("active", page)], indicatorbackground=[])
+        style.configure("Horizontal.TProgressbar", background=muted)
 
     def report_callback_exception(
         self, exc: type[BaseException], val: BaseException, tb: TracebackType | None
@@ -301,6 +305,8 @@ def watch(
 ) -> None:
     """Open a window with a ``Tank`` in it, and stay until it is closed."""
     window = Window(f"{name} · nca-zoo" if name else "nca-zoo", background)
+    for key in ("<Escape>", "q"):
+        window.bind(key, _quiet(window.destroy))
     Tank(window, life, target, name, about, background, trained).pack()
     with suppress(KeyboardInterrupt):  # how a person in the terminal ends it
         window.run()
