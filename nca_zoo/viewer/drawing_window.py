@@ -19,7 +19,7 @@ from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
 from nca_zoo.viewer.frames import cell_size
 from nca_zoo.viewer.player import CellView, Player
-from nca_zoo.viewer.window import Window
+from nca_zoo.viewer.window import Window, quietly
 
 PANEL = 392  # pixels of the drawing's side, about
 POLL_MS = 50
@@ -155,7 +155,7 @@ class DrawingWindow(ttk.Frame):
             ("<Control-g>", self.grow),
             ("<e>", lambda: self.erasing.set(not self.erasing.get())),
         ):
-            self._window.bind(key, lambda _, act=act: act())
+            self._window.bind(key, quietly(act))
         self._window.protocol("WM_DELETE_WINDOW", self.close)
 
     # Drawing

@@ -237,7 +237,7 @@ def test_of_a_grey_nca_alpha_plays(window, lively_weights):
     window.player.show = lambda rgba: shown.append((window.player.step, rgba))
     wait(window, lambda: window.player.step > 40)
     start = window.fit.job.seed_state(REGIME)
-    states = dict(rollout(window.fit.weights, start, 41))
+    states = dict(rollout(window.fit.weights, start, window.player.step))
     assert np.abs(states[40][..., 0] - states[40][..., 3]).max() > 0.5
     for step, rgba in shown:
         np.testing.assert_array_equal(rgba, np.repeat(states[step][..., 3:4], 4, axis=-1))
