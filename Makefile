@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks tables site dist
+.PHONY: zoo explore test figures all-figures notebooks writeup findings starts benchmarks tables site dist release
 
 zoo explore test:
 	python3 start.py $@
@@ -40,6 +40,9 @@ tables: # the tables of defaults in the pages, from the code
 
 site: # all pages, the API and a zoo that lives: build/site/index.html; needs pip install -e .[docs], no network
 	.venv/bin/python docs/make_site.py
+
+release: # the zoos that a release carries, with cards and digests, in build/release; says where they go
+	.venv/bin/python docs/make_release.py
 
 dist: # sdist and wheel in dist/
 	.venv/bin/python -m build

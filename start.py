@@ -5,16 +5,17 @@
     python3 start.py test     the tests, the linter and the type checker; or, minutes longer,
                     --wide    with the widest sweeps: builds killed, files traced, benchmarks
 
-What is needed is installed into the folder .venv, once. The first does without torch, which is
-gigabytes and which neither growing nor looking uses; the others install it.
+What is needed is installed into the folder .venv, once. torch, which is gigabytes, only the tests
+bring: growing, looking and probing do without it, and what needs it says so.
 """
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import venv
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +38,11 @@ JOBS = {
 TESTS = ["python", "tests/on_the_wheel.py", "tests"]
 CHECKS = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
 NARROW = ["-m", "not wide"]
+SIZES = {
+    "": "about 0.25 GB to download, 0.9 GB on disk",
+    "[dev]": "with torch gigabytes to download, on Linux some 6 GB on disk",
+}
+STAGES = ("Collecting", "Processing", "Downloading", "Using cached", "Building", "Installing")
 AFTERWARDS = """
 The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 
@@ -50,25 +56,52 @@ The zoo is data/zoo.h5 and the video data/show/7-012.mp4. Try next:
 
 def install(job: str) -> None:
     """Make the environment, or bring it up to date with pyproject.toml: all that a job needs."""
-    project = (HERE / "pyproject.toml").read_bytes()
-    wanted = hashlib.sha256(project).hexdigest()
-    levels = ["explore", "zoo", "test"]  # each has what those before it have
+    extra = "[dev]" if job == "test" else ""
+    wanted = hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
     stamp = ENVIRONMENT / "installed"
-    there = stamp.read_text().split() if stamp.exists() else []
-    if there and there[0] == wanted and there[-1] in levels[levels.index(job) :]:
+    if stamp.exists() and stamp.read_text() in (wanted, f"{wanted}[dev]")[bool(extra) :]:
         return
-    print("Installing into .venv: minutes, most of which is the download.", flush=True)
-    venv.create(ENVIRONMENT, with_pip=True)
-    pip = ["python", "-m", "pip", "install", "--quiet"]
-    if job == "explore":
-        import tomllib  # not in the older Pythons that `main` speaks to
+    check_venv()
+    import venv  # which some Pythons lack
 
-        needed = tomllib.loads(project.decode())["project"]["dependencies"]
-        run([*pip, *(name for name in needed if not name.startswith("torch"))])
-        run([*pip, "--no-deps", "--editable", "."])
-    else:
-        run([*pip, "--editable", ".[dev]" if job == "test" else "."])
-    stamp.write_text(f"{wanted} {job}")
+    print(f"Installing into .venv, minutes: {SIZES[extra]}.", flush=True)
+    venv.create(ENVIRONMENT, with_pip=True)
+    pip("install", "--editable", f".{extra}")
+    stamp.write_text(wanted + extra)
+
+
+def check_venv() -> None:
+    """Debian and Ubuntu take venv and ensurepip out of Python and into a package of their own."""
+    if all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
+        return
+    package = f"python3.{sys.version_info.minor}-venv"
+    sys.exit(
+        "This Python cannot make environments (no venv module); install what is missing, on "
+        f"Debian and Ubuntu with: sudo apt-get install {package}"
+    )
+
+
+def pip(*words: str) -> None:
+    """Run the environment's pip; of what it says, show on a terminal the line it is at."""
+    command = [SCRIPTS / "python", "-m", "pip", "--disable-pip-version-check", *words]
+    command += ["--progress-bar", "off"]
+    began, said = time.monotonic(), []
+    with subprocess.Popen(
+        command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        for line in child.stdout:
+            said.append(line.strip())
+            if sys.stdout.isatty() and said[-1].startswith(STAGES):
+                now = f"{time.monotonic() - began:4.0f} s  {said[-1]}"
+                print(
+                    f"\r{now[: shutil.get_terminal_size().columns - 1]}\x1b[K", end="", flush=True
+                )
+    if sys.stdout.isatty():
+        print("\r\x1b[K", end="")
+    if child.returncode:
+        errors = [line for line in said if line.startswith("ERROR")] or said[-3:]
+        sys.exit("\n".join(["pip could not install what is needed:", *errors]))
+    print(f"Installed in {time.monotonic() - began:.0f} s.", flush=True)
 
 
 def find_screen() -> None:

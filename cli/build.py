@@ -1,5 +1,6 @@
 """``nca-zoo build``: fit one NCA per picture and write the zoo file."""
 
+import shlex
 import signal
 import time
 from contextlib import nullcontext
@@ -18,14 +19,16 @@ from nca_zoo.building.workers import cluster
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import workers_for
 from nca_zoo.pictures.sources import SOURCES, load_pictures
-from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.gate import Status
 
-from .info import healing_line, heals
+from .info import healing_line, heals, summary
 from .options import (
     FilePath,
     data_folder,
     default_zoo,
+    json_option,
+    print_json,
     progress_bar,
     scale_option,
     strict_option,
@@ -57,6 +60,8 @@ NAMED = 10  # failed NCAs named in the summary
 @strict_option
 @click.option(
     "--out",
+    "--zoo",
+    "out",
     type=FilePath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
@@ -87,6 +92,7 @@ NAMED = 10  # failed NCAs named in the summary
     type=click.IntRange(1),
     help="NCAs that train together.  [default: 4; other devices: 256]",
 )
+@json_option
 def build(
     source: str,
     classes: str | None,
@@ -100,6 +106,7 @@ def build(
     jobs: int | None,
     address: str | None,
     cohort: int | None,
+    as_json: bool,
     **training: Any,
 ) -> None:
     """Fit one NCA per picture and write weights and metadata to an HDF5 file.
@@ -147,26 +154,30 @@ def build(
         try:
             with (
                 cluster(address) if address else nullcontext() as client,
-                progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as bar,
+                progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as shown,
             ):
                 workers = jobs or workers_for(settings.device)
                 for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):
                     done += 1
                     failed += fit.status != "ok"
                     psnr.append(fit.psnr_96)
-                    bar.set_postfix_str(
+                    shown.set_postfix_str(
                         f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
                     )
-                    bar.update()
+                    shown.update()
         except KeyboardInterrupt:
             safe = len({picture.id for picture in pictures} & writer.finished_ids())
-            click.echo(
-                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; "
-                "the same command goes on from there.",
-                err=True,
+            said = (
+                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; the same command goes "
+                "on from there."
             )
+            click.echo(said if safe else "Stopped before any NCA was finished.", err=True)
             raise SystemExit(1) from None
-    click.echo(_summary(out, done, time.monotonic() - began))
+    took = time.monotonic() - began
+    if as_json:
+        print_json(summary(open_zoo(out)) | {"fitted": done, "seconds": took})
+    else:
+        click.echo(_summary(out, done, took))
 
 
 def _count(per_class: str) -> int | None:
@@ -201,5 +212,16 @@ def _summary(out: Path, fitted: int, seconds: float) -> str:
     if len(failed):
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         lines.append(f"Marked as failed: {', '.join(failed[:NAMED])}{more}.")
-    lines.append(f"Next: nca-zoo probe --zoo {out}   or   nca-zoo show {zoo.id[0]} --zoo {out}")
+    lines.append(f"Next: {_next(zoo)}")
     return "\n".join(lines)
+
+
+def _next(zoo: Zoo) -> str:
+    """Two commands that work on this zoo."""
+    from nca_zoo.probing.splits import can_be_probed
+
+    good = zoo.subset(zoo.good)
+    where = shlex.quote(str(zoo.path))
+    study = "probe" if can_be_probed(good) else "explore"
+    first = zoo.id[0] if not len(good) else good.id[0]
+    return f"nca-zoo {study} {where}   or   nca-zoo show {first} {where}"

@@ -1,6 +1,5 @@
 """``nca-zoo cluster``: do the weights fall into the classes by themselves?"""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from nca_zoo.features.catalogue import FEATURES
 from .options import (
     json_option,
     listed,
+    print_json,
     progress,
     sample_option,
     sampled,
@@ -95,7 +95,7 @@ def cluster(
         of.add_columns({replace(c, **made): values for c, values in found.items()}, replace=True)
         click.echo(f"stored in {zoo}: {', '.join(column.name for column in found)}", err=True)
     if as_json:
-        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
+        print_json({"total": len(opened)} | result.as_dict())
     else:
         click.echo("\n".join([*summary(result), "", *table(result), "", *differences(result)]))
 

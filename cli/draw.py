@@ -1,5 +1,6 @@
 """``nca-zoo draw``: a window to draw in, and to watch the drawing grow."""
 
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -56,4 +57,19 @@ def draw(
     if picture is not None and picture.exists():
         drawing = Drawing.opened(picture, size, scale)
     file = picture.with_suffix(".png") if picture is not None else None
-    open_window(drawing, settings_for, file, data_folder() / "draw", threads)
+    open_window(drawing, settings_for, file, data_folder() / "draw", threads, _page)
+
+
+def _page(zoo: Path) -> Path:
+    """Write the page of a zoo beside it, and open it in the browser."""
+    from nca_zoo.explorer.exhibit import make_exhibit
+    from nca_zoo.explorer.page import standalone_page
+    from nca_zoo.ground.files import published
+    from nca_zoo.store.zoofile import open_zoo
+
+    html = zoo.with_suffix(".html")
+    held = open_zoo(zoo)
+    with published(html) as part:
+        part.write_text(standalone_page(make_exhibit(held, ["weights"], len(held))), "utf-8")
+    webbrowser.open(html.resolve().as_uri())
+    return html

@@ -1,6 +1,5 @@
 """``nca-zoo dynamics``: measure how every NCA moves, and predict it from the weights."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ import click
 
 from nca_zoo.ground.cores import usable_cores
 
-from .options import json_option, listed, progress, validation_options, zoo_option
+from .options import json_option, listed, print_json, progress, validation_options, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who predicts, separated by commas: ridge, knn, svm, mlp.",
 )
+@click.option("--all-fits", is_flag=True, help="Predict NCAs whose fit failed, too.")
 @validation_options("Decides folds, shuffled values and resamples.")
 @json_option
 def dynamics(
@@ -59,6 +59,7 @@ def dynamics(
     predict: str,
     features: str,
     readers: str,
+    all_fits: bool,
     folds: int,
     repeats: int,
     seed: int,
@@ -83,22 +84,21 @@ def dynamics(
         measured = measure_zoo(zoo, seeds, jobs, again, advance)
     opened = open_zoo(zoo)
     found: dict[str, Any] = {"measured_now": measured, "columns": summary(opened)}
-    result = None
+    lines = [f"{measured} NCAs measured now. {opened.path} holds:", "", *spreads(found["columns"])]
+    if not as_json:
+        click.echo("\n".join(lines))  # whether it can be predicted or not
     if not measure_only:
         from nca_zoo.studies.forecast import forecast
 
         names = None if predict == "all" else listed(predict)
         settings = (listed(features), names, listed(readers), folds, repeats, seed)
         with progress("predict", " folds") as advance:
-            result = forecast(opened, *settings, progress=advance)
+            result = forecast(opened, *settings, all_fits=all_fits, progress=advance)
         found["forecast"] = result.as_dict()
+        if not as_json:
+            click.echo("\n".join(["", *predictions(result), "", *costs(result)]))
     if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    lines = [f"{measured} NCAs measured now. {opened.path} holds:", "", *spreads(found["columns"])]
-    if result is not None:
-        lines += ["", *predictions(result), "", *costs(result)]
-    click.echo("\n".join(lines))
+        print_json(found)
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:

@@ -7,11 +7,11 @@ import click
 from nca_zoo.choices import FORMATS
 from nca_zoo.errors import ZooError
 
-from .options import FilePath, progress, zoo_option
+from .options import NCA_ID, FilePath, progress, zoo_option
 
 
 @click.command()
-@click.argument("nca_ids", metavar="[ID...]", nargs=-1)
+@click.argument("nca_ids", metavar="[ID...]", nargs=-1, type=NCA_ID)
 @click.option("--format", "kind", type=click.Choice(FORMATS), required=True)
 @zoo_option
 @click.option(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,15 @@ from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, data_folder, progress_bar, scale_option
+from .options import (
+    FilePath,
+    background_option,
+    data_folder,
+    json_option,
+    print_json,
+    progress_bar,
+    scale_option,
+)
 from .training_options import SOLO, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ FPS = {"mp4": 30, "gif": 25}
     show_default=True,
     help=f"The animation: {FILM_STEPS} CA steps from the seed.",
 )
+@background_option
 @click.option(
     "--rows",
     help="Training steps that are rows of the sheet, such as 0,100,400.  "
@@ -65,6 +75,7 @@ FPS = {"mp4": 30, "gif": 25}
     "[default: one of so many, 1 0 0 ...]",
 )
 @training_options(**SOLO)
+@json_option
 def fit(
     pictures: tuple[Path, ...],
     size: int | None,
@@ -72,9 +83,11 @@ def fit(
     out: Path | None,
     replace: bool,
     film: str,
+    background: str,
     rows: str | None,
     threads: int,
     code: int,
+    as_json: bool,
     **training: Any,
 ) -> None:
     """Train one NCA to grow a picture, an image file, and show how it learned.
@@ -102,7 +115,9 @@ def fit(
     if len(pictures) > 1:
         if rows:
             raise ZooError("--rows is for one picture: several have no training sheet")
-        _fit_several(pictures, size, scale, out, replace, film, threads, code, training)
+        if as_json:
+            raise ZooError("--json is for one picture; `nca-zoo info --json` tells of the zoo")
+        _fit_several(pictures, size, scale, out, replace, film, background, threads, code, training)
         return
     if code:
         raise ZooError("--code is for several pictures; name more than one")
@@ -116,11 +131,18 @@ def fit(
     with (
         zoo_of_one(out, source, settings, size, replace, scale) as put,
         noted() as interrupted,
-        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as bar,
+        progress_bar(total=settings.regime.steps, desc=drawn.id, unit="step") as shown,
     ):
-        diary = Diary(keep, partial(_tell, bar), interrupted)
+        diary = Diary(keep, partial(_tell, shown), interrupted)
         done = fit_alone(job, settings, threads, diary, tell)
         put(drawn, done)
+    written = chain(
+        _write(out, done, diary, background),
+        _write_film(out, done, film, settings.regime, background),
+    )
+    if as_json:
+        print_json(_findings(out, done, list(written)))
+        raise SystemExit(int(interrupted()))
     height, width = drawn.pixels.shape[:2]
     click.echo(
         f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
@@ -129,9 +151,7 @@ def fit(
     )
     if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
         click.echo(f"Trained until its steps were spent, waiting for {waited}.")
-    for path in _write(out, done, diary):
-        click.echo(path)
-    for path in _write_film(out, done, film, settings.regime):
+    for path in written:
         click.echo(path)
     if interrupted():
         click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
@@ -146,6 +166,7 @@ def _fit_several(
     out: Path | None,
     replace: bool,
     film: str,
+    background: str,
     threads: int,
     code: int,
     training: dict[str, Any],
@@ -183,12 +204,26 @@ def _fit_several(
         )
         one = changed(done, job=group.jobs[done.place])
         path = out.with_name(f"{out.stem}-{drawn[done.place].id}.h5")
-        for made in _write_film(path, one, film, settings.regime):
+        for made in _write_film(path, one, film, settings.regime, background):
             click.echo(made)
     if interrupted():
         click.echo(f"Stopped after {fits[0].train_steps} training steps; kept as it is.", err=True)
         raise SystemExit(1)
     click.echo(f"Next: nca-zoo show {drawn[0].id} --zoo {out} --damage 200")
+
+
+def _findings(out: Path, done: "Fit", files: list[Path]) -> dict[str, Any]:
+    return {
+        "zoo": str(out),
+        "id": done.job.id,
+        "status": done.status,
+        "train_steps": done.train_steps,
+        "attempts": done.attempts,
+        "psnr_96": done.psnr_96,
+        "psnr_400": done.psnr_400,
+        "heals": done.heals,
+        "files": [str(path) for path in files],
+    }
 
 
 def _steps(rows: str | None) -> frozenset[int] | None:
@@ -199,20 +234,22 @@ def _steps(rows: str | None) -> frozenset[int] | None:
     return frozenset(int(piece) for piece in rows.split(","))
 
 
-def _tell(bar: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
+def _tell(shown: Any, attempt: int, step: int, loss: float, page: "Page | None") -> None:
     """Bring the bar to a training step: its loss, and the last PSNR that was seen."""
+    if shown.disable:
+        return
     if step == 1 and attempt:
-        bar.reset()
-        bar.set_description(f"{bar.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
-    if step > bar.total:
-        bar.total = step  # of the extra steps, nobody knows how many it will take
+        shown.reset()
+        shown.set_description(f"{shown.desc.split(' (')[0]} (attempt {attempt + 1})", refresh=False)
+    if step > shown.total:
+        shown.total = step  # of the extra steps, nobody knows how many it will take
     if page is not None:
-        bar.seen = f", PSNR {page.psnr_96:.1f} dB"
-    bar.set_postfix_str(f"loss {loss:.5f}{getattr(bar, 'seen', '')}", refresh=False)
-    bar.update(step - bar.n)
+        shown.seen = f", PSNR {page.psnr_96:.1f} dB"
+    shown.set_postfix_str(f"loss {loss:.5f}{getattr(shown, 'seen', '')}", refresh=False)
+    shown.update(step - shown.n)
 
 
-def _write(out: Path, done: "Fit", diary: "Diary") -> Iterator[Path]:
+def _write(out: Path, done: "Fit", diary: "Diary", background: str) -> Iterator[Path]:
     """The pictures beside the zoo: yields each file when it is written."""
     from nca_zoo.viewer.training import loss_curve, training_sheet
     from nca_zoo.viewer.video import write_png
@@ -220,13 +257,16 @@ def _write(out: Path, done: "Fit", diary: "Diary") -> Iterator[Path]:
     target, name = done.job.target, done.job.id
     steps = len(done.losses)
     sheet, curve = (out.with_name(f"{out.stem}-{what}.png") for what in ("sheet", "loss"))
-    write_png(sheet, training_sheet(diary.of(done), target.rgba, name, trained=target.channels))
+    pages = diary.of(done)
+    write_png(sheet, training_sheet(pages, target.rgba, name, background, target.channels))
     yield sheet
     write_png(curve, loss_curve(done.losses, f"{name}: loss of {steps} training steps"))
     yield curve
 
 
-def _write_film(out: Path, done: "Fit", film: str, regime: "Regime") -> Iterator[Path]:
+def _write_film(
+    out: Path, done: "Fit", film: str, regime: "Regime", background: str
+) -> Iterator[Path]:
     """The animation beside the zoo."""
     from nca_zoo.automaton.rule import seen
     from nca_zoo.life.rollout import rollout
@@ -251,5 +291,5 @@ def _write_film(out: Path, done: "Fit", film: str, regime: "Regime") -> Iterator
     path = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
     about = f"{steps} training steps"
-    write(path, Film(grown, target.rgba, name, about, trained=target.channels), FPS[film])
+    write(path, Film(grown, target.rgba, name, about, background, target.channels), FPS[film])
     yield path

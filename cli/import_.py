@@ -9,7 +9,14 @@ import click
 from nca_zoo.choices import PERCEPTIONS, RGBA_AT, SOBEL_ORDERS, SOBEL_SIGNS, VISIBLE
 from nca_zoo.errors import ZooError
 
-from .options import FilePath, default_zoo, progress, scale_option
+from .options import (
+    FilePath,
+    default_zoo,
+    json_option,
+    print_json,
+    progress,
+    scale_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.exchange.foreign import Foreign
@@ -118,6 +125,7 @@ def _cells(
 )
 @click.option("--label", metavar="NAME", help="What their class is called, if they have one.")
 @click.option("--source", default="imported", show_default=True, help="Where they come from.")
+@json_option
 def import_(
     files: tuple[Path, ...],
     out: Path,
@@ -134,6 +142,7 @@ def import_(
     growing: bool,
     label: str | None,
     source: str,
+    as_json: bool,
     **told: Any,
 ) -> None:
     """Put NCAs that were trained elsewhere into a zoo.
@@ -195,9 +204,13 @@ def import_(
             row = imported(name, reading.weights, target, origin, of, index)
             rows.append(row | {"name": true_name(nca.name)})
         writer.add(rows)
+    total = held + len(rows)
+    if as_json:
+        found = [_findings(*each) for each in zip(rows, ncas, readings, strict=True)]
+        print_json({"zoo": str(out), "ncas": total, "imported": found})
+        return
     for row, nca, reading in zip(rows, ncas, readings, strict=True):
         click.echo(f"{row['id']}: {row['status']}; {_judged(row)}{_how_read(nca, reading)}")
-    total = held + len(rows)
     click.echo(f"{out}: {total} NCA{'s' if total > 1 else ''}")
     click.echo(f"Next: nca-zoo show {rows[0]['id']} --zoo {out}")
 
@@ -229,6 +242,13 @@ def _tried(
     return readings
 
 
+def _findings(row: dict[str, Any], nca: "Foreign", reading: "Reading") -> dict[str, Any]:
+    """An imported NCA, and the options that read it so."""
+    about = {name: row[name] for name in ("id", "status")}
+    scores = {name: float(row[name]) for name in ("psnr_96", "psnr_400")}
+    return about | scores | {"tried": reading.tried, "read_with": _options(nca, reading)}
+
+
 def _judged(row: dict[str, Any]) -> str:
     if row["status"] == "unjudged":
         return "no target to judge it by"
@@ -239,9 +259,13 @@ def _how_read(nca: "Foreign", reading: "Reading") -> str:
     """What a person should know of how an NCA was read."""
     if reading.tried > 1 and not reading.grows:
         return f"; none of {reading.tried} ways to read it grows the picture"
+    options = _options(nca, reading)
+    return f"; read with {options}" if options else ""
+
+
+def _options(nca: "Foreign", reading: "Reading") -> str:
     seed = "" if reading.seed_hidden else " --seed-alpha"
-    options = reading.convention.options(nca.usual) + seed
-    return f"; read with {options.strip()}" if options else ""
+    return (reading.convention.options(nca.usual) + seed).strip()
 
 
 def _visible(ncas: "list[Foreign]") -> str:

@@ -11,7 +11,7 @@ from nca_zoo.errors import printable
 from nca_zoo.store.schema import HEALING
 from nca_zoo.store.settings import Settings
 
-from .options import json_option, zoo_option
+from .options import NCA_ID, json_option, print_json, zoo_option
 
 if TYPE_CHECKING:
     from nca_zoo.store.columns import Column
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("nca_id", metavar="[ID]", required=False)
+@click.argument("nca_id", metavar="[ID]", required=False, type=NCA_ID)
 @zoo_option
 @click.option("--card", is_flag=True, help="Print a dataset card: README.md for Hugging Face.")
 @click.option("--croissant", is_flag=True, help="Print Croissant metadata: croissant.json.")
@@ -60,7 +60,10 @@ def info(
     else:
         about = summary(held)
         lines = [*facts(about), "", *class_table(about), *further(about)]
-    click.echo(json.dumps(about, indent=2) if as_json else "\n".join(lines))
+    if as_json:
+        print_json(about)
+    else:
+        click.echo("\n".join(lines))
 
 
 def one(zoo: "Zoo", nca_id: str) -> dict[str, Any]:

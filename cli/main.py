@@ -15,6 +15,9 @@ import click
 
 from nca_zoo.errors import ZooError, one_line
 
+from .bringing import again, bring
+from .groups import Group
+
 # Command -> its line in `nca-zoo --help`. A command's module is imported only when it runs, so
 # that help and reading commands do not wait for libraries they do not use.
 COMMANDS = {
@@ -39,7 +42,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name and imports each on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -72,10 +75,8 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "torchvision"):
                 raise
-            raise click.ClickException(
-                f"this needs {error.name}, which `python3 start.py explore` left out; "
-                "install it with: pip install --editable ."
-            ) from None
+            bring(error.name)
+            sys.exit(again())
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,6 +88,7 @@ def group() -> None:
     nca-zoo build --digits 0-9 --per-class 50    fit 500 NCAs
     nca-zoo probe                                what do their weights know?
     nca-zoo show 7-012 --steps 400               watch one grow
+    nca-zoo info data/growing.h5                 of another zoo: with every command
     """
 
 

@@ -75,9 +75,9 @@ def map(
         _hand_over(ctx, zoo, feature, html, sample)
         return
     # Imported here so that --help does not wait for UMAP.
-    from nca_zoo.features.catalogue import find_feature, readable
+    from nca_zoo.features.catalogue import check_enough, find_feature, readable
     from nca_zoo.store.zoofile import open_zoo
-    from nca_zoo.studies.embedding import embed, grid_for, settle
+    from nca_zoo.studies.embedding import LEAST, embed, grid_for, settle
     from nca_zoo.viewer.atlas import atlas
     from nca_zoo.viewer.video import write_png
 
@@ -86,7 +86,9 @@ def map(
     if out.suffix.lower() != ".png":
         raise ZooError(f"--out {out}: the name must end in .png")
     opened = open_zoo(zoo)
-    read = readable(sampled(opened, sample), all_fits)
+    asked = sampled(opened, sample)
+    read = readable(asked, all_fits)
+    check_enough(asked, read, LEAST, "a map")
     click.echo(f"map: {len(read)} NCAs by {feature}; UMAP takes some seconds", err=True)
     places = embed(chosen.vectors(read), seed, neighbours)
     grid = grid_for(places)

@@ -1,11 +1,10 @@
 """``nca-zoo merge``: one zoo of several."""
 
-import json
 from pathlib import Path
 
 import click
 
-from .options import FilePath, json_option, progress
+from .options import FilePath, json_option, print_json, progress
 
 
 @click.command()
@@ -50,7 +49,7 @@ def merge(
     mixed = open_zoo(out).settings.mixed
     if as_json:
         about = {"zoo": str(out), "ncas": merged.rows, "twins": merged.twins}
-        click.echo(json.dumps(about | {"renamed": merged.renamed, "mixed": mixed}))
+        print_json(about | {"renamed": merged.renamed, "mixed": mixed})
         return
     were = "was" if merged.twins == 1 else "were"
     twins = f"; {merged.twins} {were} there twice" if merged.twins else ""

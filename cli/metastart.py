@@ -121,10 +121,10 @@ def metastart(
     rounds = meta_learn(
         targets, REGIMES[regime], make_engine(engine, device, threads), chosen, begins
     )
-    with progress_bar(total=chosen.rounds, unit="round") as bar:
+    with progress_bar(total=chosen.rounds, unit="round") as shown:
         for done in rounds:
-            bar.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
-            bar.update()
+            shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
+            shown.update()
             if done.number <= EARLY_ROUNDS:
                 early = done.weights
             if done.number % CHECKPOINT_ROUNDS == 0 or done.number == chosen.rounds:

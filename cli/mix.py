@@ -1,6 +1,5 @@
 """``nca-zoo mix``: grow what lies between NCAs."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,17 @@ import click
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, data_folder, json_option, progress, seed_option, zoo_option
+from .groups import Group
+from .options import (
+    NCA_ID,
+    FilePath,
+    data_folder,
+    json_option,
+    print_json,
+    progress,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -24,7 +33,7 @@ _jobs = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def mix() -> None:
     """Grow what lies between NCAs: straight lines, class means, directions.
 
@@ -35,8 +44,8 @@ def mix() -> None:
 
 
 @mix.command()
-@click.argument("start", metavar="ID")
-@click.argument("end", metavar="ID")
+@click.argument("start", metavar="ID", type=NCA_ID)
+@click.argument("end", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--points", type=click.IntRange(2, 100), default=9, show_default=True, help="NCAs to grow."
@@ -77,7 +86,7 @@ def line(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, line_sheet([found]))
     if as_json:
-        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+        print_json(found.as_dict() | {"figure": str(out)})
     else:
         click.echo("\n".join([*steps(found), "", str(out)]))
 
@@ -120,7 +129,7 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, means_sheet(found))
     if as_json:
-        click.echo(json.dumps(found.as_dict() | {"figure": str(out)}, indent=2))
+        print_json(found.as_dict() | {"figure": str(out)})
     else:
         click.echo("\n".join([*kinds(found), "", str(out)]))
 

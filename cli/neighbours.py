@@ -1,12 +1,19 @@
 """``nca-zoo neighbours``: the nearest NCAs, by what they are and by what they do."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, sample_option, sampled, seed_option, zoo_option
+from .options import (
+    NCA_ID,
+    json_option,
+    print_json,
+    sample_option,
+    sampled,
+    seed_option,
+    zoo_option,
+)
 
 MOST = 1000  # NCAs: aligning one takes 25 ms
 
@@ -15,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_id", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="How many.")
 @seed_option("Decides which cells fire in the rollouts, the same for all.")
@@ -47,7 +54,7 @@ def neighbours(
     read = sampled(opened, sample, keep=nca_id)
     result = find(read, nca_id, count, seed, all_fits=all_fits)
     if as_json:
-        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
+        print_json({"total": len(opened)} | result.as_dict())
     else:
         click.echo("\n".join(table(result)))
 

@@ -1,13 +1,19 @@
 """Options, and a progress bar, that several commands share."""
 
+import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from nca_zoo.choices import BACKGROUNDS
+from nca_zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -38,12 +44,45 @@ class FilePath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)
 
 
+class ZooPath(FilePath):
+    """A zoo to read: a file, or an address from which it is fetched once into the data folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The file; raises ZooError if there is none to be had from an address."""
+        from nca_zoo.exchange.fetching import fetched, is_address
+
+        completing = ctx is not None and ctx.resilient_parsing  # for which nobody fetches
+        if not is_address(value) or completing:
+            return super().convert(value, param, ctx)
+        with progress_bar(desc="fetch", total=1, unit="B", unit_scale=True, delay=1) as shown:
+            return fetched(value, data_folder(), shown)
+
+
+class NcaId(click.ParamType):
+    """The id of an NCA; shells complete it from the zoo that the line names."""
+
+    name = "ID"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The ids that begin so; none if the zoo cannot be read."""
+        from nca_zoo.store.zoofile import open_zoo
+
+        try:
+            ids = open_zoo(ctx.params.get("zoo") or default_zoo()).id.tolist()
+        except ZooError:
+            return []
+        return [CompletionItem(nca_id) for nca_id in ids if nca_id.startswith(incomplete)]
+
+
+NCA_ID = NcaId()
 zoo_option = click.option(
     "--zoo",
-    type=FilePath(dir_okay=False),
+    type=ZooPath(dir_okay=False),
     default=default_zoo,
     show_default="data/zoo.h5",
-    help="The zoo file to read.",
+    help="The zoo to read, a file or an address; an argument that ends in .h5 is it, too.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 store_option = click.option(
@@ -57,6 +96,14 @@ scale_option = click.option(
 )
 strict_option = click.option(
     "--strict", is_flag=True, help="Stop at a file of a folder that is no picture to grow."
+)
+background_option = click.option(
+    "--background",
+    type=click.Choice(BACKGROUNDS),
+    default="dark",
+    show_default=True,
+    help="What transparent cells show; checker is a checkerboard. Digits are white ink: hard to "
+    "see on light.",
 )
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
 
@@ -122,6 +169,19 @@ def sampled(zoo: "Zoo", most: int | None, keep: str | None = None) -> "Zoo":
     return part
 
 
+def print_json(about: Mapping[str, Any]) -> None:
+    """Findings for programs, on stdout; docs/commands.md has their shapes. NaN would be no JSON."""
+    click.echo(json.dumps(_finite(about), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def listed(text: str) -> list[str]:
     """The names in a list that a person separated by commas, each once."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -131,11 +191,11 @@ def listed(text: str) -> list[str]:
 def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for work of over two seconds, if stderr is a terminal: call it with what is done, and
     all of it."""
-    with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as bar:
+    with progress_bar(desc=what, unit=unit, unit_scale=unit == "B", delay=2, leave=False) as shown:
 
         def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield advance
 

@@ -1,6 +1,5 @@
 """``nca-zoo probe``: measure what the weights know about the pictures' classes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from .options import (
     folds_option,
     json_option,
     listed,
+    print_json,
     progress,
     sample_option,
     sampled,
@@ -127,7 +127,7 @@ def probe(
     if store:
         _store(read, result, seed)
     if as_json:
-        click.echo(json.dumps({"total": len(opened)} | result.as_dict(), indent=2))
+        print_json({"total": len(opened)} | result.as_dict())
     else:
         parts = [summary(result, folds), table(result), curve(result), verdict(result)]
         click.echo("\n\n".join("\n".join(part) for part in parts if part))

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import statistics
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -10,11 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.progress import Progress, counted, silent
 
-from .options import FilePath, progress, seed_option, zoo_option
+from .options import (
+    NCA_ID,
+    FilePath,
+    background_option,
+    json_option,
+    print_json,
+    progress,
+    seed_option,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.automaton.wounds import Wound
@@ -35,7 +44,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
 
 
 @click.command()
-@click.argument("nca_ids", metavar="[ID]...", nargs=-1)
+@click.argument("nca_ids", metavar="[ID]...", nargs=-1, type=NCA_ID)
 @zoo_option
 @click.option(
     "--digits", "--classes", "classes", help="The NCAs of these classes, as in 0-9 or cat,fox."
@@ -92,14 +101,8 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     show_default=True,
     help="Frames a second; at most 50 in a GIF.",
 )
-@click.option(
-    "--background",
-    type=click.Choice(BACKGROUNDS),
-    default="dark",
-    show_default=True,
-    help="What transparent cells show; checker is a checkerboard. Digits are white ink: hard to "
-    "see on light.",
-)
+@background_option
+@json_option
 def show(
     nca_ids: tuple[str, ...],
     zoo: Path,
@@ -117,6 +120,7 @@ def show(
     window: bool,
     fps: int,
     background: str,
+    as_json: bool,
 ) -> None:
     """Watch NCAs grow: video, pictures, in the terminal or in a window.
 
@@ -132,7 +136,7 @@ def show(
     nca-zoo show 7-012 --channels --out channels.png
     nca-zoo show 7-012 --damage 200 --damage 300:10,14,4
     nca-zoo show 3-000 7-012 --grid --out pair.gif
-    nca-zoo show --digits 0-9 --sample 5 --out sheet.png
+    nca-zoo show --digits 0-9 --sample 5 --out sheet.png --json
     """
     from nca_zoo.automaton.wounds import parse_wound
     from nca_zoo.store.zoofile import open_zoo
@@ -147,7 +151,7 @@ def show(
     ncas = _choose(open_zoo(zoo), nca_ids, classes, sample)
     grid = grid or len(ncas) > 1 or columns is not None
     kind = "grid" if grid else "channels" if channels else "one"
-    _refuse(grid, channels, out, terminal, window, bool(wounds))
+    _refuse(grid, channels, out, terminal, window, bool(wounds), as_json)
     _note_failures(ncas)
     if window:
         _open_window(ncas, seed, background)
@@ -159,11 +163,11 @@ def show(
     walk = partial(_walk, ncas, steps=steps, seed=seed, wounds=wounds, shown=shown)
     picture: Reel | Pixels
     if grid:
-        picture, said = _side_by_side(ncas, walk, columns or 0, background)
+        picture, scores = _side_by_side(ncas, walk, columns or 0, background)
     else:
         with progress("roll out", " states") as advance:
             states = walk(0, channels=channels, advance=advance)
-        said = _score(ncas, states)
+        scores = [_score(ncas, 0, states)]
         look = _look(ncas, background)
         if terminal:
             _play(states, look, fps)
@@ -171,8 +175,12 @@ def show(
             picture = _picture(kind, still, states, look)
     if out is not None:
         _write(out, picture, fps)
+    if as_json:
+        print_json({"file": str(out), "step": steps, "ncas": _findings(ncas, scores)})
+        return
+    if out is not None:
         click.echo(out)
-    if said:
+    if said := _said(ncas, steps, scores, grid):
         click.echo(said)
 
 
@@ -202,8 +210,9 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
 
 
 def _refuse(
-    grid: bool, channels: bool, out: Path | None, terminal: bool, window: bool, wounded: bool
-) -> None:
+    grid: bool, channels: bool, out: Path | None, terminal: bool, window: bool, wounded: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Say so if options exclude each other."""
     live = "--terminal" if terminal else "--window"
     for together, words in (
@@ -211,6 +220,10 @@ def _refuse(
         ((terminal or window) and out, f"{live} writes no file: leave out {live} or --out"),
         ((terminal or window) and grid, f"{live} shows one NCA: name one, without --grid"),
         ((terminal or window) and channels, f"leave out {live} or --channels"),
+        (
+            (terminal or window) and as_json,
+            f"leave out {live} or --json",
+        ),
         (window and wounded, "--window is wounded by the mouse: leave out --window or --damage"),
         (grid and channels, "--channels shows one NCA: name one, without --grid"),
     ):
@@ -294,45 +307,53 @@ def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
     }
 
 
-def _score(ncas: "Zoo", states: "States") -> str:
+def _score(ncas: "Zoo", row: int, states: "States") -> float | None:
+    """PSNR of the last picture against the target, dB; None if nobody knows what it should grow."""
     from nca_zoo.automaton.rule import seen
     from nca_zoo.life.quality import psnr
 
-    if ncas.status[0] == "unjudged":
+    if ncas.status[row] == "unjudged":
+        return None
+    return float(psnr(seen(states[-1][1], ncas.trained), ncas.target[row] / 255))
+
+
+def _findings(ncas: "Zoo", scores: list[float | None]) -> list[dict[str, Any]]:
+    rows = zip(ncas.id.tolist(), ncas.status.tolist(), scores, strict=True)
+    return [{"id": name, "status": status, "psnr": score} for name, status, score in rows]
+
+
+def _said(ncas: "Zoo", step: int, scores: list[float | None], grid: bool) -> str:
+    known = [score for score in scores if score is not None]
+    if not known:
         return ""
-    step, state = states[-1]
-    reached = float(psnr(seen(state, ncas.trained), ncas.target[0] / 255))
-    return f"{ncas.id[0]} at step {step}: PSNR {reached:.1f} dB against its target"
+    if not grid:
+        return f"{ncas.id[0]} at step {step}: PSNR {known[0]:.1f} dB against its target"
+    return (
+        f"{len(known)} NCA{'s' * (len(known) > 1)} at step {step}: PSNR against their targets "
+        f"{statistics.median(known):.1f} dB in the median, {min(known):.1f} dB at the least"
+    )
 
 
-def _side_by_side(ncas: "Zoo", walk: "Walk", columns: int, background: str) -> tuple["Reel", str]:
-    """The film of many NCAs, and what is to say of their last pictures."""
+def _side_by_side(
+    ncas: "Zoo", walk: "Walk", columns: int, background: str
+) -> tuple["Reel", list[float | None]]:
+    """The film of many NCAs, and the score of the last picture of each."""
     import numpy as np
 
-    from nca_zoo.life.quality import psnr
-    from nca_zoo.viewer.frames import ContactFilm, Panel, composite
+    from nca_zoo.viewer.frames import ContactFilm, Panel, composite, seeds_in
 
     panels, scores = [], []
     with progress("roll out", " NCAs") as advance:
         for row in counted(range(len(ncas)), len(ncas), advance):
             states = walk(row)
-            reached = float(psnr(states[-1][1], ncas.target[row] / 255))
-            judged = ncas.status[row] != "unjudged"
+            scores.append(_score(ncas, row, states))
             cells = composite(np.stack([state for _, state in states]), background)
             # Of a film it would be the score of another frame.
-            right = f"{reached:.1f} dB" if judged and len(states) == 1 else ""
-            panels.append(Panel(cells, ncas.id[row], right))
-            scores += [reached] * judged
+            reached = scores[-1] if len(states) == 1 else None
+            right = "" if reached is None else f"{reached:.1f} dB"
+            panels.append(Panel(cells, ncas.id[row], right, seeds_in(states)))
     steps = [step for step, _ in states]
-    film = ContactFilm(steps, panels, ncas.path.name, columns, background)
-    if not scores:
-        return film, ""
-    middle, least = np.median(scores), min(scores)
-    return film, (
-        f"{len(scores)} NCA{'s' * (len(scores) > 1)} at step {steps[-1]}: "
-        f"PSNR against their targets {middle:.1f} dB in the median, "
-        f"{least:.1f} dB at the least"
-    )
+    return ContactFilm(steps, panels, ncas.path.name, columns, background), scores
 
 
 def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> "Reel | Pixels":

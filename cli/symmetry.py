@@ -1,18 +1,26 @@
 """``nca-zoo symmetry``: change weights without changing what grows, and undo such changes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, listed, progress, validation_options, zoo_option
+from .groups import Group
+from .options import (
+    NCA_ID,
+    json_option,
+    listed,
+    print_json,
+    progress,
+    validation_options,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.studies.orbit import Orbit
 
 
-@click.group()
+@click.group(cls=Group)
 def symmetry() -> None:
     """Scramble or align weights without changing what grows.
 
@@ -68,7 +76,7 @@ def orbit(
     with progress("orbit", " folds") as advance:
         result = run_orbit(opened, names, folds, repeats, seed, spread, steps, progress=advance)
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        print_json(result.as_dict())
     else:
         click.echo("\n".join([*stands(result), "", *falls(result)]))
 
@@ -103,11 +111,12 @@ def falls(result: "Orbit") -> list[str]:
 
 
 @symmetry.command()
-@click.argument("nca_id", metavar="ID")
+@click.argument("nca_id", metavar="ID", type=NCA_ID)
 @zoo_option
 @click.option(
     "--to",
     metavar="ID",
+    type=NCA_ID,
     help="The NCA to align to.  [default: the zoo's start, or its first "
     "NCA if there is no shared start to align to]",
 )
@@ -144,7 +153,7 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
         "basis": element.basis.tolist(),
     }
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
     click.echo(
         f"{nca_id} lies {found['distance_before']:.3f} from {name}, aligned "

@@ -1,13 +1,12 @@
 """``nca-zoo verify``: check a zoo file from end to end."""
 
-import json
 from pathlib import Path
 
 import click
 
 from nca_zoo.ground.progress import Progress
 
-from .options import json_option, progress_bar, zoo_option
+from .options import json_option, print_json, progress_bar, zoo_option
 
 
 @click.command()
@@ -51,20 +50,20 @@ def verify(zoo: Path, sample: int, grow_all: bool, mend: bool, as_json: bool) ->
         from nca_zoo.building.regrow import regrow_problems
 
         regrow = regrow_problems
-    with progress_bar(desc="verify", delay=2, leave=False) as bar:
+    with progress_bar(desc="verify", delay=2, leave=False) as shown:
 
         def advance(what: str) -> Progress:
-            bar.unit = f" {what}"
+            shown.unit = f" {what}"
 
             def tell(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+                shown.total = total
+                shown.update(done - shown.n)
 
             return tell
 
         problems = problems_of(zoo, regrow, None if grow_all else sample, True, advance)
     if as_json:
-        click.echo(json.dumps({"zoo": str(zoo), "ok": not problems, "problems": problems}))
+        print_json({"zoo": str(zoo), "ok": not problems, "problems": problems})
     elif problems:
         click.echo("\n".join(problems))
     else:

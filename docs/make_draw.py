@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-import tkinter as tk
 from pathlib import Path
 
 from PIL import ImageGrab
@@ -17,6 +16,7 @@ from nca_zoo.training.init import make_init
 from nca_zoo.training.regime import REGIMES
 from nca_zoo.viewer.drawing import Drawing
 from nca_zoo.viewer.drawing_window import DrawingWindow
+from nca_zoo.viewer.window import Window
 
 FILE = Path(__file__).parent / "figures" / "draw.png"
 GROWN = 120  # CA steps until the photograph
@@ -36,7 +36,7 @@ STROKES = (
 
 def photograph() -> None:
     """Draw, grow and save the picture of the window."""
-    root = tk.Tk()
+    root = Window("nca-zoo draw")
     root.geometry("+0+0")
     regime = REGIMES["persistent"]
     settings = BuildSettings(regime, make_init("meta", regime.name))

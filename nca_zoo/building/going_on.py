@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nca_zoo.building.build import BuildSettings
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import DiskError, ZooError
 from nca_zoo.pictures.names import unique
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import stored, target_of
@@ -35,9 +35,10 @@ def begun(
 
     about: the header of a new one (``nca_zoo.building.build.header``).
     refit: of a picture that is no longer what it was, the NCA is dropped, to be fitted anew. Raises
-    ZooError, naming some, if there are such pictures otherwise; and as ``ZooWriter``.
+    ZooError, naming some, if there are such pictures otherwise; and as ``ZooWriter``, of a disk
+    that refuses saying what is safe, too.
     """
-    with ZooWriter(out, about) as writer:
+    with _said_what_is_safe(ZooWriter(out, about)) as writer:
         met = Met([], {}, {})
         if writer.finished_ids():
             met = meet(open_zoo(out), source, pictures, settings)
@@ -52,6 +53,21 @@ def begun(
         if met.changed:
             writer.drop(met.changed)
         yield writer, met.pictures or list(pictures)
+
+
+@contextmanager
+def _said_what_is_safe(open_to_write: ZooWriter) -> Iterator[ZooWriter]:
+    """The writer, until all is written; the disk's refusal ends in what is not lost by it."""
+    try:
+        with open_to_write as writer:
+            yield writer
+    except DiskError as error:
+        if not (safe := len(open_to_write.finished_ids())):
+            raise
+        finished = "1 NCA is" if safe == 1 else f"{safe} NCAs are"
+        raise ZooError(
+            f"{error}; {finished} safe, and the same command goes on from there"
+        ) from None
 
 
 @dataclass(frozen=True)

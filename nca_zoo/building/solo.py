@@ -1,5 +1,7 @@
 """Fitting one picture while somebody watches, and keeping the NCA in a zoo of its own."""
 
+import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,33 @@ def fit_alone(
     engine = make_engine(settings.engine, settings.device, threads)
     (fit,) = train([job], settings.regime, engine, 1, watch)
     return fit
+
+
+def longer(settings: BuildSettings, fit: Fit) -> BuildSettings:
+    """Settings to go on with from a fit, for all their steps, however well it does already."""
+    regime = settings.regime
+    return dataclasses.replace(
+        settings,
+        regime=dataclasses.replace(regime, attempts=1, gate=regime.gate.until(math.inf)),
+        init=dataclasses.replace(settings.init, name="continued", shared=fit.weights),
+    )
+
+
+def went_on(before: Fit, after: Fit) -> Fit:
+    """The better of a fit and what became of it ``longer``, with the steps and time of both."""
+    better = max(before, after, key=lambda fit: (fit.status == "ok", fit.score))
+    steps, wall = before.train_steps + after.train_steps, before.wall_s + after.wall_s
+    return dataclasses.replace(better, train_steps=steps, wall_s=wall)
+
+
+def keep(folder: Path, picture: Picture, fit: Fit, settings: BuildSettings) -> Path:
+    """Write an NCA that was drawn as a zoo of one, in ``folder``, under a name that is free."""
+    names = (f"{picture.id}{f'-{n}' if n > 1 else ''}.h5" for n in range(1, 10_000))
+    path = next(folder / name for name in names if not (folder / name).exists())
+    source = Source(f"{picture.id}.png", "unknown", "a drawing")
+    with zoo_of_one(path, source, settings, None) as put:
+        put(picture, fit)
+    return path
 
 
 @contextmanager

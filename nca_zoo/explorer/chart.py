@@ -19,6 +19,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.explorer import places
 from nca_zoo.explorer.places import Floats
 from nca_zoo.features.catalogue import find_feature
+from nca_zoo.features.nearness import directions, nearest
 from nca_zoo.ground.files import make_folder, published
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ class Chart:
 
     @cached_property
     def _reduced(self) -> Floats:
-        return places.components(self._vectors)
+        return directions(self._vectors, self._zoo.good).astype(np.float32)
 
     @cached_property
     def _near(self) -> dict[str, Any]:
-        near, apart = places.nearest(self._reduced, NEIGHBOURS)
+        near, apart = nearest(self._reduced, NEIGHBOURS)
         return {"near": near.tolist(), "apart": _short(apart, 3)}
 
     @cached_property
@@ -94,9 +95,9 @@ class Chart:
 
     @cached_property
     def _key(self) -> str:
-        settings = (places.COMPONENTS, places.NEAREST_OF_UMAP, places.SPREAD, version("umap-learn"))
-        digest = hashlib.sha256(repr((settings, self._vectors.shape)).encode())
-        digest.update(self._vectors.data)
+        settings = (places.NEAREST_OF_UMAP, places.SPREAD, version("umap-learn"))
+        digest = hashlib.sha256(repr((settings, self._reduced.shape)).encode())
+        digest.update(self._reduced.data)
         return digest.hexdigest()
 
     def _keep(self, flat: Floats) -> None:

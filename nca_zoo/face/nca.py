@@ -11,11 +11,10 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import Array, seen, unflatten
 from nca_zoo.automaton.wounds import Wound
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, nearest
 from nca_zoo.face import shown
 from nca_zoo.life.rollout import State, rollout
 from nca_zoo.pictures.targets import restored
-from nca_zoo.store.table import nearest
 from nca_zoo.store.zoofile import Zoo
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nca_zoo.building import settings
 from nca_zoo.errors import ZooError, ZooWarning, one_line
+from nca_zoo.exchange.fetching import fetched, is_address
 from nca_zoo.face.nca import NCA
 from nca_zoo.face.zoo import Zoo
 from nca_zoo.ground.cores import usable_cores
@@ -31,10 +32,14 @@ def open(path: str | Path | None = None, failed: bool = False) -> Zoo:
     A zoo in which no NCA was judged, all imported without a picture, is opened whole.
 
     path: unless given, ``zoo.h5`` in the folder that the environment's NCA_ZOO_DATA names, or in
-    ``data``. Reads ids and order; columns come when they are asked for. Raises ZooError, one line,
-    for anything that is no whole zoo; never runs code from a file.
+    ``data``; or an address, ``https://...`` or ``hf://...``, fetched once into that folder: see
+    ``nca_zoo.exchange.fetching.fetched``. Reads ids and order; columns come when they are asked
+    for. Raises ZooError, one line, for anything that is no whole zoo; never runs code from a file.
     """
-    return Zoo.opened(settings.data_folder() / "zoo.h5" if path is None else path, failed)
+    data = settings.data_folder()
+    if isinstance(path, str) and is_address(path):
+        path = fetched(path, data)
+    return Zoo.opened(data / "zoo.h5" if path is None else path, failed)
 
 
 def fit(

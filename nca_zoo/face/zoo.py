@@ -104,7 +104,7 @@ class Zoo(zoofile.Zoo):
             from nca_zoo.face.torch_data import ZooDataset
         except ModuleNotFoundError as error:
             raise ZooError(
-                f"this needs {error.name}, which is not installed: pip install torch"
+                f"this needs {error.name}, which is not installed: pip install 'nca-zoo[torch]'"
             ) from None
         return ZooDataset(self.subset(self._split(split)), items, transform, target_transform)
 

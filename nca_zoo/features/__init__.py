@@ -4,6 +4,7 @@ vectors are scaled and reduced before anybody reads them."""
 __all__ = [
     "catalogue",
     "measures",
+    "nearness",
     "reduction",
     "transformers",
 ]  # modules that others may import from

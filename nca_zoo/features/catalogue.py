@@ -202,6 +202,20 @@ def readable(zoo: "Zoo", all_fits: bool = False) -> "Zoo":
     return read if sound.all() else read.subset(sound)
 
 
+def check_enough(zoo: "Zoo", read: "Zoo", least: int, what: str) -> None:
+    """Raises ZooError, saying what would help, if ``read`` is too little of a zoo for ``what``."""
+    if len(read) >= least:
+        return
+    more = len(readable(zoo, all_fits=True)) - len(read)
+    failed = f", and {more} whose fit failed" if more else ""
+    helps = (
+        "read these, too, with --all-fits" if more and len(read) + more >= least else "build more"
+    )
+    raise ZooError(
+        f"{zoo.path}: {what} needs {least} NCAs and there are {len(read)}{failed}; {helps}"
+    )
+
+
 def sane(weights: Vectors) -> npt.NDArray[np.bool_]:
     """Which NCAs ``(N,)`` of weights ``(N, P)`` have not diverged."""
     return np.all(np.abs(weights) < LARGEST_WEIGHT, axis=1)  # false for NaN, too

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nca_zoo.errors import ZooError, one_line
+from nca_zoo.errors import DiskError, ZooError, one_line
 
 WAITS_S = (0.01, 0.03, 0.1, 0.3, 1, 3)  # until readers are done with a file
 
@@ -17,14 +17,14 @@ def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterat
     """An empty file beside ``path`` that takes its place if the block succeeds.
 
     The folder must be there. Of a link, what it points at is replaced, and the link stays. durable:
-    it is then on the disk, whatever happens to the power. Raises ZooError, one line that ends in
+    it is then on the disk, whatever happens to the power. Raises DiskError, one line that ends in
     ``hint``, for what the disk refuses and for what is there and no file, such as ``/dev/stdout``;
     ``path`` is then as it was.
     """
     path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "no file"
-        raise ZooError(f"{path}: cannot be written: it is {kind}{hint}")
+        raise DiskError(f"{path}: cannot be written: it is {kind}{hint}")
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         part.touch()
@@ -38,7 +38,7 @@ def published(path: str | Path, hint: str = "", durable: bool = False) -> Iterat
             sync_folder(path.parent)
     except OSError as error:
         words = os.strerror(error.errno) if error.errno else one_line(error)
-        raise ZooError(f"{path}: cannot be written: {words}{hint}") from None
+        raise DiskError(f"{path}: cannot be written: {words}{hint}") from None
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

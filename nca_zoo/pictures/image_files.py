@@ -1,6 +1,7 @@
 """Reading image files: their pixels, whatever the file is called and whatever lies beside them."""
 
 import io
+import math
 import threading
 import warnings
 from collections import Counter
@@ -23,6 +24,7 @@ NOT_READ = {  # formats that Pillow knows, and does not read on its own or in fu
     "EPS",  # a program, for Ghostscript to run
     "FITS",  # whose numbers have a scale and an order of bytes that it passes over
 }
+LEAST = 3  # cells across, of a picture that had more: fewer show nothing of it
 MOST = 2**28  # pixels that are decoded at once: a gigabyte
 
 _limit = threading.RLock()  # Pillow's limit is the whole process's
@@ -46,8 +48,7 @@ def read_file(path: Path, size: int | None = None, scale: float | None = None) -
                 f"{image.width} x {image.height} pixels",
                 f"scale it to {MOST // 10**6} million at most",
             )
-        pixels = pixels_of_image(image, scale, size)
-    return fitted(pixels, size)
+        return fitted(pixels_of_image(image, scale, size), size)
 
 
 def read_files(
@@ -77,12 +78,21 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def fitted(pixels: Pixels, size: int | None) -> Pixels:
-    """Scale so that the longer side is ``size``, and centre in a square of empty pixels."""
+    """Scale so that the longer side is ``size``, and centre in a square of empty pixels.
+
+    Raises Unclear for what is so long and thin that a line of ``LEAST`` cells would not be left.
+    """
     height, width = pixels.shape[:2]
     if size is None or (height, width) == (size, size):
         return pixels
     scale = size / max(height, width)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if min(inner) < min(LEAST, height, width):
+        needed = math.ceil(LEAST / min(height, width) * max(height, width))
+        raise Unclear(
+            f"{width} x {height} pixels, of which {size} cells leave {inner[0]} x {inner[1]}: "
+            f"crop it, or scale it to {needed} cells or more"
+        )
     # Pillow premultiplies RGBA while it resizes: the colour of transparent pixels does not bleed.
     scaled = np.asarray(Image.fromarray(pixels).resize(inner, Image.Resampling.LANCZOS))
     top, left = (size - inner[1]) // 2, (size - inner[0]) // 2

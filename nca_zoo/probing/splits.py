@@ -5,6 +5,7 @@ their answers can be compared picture by picture.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,11 @@ import numpy.typing as npt
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
-from nca_zoo.probing.quantities import CLASS, Quantity
+from nca_zoo.probing.quantities import CLASS, Quantity, quantity
 from nca_zoo.probing.resampling import Ints, deal_folds, shuffle_within
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
 
 Bools = npt.NDArray[np.bool_]
 
@@ -90,6 +94,17 @@ def cross_validation(
             ]
             sides.append(Side(repeat, train, ~train, *inner))
     return Splits(quantity.values, groups, tuple(shuffled), tuple(sides), repeats, folds, seed)
+
+
+def can_be_probed(zoo: "Zoo") -> bool:
+    """Whether a zoo has the pictures and classes that a probe of classes needs."""
+    known = zoo.subset(np.flatnonzero(zoo.label >= 0))
+    asked = quantity(known, CLASS)
+    try:
+        _possible_folds(asked, strata_of(asked.values), known.picture_numbers(), 2)
+    except ZooError:
+        return False
+    return True
 
 
 def fixed_split(quantity: Quantity, groups: Ints, split: npt.NDArray[np.str_], seed: int) -> Splits:

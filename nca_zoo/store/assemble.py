@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.errors import ZooError, ZooWarning
+from nca_zoo.errors import DiskError, ZooError, ZooWarning
 from nca_zoo.ground.files import published
 from nca_zoo.ground.locks import FileLock
 from nca_zoo.ground.progress import Progress, silent
@@ -56,7 +56,6 @@ from nca_zoo.store.parts import (
 )
 from nca_zoo.store.schema import ATTRIBUTES, MAX_ATTRIBUTE_BYTES
 
-SAFE = "; every NCA finished so far is safe, and the same command goes on from there"
 HEAP_BYTES = 1 << 16
 # Attributes that are ours.
 OWN = {"missing", START_DIGEST, *ABOUT, *(attribute.name for attribute in ATTRIBUTES)}
@@ -74,7 +73,7 @@ def disk(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         number = getattr(error, "errno", None)
         words = os.strerror(number) if number else reason(error)
-        raise ZooError(f"{path}: cannot be written: {words}{SAFE}") from None
+        raise DiskError(f"{path}: cannot be written: {words}") from None
 
 
 @contextmanager
@@ -254,7 +253,7 @@ def _publish(
     path: Path, image: bytes, fill: Callable[[Path], None] | None = None, room: int = 0
 ) -> None:
     """Put ``image``, finished by ``fill``, at ``path``: whole and synced, or not at all."""
-    with published(path, SAFE, durable=True) as part:
+    with published(path, durable=True) as part:
         with part.open("wb") as file:
             file.write(image)
             file.flush()

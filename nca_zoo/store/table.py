@@ -1,6 +1,5 @@
 """The table of a zoo: N rows, whose columns are read from its files when they are asked for."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.errors import ZooError
+from nca_zoo.errors import ZooError, nearest
 from nca_zoo.store.columns import Column, decoded
 from nca_zoo.store.parts import (
     Names,
@@ -209,9 +208,3 @@ def looked(path: Path) -> tuple[list[Part], Rows]:
 def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values.flags.writeable = False
     return values
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; the nearest are ..."``, or nothing if none is near."""
-    near = difflib.get_close_matches(name, [str(known) for known in names], 3, 0.5)
-    return f"; the nearest are {', '.join(near)}" if near else ""

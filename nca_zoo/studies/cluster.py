@@ -27,7 +27,8 @@ from nca_zoo.features.catalogue import (
     with_controls,
 )
 from nca_zoo.features.measures import Floats, Ints
-from nca_zoo.features.reduction import SCALINGS, Scaling, project, unit_rows
+from nca_zoo.features.nearness import COMPONENTS, directions
+from nca_zoo.features.reduction import SCALINGS, Scaling
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.probing.probe import SHUFFLED
 from nca_zoo.probing.resampling import COVERAGE, RESAMPLES, interval
@@ -37,7 +38,6 @@ from nca_zoo.store.columns import Column
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-COMPONENTS = 50  # principal components that are clustered, of every feature
 RESTARTS = 10  # of k-means for each seed; the tightest clusters are kept
 METHODS = ("kmeans", "hdbscan")
 
@@ -217,7 +217,7 @@ def _all_runs(
         for feature in features:
             vectors = feature.vectors(zoo)
             for scaling in SCALINGS:
-                scores = unit_rows(project(vectors, vectors[:1], scaling, COMPONENTS)[0])
+                scores = directions(vectors, scaling=scaling)
                 for method in METHODS:
                     found = _clusters(scores, method, seeds, clusters, smallest)
                     runs.append(((feature, scaling, method), found))

@@ -13,12 +13,11 @@ from scipy.spatial import cKDTree
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats, Ints, Vectors
-from nca_zoo.features.reduction import Scaling, project, unit_rows
+from nca_zoo.features.nearness import directions
 
 if TYPE_CHECKING:
     import types
 
-COMPONENTS = 50  # principal components that UMAP sees, as clusters do
 LEAST = 10  # NCAs
 ROOM = 2.5  # cells of the grid for each point: enough for UMAP's islands to keep their shape
 ASPECTS = (1.0, 2.0)  # width over height
@@ -29,7 +28,6 @@ def embed(
     seed: int = 0,
     neighbours: int = 15,
     spread: float = 0.1,
-    scaling: Scaling = "standardise",
 ) -> Floats:
     """Places ``(N, 2)`` of vectors ``(N, D)`` in the plane; the same seed gives the same places.
 
@@ -38,8 +36,7 @@ def embed(
     """
     if len(vectors) < LEAST:
         raise ZooError(f"a map needs {LEAST} NCAs and there are {len(vectors)}; build more")
-    scores, _ = project(vectors, vectors[:1], scaling, COMPONENTS)
-    return lay_out(unit_rows(scores).astype(np.float32), seed, neighbours, spread)
+    return lay_out(directions(vectors).astype(np.float32), seed, neighbours, spread)
 
 
 def lay_out(scores: Vectors, seed: int = 0, neighbours: int = 15, spread: float = 0.1) -> Floats:

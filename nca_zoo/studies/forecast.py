@@ -17,12 +17,13 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import find_feature, readable
+from nca_zoo.features.catalogue import check_enough, find_feature, readable
 from nca_zoo.features.transformers import Reduced
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.life.dynamics import COST
 from nca_zoo.probing.probe import Difference, probe
 from nca_zoo.probing.resampling import COVERAGE
+from nca_zoo.probing.splits import MIN_PICTURES
 from nca_zoo.studies.measuring import columns
 
 if TYPE_CHECKING:
@@ -91,17 +92,15 @@ def forecast(
     quantities: all of ``QUANTITIES`` that differ between NCAs, unless given. Other arguments as
     for ``probe``. Raises ``ZooError`` as ``probe`` does, and if nothing is left to predict.
     """
-    names = [n for n in quantities or QUANTITIES if quantities or _differs(zoo, n, all_fits)]
+    asked = quantities or [name for name in QUANTITIES if name in zoo.columns]
+    if not asked:
+        raise ZooError(f"{zoo.path}: nothing was measured yet; run `nca-zoo dynamics` first")
+    read = readable(zoo, all_fits)
+    check_enough(zoo, read, MIN_PICTURES, "to predict")
+    names = [name for name in asked if quantities or _differs(read, name)]
     if not names:
-        if COST in zoo.columns:
-            left = len(readable(zoo, all_fits))
-            raise ZooError(
-                f"{zoo.path}: of its {len(zoo)} NCAs {left} can be read, and nothing that was "
-                "measured differs between these; --measure-only shows what there is"
-            )
         raise ZooError(
-            f"{zoo.path}: nothing was measured that differs between its NCAs; "
-            "run `nca-zoo dynamics` first"
+            f"{zoo.path}: nothing that was measured differs between its NCAs; build more of others"
         )
     rows, gains, n, used = [], [], 0, 0
     for number, name in enumerate(names):
@@ -118,7 +117,7 @@ def forecast(
             )
         if (d := found.best) is not None:
             gains.append(Gain(**vars(d), quantity=name))
-    train, read = _cost(readable(zoo, all_fits), features[0], names[0])
+    train, once = _cost(read, features[0], names[0])
     return Forecast(
         rows=tuple(rows),
         gains=tuple(gains),
@@ -128,15 +127,13 @@ def forecast(
         repeats=repeats,
         seed=seed,
         train_cpu_s=train,
-        read_cpu_s=read,
+        read_cpu_s=once,
         simulate_cpu_s=_simulating(zoo),
     )
 
 
-def _differs(zoo: "Zoo", name: str, all_fits: bool) -> bool:
-    if name not in zoo.columns:
-        return False
-    values = readable(zoo, all_fits).column(name)
+def _differs(read: "Zoo", name: str) -> bool:
+    values = read.column(name)
     values = values[np.isfinite(values)]
     return len(values) > 0 and float(values.std()) > 0
 

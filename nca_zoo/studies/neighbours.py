@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from joblib import Parallel, delayed
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import sane
-from nca_zoo.features.measures import Floats, Ints
+from nca_zoo.features.measures import Floats, Ints, Vectors
+from nca_zoo.features.nearness import directions
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
@@ -90,7 +92,12 @@ def neighbours(
 
 
 def _of_weights(zoo: "Zoo", seed: int) -> Floats:
-    return np.linalg.norm(zoo.weights[1:].astype(float) - zoo.weights[0], axis=1)
+    return _from_the_first(zoo.weights, zoo.good)
+
+
+def _from_the_first(vectors: Vectors, known: npt.NDArray[np.bool_]) -> Floats:
+    towards = directions(vectors, known)
+    return np.linalg.norm(towards[1:] - towards[0], axis=1)
 
 
 def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
@@ -99,7 +106,7 @@ def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
     calls = (delayed(align)(weights, zoo.weights[0], zoo.seed_hidden) for weights in some)
     with isolated_children():
         aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
-    return np.linalg.norm(aligned.astype(float) - zoo.weights[0], axis=1)
+    return _from_the_first(np.concatenate([zoo.weights[:1], aligned]), zoo.good)
 
 
 def _of_behaviour(zoo: "Zoo", seed: int) -> Floats:

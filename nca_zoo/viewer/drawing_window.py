@@ -1,6 +1,5 @@
 """The window of ``nca-zoo draw``: a drawing on the left, and what grows from it on the right."""
 
-import os
 import tkinter as tk
 from collections.abc import Callable
 from functools import partial
@@ -9,26 +8,27 @@ from tkinter import colorchooser, filedialog, ttk
 
 from nca_zoo.building.background import BackgroundFit, Step
 from nca_zoo.building.build import BuildSettings, make_job
-from nca_zoo.building.solo import zoo_of_one
+from nca_zoo.building.solo import keep, longer, went_on
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import rollout
+from nca_zoo.life.rollout import Life
 from nca_zoo.pictures.image_files import suffixes
 from nca_zoo.pictures.levels import Pixels, pixels_of_array
 from nca_zoo.pictures.names import cleaned
-from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.sources import Picture
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing, Place
 from nca_zoo.viewer.frames import cell_size
 from nca_zoo.viewer.player import CellView, Player
+from nca_zoo.viewer.window import Window, quietly
 
 PANEL = 392  # pixels of the drawing's side, about
 POLL_MS = 50
 PATIENCE_S = 10  # for the training step in work, when the window is closed
-PLAYED_STEPS = 1000
 SWATCHES = (
     *("#ffffff", "#20242c", "#e5484d", "#f5a524", "#f7d747"),
     *("#46a758", "#3e8ef7", "#8e5cf0", "#e879c0", "#8b5e3c"),
 )
+OF_A_FIT = ("Train longer", "Replay", "Keep the NCA", "On the page")  # buttons
 RADII = (0.0, 3.5, 0.8)  # of the brush in cells: least, most, at first
 
 Settings = Callable[[Pixels], BuildSettings]
@@ -38,7 +38,8 @@ class DrawingWindow(ttk.Frame):
     """Draw, grow, look, change, grow again.
 
     drawing: what is drawn on; settings_for: how to train on its pixels; file: where *Save* writes,
-    asked for at the first time if None; zoos: the folder for the NCAs that are kept.
+    asked for at the first time if None; zoos: the folder for the NCAs that are kept; to_page: shows
+    such a zoo in the browser.
     """
 
     def __init__(
@@ -49,14 +50,17 @@ class DrawingWindow(ttk.Frame):
         file: Path | None,
         zoos: Path,
         threads: int = 1,
+        to_page: Callable[[Path], object] = str,
     ) -> None:
         super().__init__(root, padding=16)
-        self.drawing, self.file = drawing, file
+        self.drawing, self.file, self._to_page = drawing, file, to_page
         self._settings_for, self._zoos, self._threads = settings_for, zoos, threads
         self._window = root
         self.work: BackgroundFit | None = None
         self.fit: Fit | None = None  # the last one
         self._grown_from: tuple[Picture, BuildSettings] | None = None
+        self._before: Fit | None = None  # that training goes on from
+        self._earlier: tuple[Picture, BuildSettings] | None = None  # of the fit before this one
         self._stroke: tuple[Place, bool] | None = None  # where the mouse was; whether it erases
         self.colour = tk.StringVar(self, SWATCHES[0])
         self.erasing = tk.BooleanVar(self)
@@ -95,15 +99,9 @@ class DrawingWindow(ttk.Frame):
             ("Brush", self.radius, RADII[0], RADII[1]),
         ):
             ttk.Label(brush, text=name).pack(side="left", padx=(0, 4))
-            tk.Scale(
-                brush,
-                variable=variable,
-                from_=low,
-                to=high,
-                resolution=1 if high > 100 else 0.1,
-                orient="horizontal",
-                length=120,
-            ).pack(side="left", padx=(0, 12))
+            ttk.Scale(brush, variable=variable, from_=low, to=high, length=120).pack(
+                side="left", padx=(0, 12)
+            )
 
         files = ttk.Frame(self)
         for name, act in (
@@ -120,15 +118,17 @@ class DrawingWindow(ttk.Frame):
         for name, act in (
             ("Grow", self.grow),
             ("Stop", self.stop),
+            ("Train longer", self.train_longer),
             ("Replay", self.replay),
             ("Keep the NCA", self.keep),
+            ("On the page", self.show_page),
         ):
             self._button(growth, name, act)
         self.bar = ttk.Progressbar(self, length=width * scale)
 
         for row, left in enumerate((paints, brush, files), start=1):
             left.grid(row=row, column=0, sticky="w", pady=4)
-        growth.grid(row=1, column=1, sticky="w", pady=4)
+        growth.grid(row=1, column=1, columnspan=2, sticky="w", pady=4)
         self.bar.grid(row=2, column=1, sticky="ew", pady=4)
         ttk.Label(self, textvariable=self.status, wraplength=width * scale).grid(
             row=3, column=1, sticky="w"
@@ -155,7 +155,7 @@ class DrawingWindow(ttk.Frame):
             ("<Control-g>", self.grow),
             ("<e>", lambda: self.erasing.set(not self.erasing.get())),
         ):
-            self._window.bind(key, partial(_quiet, act))
+            self._window.bind(key, quietly(act))
         self._window.protocol("WM_DELETE_WINDOW", self.close)
 
     # Drawing
@@ -265,13 +265,21 @@ class DrawingWindow(ttk.Frame):
         name = cleaned(self.file.stem) if self.file else "drawing"
         picture = Picture(name, -1, 0, "train", pixels)
         try:
-            settings = self._settings_for(pixels)
-            job = make_job(picture, settings)
+            self._train(picture, self._settings_for(pixels))
         except ZooError as error:
             self.status.set(str(error))
-            return
+
+    def train_longer(self) -> None:
+        """Go on with the last NCA, for as many steps again; it stays if it becomes no better."""
+        if self.work is None and self.fit is not None and self._grown_from is not None:
+            picture, settings = self._grown_from
+            self._train(picture, longer(settings, self.fit), self.fit)
+
+    def _train(self, picture: Picture, settings: BuildSettings, before: Fit | None = None) -> None:
+        job = make_job(picture, settings)
+        self._earlier, self._before = self._grown_from, before
         self._grown_from = picture, settings
-        self.player.halt()
+        self.player.empty()
         self.bar.configure(maximum=settings.regime.steps, value=0)
         self.status.set("The first training step may take a while: it compiles.")
         self.work = BackgroundFit(job, settings, self._threads)
@@ -306,11 +314,14 @@ class DrawingWindow(ttk.Frame):
 
     def _finish(self, news: Fit | ZooError) -> None:
         self.work = None
+        self.bar.configure(value=self.bar["maximum"])
         if isinstance(news, Fit):
-            self.fit = news
-            self.replay()
-        else:
-            self.status.set(str(news))
+            self.fit = news if self._before is None else went_on(self._before, news)
+        if isinstance(news, ZooError) or (self.fit and self.fit.job is not news.job):
+            self._grown_from = self._earlier  # the fit that there was is the one that stays
+        self.replay()
+        if isinstance(news, ZooError):
+            self._say(str(news))
         self._enable()
 
     def replay(self) -> None:
@@ -319,7 +330,7 @@ class DrawingWindow(ttk.Frame):
             regime = self._grown_from[1].regime
             job = self.fit.job
             seed, rate = job.seed_state(regime), regime.fire_rate
-            life = rollout(self.fit.weights, seed, PLAYED_STEPS, fire_rate=rate)
+            life = Life(self.fit.weights, seed, fire_rate=rate)
             self.player.play(life, job.target.channels)
 
     def _tell_step(self) -> None:
@@ -332,19 +343,20 @@ class DrawingWindow(ttk.Frame):
 
     def keep(self) -> None:
         """Write the last NCA as a zoo of one, under a name that is free."""
+        self._hand_on(lambda path, name: f"Kept: nca-zoo show {name} {path}")
+
+    def show_page(self) -> None:
+        """Keep the last NCA, and let it live on the page of `nca-zoo explore`."""
+        self._hand_on(lambda path, _: f"Kept as {path}; its page: {self._to_page(path)}")
+
+    def _hand_on(self, told: Callable[[Path, str], str]) -> None:
         if self.fit is None or self._grown_from is None:
             return
         picture, settings = self._grown_from
-        names = (f"{picture.id}{f'-{n}' if n > 1 else ''}.h5" for n in range(1, 10_000))
-        path = next(self._zoos / name for name in names if not (self._zoos / name).exists())
-        source = Source(f"{picture.id}.png", "unknown", "a drawing")
         try:
-            with zoo_of_one(path, source, settings, None) as put:
-                put(picture, self.fit)
+            self._say(told(keep(self._zoos, picture, self.fit, settings), picture.id))
         except ZooError as error:
             self._say(str(error))
-        else:
-            self._say(f"Kept: nca-zoo show {picture.id} --zoo {path}")
 
     def _say(self, text: str) -> None:
         """Say something that the playing does not talk over."""
@@ -360,8 +372,7 @@ class DrawingWindow(ttk.Frame):
             ("Clear", not self.drawing.empty),
             ("Grow", idle and not self.drawing.empty),
             ("Stop", not idle),
-            ("Replay", idle and self.fit is not None),
-            ("Keep the NCA", idle and self.fit is not None),
+            *((name, idle and self.fit is not None) for name in OF_A_FIT),
         ):
             self.buttons[name].state(["!disabled" if can else "disabled"])
 
@@ -374,24 +385,15 @@ class DrawingWindow(ttk.Frame):
         self._window.destroy()
 
 
-def _quiet(act: Callable[[], object], _: object) -> None:
-    """Call ``act`` for an event that it does not need to know."""
-    act()
-
-
 def open_window(
-    drawing: Drawing, settings_for: Settings, file: Path | None, zoos: Path, threads: int
+    drawing: Drawing,
+    settings_for: Settings,
+    file: Path | None,
+    zoos: Path,
+    threads: int,
+    to_page: Callable[[Path], object],
 ) -> None:
     """Open the window and wait until it is closed. Raises ZooError without a display."""
-    try:
-        root = tk.Tk(className="nca-zoo")
-    except tk.TclError as error:
-        shown = os.environ.get("DISPLAY", "")
-        where = f"the display {shown!r}" if shown else "no display"
-        raise ZooError(
-            f"cannot open a window on {where} ({error}); use a desktop, ssh -X, or xvfb-run"
-        ) from None
-    root.title("nca-zoo draw")
-    root.resizable(False, False)
-    DrawingWindow(root, drawing, settings_for, file, zoos, threads)
-    root.mainloop()
+    window = Window("nca-zoo draw", instead="use a desktop, ssh -X, or xvfb-run")
+    DrawingWindow(window, drawing, settings_for, file, zoos, threads, to_page)
+    window.run()

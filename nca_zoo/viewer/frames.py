@@ -19,7 +19,11 @@ from nca_zoo.automaton.rule import VISIBLE, seen
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Cells = Sequence[tuple[int, int]]  # rows and columns
 
+MARKED_STEPS = 16  # CA steps for which a film shows where the seed is: half a second
+MOST_MARKED = 9  # seed cells; more are a picture themselves
+FRAME = 2  # pixels around a marked cell
 BLOCK = 16  # a canvas has sides of so many pixels times a whole number, as video is coded
 
 
@@ -93,6 +97,18 @@ def _shorten(text: str, width: float, size: int) -> str:
     return text + "…" if text else ""
 
 
+def seeds_in(rollout: Sequence[tuple[int, npt.NDArray[Any]]], trained: int = VISIBLE) -> Cells:
+    """The cells that a rollout begins with: black, or nearly, so that nobody sees them.
+
+    None if it does not begin at step 0, or with more than ``MOST_MARKED``.
+    """
+    step, state = rollout[0]
+    cells = np.argwhere(np.nan_to_num(seen(state, trained)[..., 3]) > 0)
+    if step or len(cells) > MOST_MARKED:
+        return []
+    return [(int(row), int(column)) for row, column in cells]
+
+
 class Sheet:
     """Panels of ``height`` x ``width`` cells in rows of ``columns``, each with a caption below.
 
@@ -135,6 +151,22 @@ class Sheet:
         rows = np.repeat(cells, scale, axis=1)
         area.reshape(-1, scale, width, 3)[:] = rows[:, None]
 
+    def mark(self, panel: int, cells: Cells) -> None:
+        """Draw a frame around each of these (row, column) of a panel's cells."""
+        (height, width), scale = self._picture, self._scale
+        top, left = self._corner(panel)
+        left += (self._width - width) // 4 * 2
+        area = self.canvas[top : top + height, left : left + width]
+        for row, column in cells:
+            (y0, y1), (x0, x1) = (
+                (max(0, scale * place - FRAME), scale * (place + 1) + FRAME)
+                for place in (row, column)
+            )
+            inside = area[scale * row : scale * (row + 1), scale * column : scale * (column + 1)]
+            kept = inside.copy()
+            area[y0:y1, x0:x1] = self._colours.ink
+            inside[:] = kept
+
     def caption(self, panel: int, left: str, right: str = "") -> None:
         """Write below a panel, at its edges: ``left``, and muted ``right``, shortened to fit."""
         top, edge = self._corner(panel)
@@ -163,12 +195,13 @@ class Panel:
     """What one panel of a ``Reel`` shows, and the two texts below it.
 
     ``cells`` is uint8 (T, H, W, 3): one picture a frame, or a single one that stands still. Without
-    ``left`` the panel tells the step.
+    ``left`` the panel tells the step. ``seeds`` are marked until they can be told by what grows.
     """
 
     cells: Pixels
     left: str | None = None
     right: str = ""
+    seeds: Cells = ()
 
 
 class Reel(Sequence[Pixels]):
@@ -209,6 +242,8 @@ class Reel(Sequence[Pixels]):
         for number, panel in enumerate(self._panels):
             if len(panel.cells) > 1:
                 self._sheet.draw(number, panel.cells[index])
+                if self._steps[index] <= MARKED_STEPS:
+                    self._sheet.mark(number, panel.seeds)
             if panel.left is None:
                 self._sheet.caption(number, step, panel.right)
         if self._layout.foot:
@@ -236,7 +271,8 @@ class Film(Reel):
         trained: int = VISIBLE,
     ) -> None:
         states = np.stack([state for _, state in rollout])
-        grown = Panel(composite(states, background, trained), None, name)
+        seeds = seeds_in(rollout, trained)
+        grown = Panel(composite(states, background, trained), None, name, seeds)
         wanted = Panel(composite(target[None], background), "target", about)
         panels = self.arrange(states, grown, wanted, trained)
         super().__init__(
@@ -298,6 +334,8 @@ def strip(
     sheet = Sheet(panels, columns, height, width, background, STRIP)
     for panel, (step, state) in enumerate(rollout):
         sheet.draw(panel, composite(state, background, trained))
+        if step == 0:
+            sheet.mark(panel, seeds_in(rollout, trained))
         sheet.caption(panel, f"step {step}", "" if panel else name)
     sheet.draw(panels - 1, composite(target, background))
     sheet.caption(panels - 1, "target", about)

@@ -1,17 +1,19 @@
-"""A picture in a Tk window on which a rollout plays."""
+"""A picture in a Tk window, in which an NCA lives and can be wounded."""
 
 import tkinter as tk
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import VISIBLE, seen
+from nca_zoo.automaton.wounds import Wound
+from nca_zoo.life.rollout import Life
 from nca_zoo.viewer.frames import composite
 from nca_zoo.viewer.window import show_cells
 
 FRAME_MS = 33
+WOUND = 2.0  # radius in cells of what the mouse erases
 
 
 class CellView(tk.Label):
@@ -28,15 +30,25 @@ class CellView(tk.Label):
 
 
 class Player(CellView):
-    """A view on which rollouts play: 30 states a second, until they end."""
+    """A view in which an NCA lives, 30 steps a second; where the mouse drags, its cells die."""
 
-    step = 0  # of the state in sight
+    life: Life | None = None
     _timer = ""
 
-    def play(self, rollout: Iterator[tuple[int, npt.NDArray[Any]]], trained: int = VISIBLE) -> None:
-        """Play pairs of step and state ``(H, W, 16)`` from the start; trained: ``rule.seen``."""
-        self.halt()
-        self._rollout, self._trained = rollout, trained
+    def __init__(self, parent: tk.Misc, height: int, width: int, scale: int) -> None:
+        super().__init__(parent, height, width, scale, cursor="crosshair")
+        for event in ("<Button-1>", "<B1-Motion>"):
+            self.bind(event, self._wound)
+
+    @property
+    def step(self) -> int:
+        """That of the state in sight."""
+        return self.life.step if self.life else 0
+
+    def play(self, life: Life, trained: int = VISIBLE) -> None:
+        """Let an NCA live here from now on; trained: ``rule.seen``."""
+        self.empty()
+        self.life, self._trained = life, trained
         self._tick()
 
     def halt(self) -> None:
@@ -45,15 +57,31 @@ class Player(CellView):
             self.after_cancel(self._timer)
             self._timer = ""
 
+    def empty(self) -> None:
+        """Nobody lives here: what is shown is a picture."""
+        self.halt()
+        self.life = None
+
     @property
     def playing(self) -> bool:
         return bool(self._timer)
 
     def _tick(self) -> None:
-        self._timer = ""
-        following = next(self._rollout, None)
-        if following is not None:
-            self.step, state = following
-            self.show(seen(state, self._trained))
-            self.event_generate("<<Step>>")
-            self._timer = self.after(FRAME_MS, self._tick)
+        self._see()
+        self._timer = self.after(FRAME_MS, self._grow)
+
+    def _grow(self) -> None:
+        assert self.life is not None
+        self.life.grow()
+        self._tick()
+
+    def _see(self) -> None:
+        assert self.life is not None
+        self.show(seen(self.life.state, self._trained))
+        self.event_generate("<<Step>>")
+
+    def _wound(self, event: "tk.Event[tk.Misc]") -> None:
+        if self.life is not None:
+            row, column = event.y / self.scale - 0.5, event.x / self.scale - 0.5
+            self.life.hurt(Wound(0, row, column, WOUND))
+            self._see()

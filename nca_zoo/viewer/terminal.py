@@ -1,7 +1,8 @@
 """The terminal as a screen: half blocks in 24-bit colour, or plain characters where there is none.
 
 A half block shows two cells, one above the other, as its two colours; so a pair of 28 x 28
-pictures takes 60 columns and 14 lines. What does not fit is averaged down.
+pictures takes 60 columns and 14 lines. What does not fit is averaged down; where there is room for
+more, a cell is so many characters wide and half as many lines high.
 """
 
 import os
@@ -32,21 +33,19 @@ class Abilities:
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str] = os.environ) -> "Abilities":
-        """Colour unless ``NO_COLOR`` is set, the terminal is dumb or cannot encode a half block.
+        """Colour and pictures animated in place on terminals that are not dumb.
 
-        Pictures are animated in place on terminals that are not dumb.
+        No colour if ``NO_COLOR`` is set or a half block cannot be encoded; and in a file or a pipe
+        no escape code at all.
         """
-        dumb = environ.get("TERM") == "dumb"
+        able = stream.isatty() and environ.get("TERM") != "dumb"
         try:
             "▀".encode(stream.encoding or "ascii")
         except UnicodeEncodeError:
             blocks = False
         else:
             blocks = True
-        return cls(
-            colour=blocks and not dumb and not environ.get("NO_COLOR"),
-            animate=stream.isatty() and not dumb,
-        )
+        return cls(colour=able and blocks and not environ.get("NO_COLOR"), animate=able)
 
 
 def half_blocks(cells: Pixels) -> list[str]:
@@ -96,13 +95,14 @@ class Screen:
         self._name, self._background, self._colour = name, background, colour
         self._trained = trained
         height, width = target.shape[:2]
+        room = ((size[0] - GAP) // 2, 2 * (size[1] - 2))  # of a picture: columns, halves of lines
+        self._grow = max(1, min(room[0] // width, room[1] // height))
         self._shrink = 1
         while self._shrink < max(height, width) and (
-            2 * -(-width // self._shrink) + GAP > size[0]
-            or -(-height // (2 * self._shrink)) + 2 > size[1]
+            -(-width // self._shrink) > room[0] or -(-height // self._shrink) > room[1]
         ):
             self._shrink += 1
-        self._width = -(-width // self._shrink)
+        self._width = -(-width // self._shrink) * self._grow
         self._target = self._picture(target)
         self._caption = self._line("target", about)
 
@@ -116,8 +116,11 @@ class Screen:
     def _picture(self, rgba: npt.NDArray[Any]) -> list[str]:
         cells = _average(rgba, self._shrink)
         if self._colour:
-            return half_blocks(composite(cells, self._background))
-        return shades(cells)
+            return half_blocks(self._enlarged(composite(cells, self._background)))
+        return shades(self._enlarged(cells))
+
+    def _enlarged(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cells.repeat(self._grow, axis=0).repeat(self._grow, axis=1)
 
     def _line(self, left: str, right: str) -> str:
         """A caption as wide as a picture: texts at both edges, the right one only if it fits."""

@@ -140,7 +140,7 @@ class Tank(ttk.Frame):
         top = self.winfo_toplevel()
         keys = {"<space>": self._toggle, "<period>": self.one_step, "r": self.restart}
         for key, act in keys.items():
-            top.bind(key, _quiet(act), add=True)
+            top.bind(key, quietly(act), add=True)
 
     def _buttons(self) -> ttk.Frame:
         row = ttk.Frame(self)
@@ -148,7 +148,7 @@ class Tank(ttk.Frame):
             button = ttk.Button(row, text=text, command=act, takefocus=True)
             if not text:
                 button.configure(textvariable=self._playing)
-            button.bind("<space>", _quiet(button.invoke))  # and do not play or pause as well
+            button.bind("<space>", quietly(button.invoke))  # and do not play or pause as well
             button.pack(side="left", padx=(0, 8))
         return row
 
@@ -160,7 +160,7 @@ class Tank(ttk.Frame):
         ):
             ttk.Label(row, text=text).pack(side="left", padx=(0, 6))
             box = ttk.Combobox(row, textvariable=value, values=offered, state="readonly", width=10)
-            box.bind("<<ComboboxSelected>>", _quiet(act))
+            box.bind("<<ComboboxSelected>>", quietly(act))
             box.pack(side="left", padx=(0, 16))
         self._views = box  # filled by ``start``: what there is to see depends on the automaton
         return row
@@ -170,7 +170,7 @@ class Tank(ttk.Frame):
         ttk.Label(row, text="Mouse to").pack(side="left", padx=(0, 6))
         for text, value in (("erase", "erase"), ("plant a seed", "plant")):
             choice = ttk.Radiobutton(row, text=text, value=value, variable=self._tool)
-            choice.bind("<space>", _quiet(choice.invoke))
+            choice.bind("<space>", quietly(choice.invoke))
             choice.pack(side="left", padx=(0, 8))
         ttk.Label(row, text="Brush").pack(side="left", padx=(8, 6))
         ttk.Scale(row, from_=BRUSH[0], to=BRUSH[1], variable=self._radius, length=110).pack(
@@ -236,16 +236,19 @@ class Tank(ttk.Frame):
 class Window(tk.Tk):
     """A window in the colours of a background; a failure inside ends it and reaches the caller.
 
-    Raises ZooError, one line, where no window can be opened.
+    Raises ZooError, one line that ends in what to do ``instead``, where none can be opened.
     """
 
-    def __init__(self, title: str, background: str = "dark") -> None:
+    def __init__(
+        self,
+        title: str,
+        background: str = "dark",
+        instead: str = "use --terminal, or --out FILE",
+    ) -> None:
         try:
             super().__init__(className="nca-zoo")
         except tk.TclError as error:
-            raise ZooError(
-                f"no window can be opened here ({error}); use --terminal, or --out FILE"
-            ) from None
+            raise ZooError(f"no window can be opened here ({error}); {instead}") from None
         self._failure: BaseException | None = None
         self.title(title)
         self.resizable(False, False)
@@ -275,8 +278,9 @@ class Window(tk.Tk):
         )
         for option, value in (("background", cells), ("foreground", ink)):
             self.option_add(f"*TCombobox*Listbox.{option}", value)
-        for key in ("<Escape>", "q"):
-            self.bind(key, _quiet(self.destroy))
+        style.configure("TCheckbutton", indicatorbackground=cells, indicatorforeground=ink)
+        style.map("TCheckbutton", background=[("active", page)], indicatorbackground=[])
+        style.configure("Horizontal.TProgressbar", background=muted)
 
     def report_callback_exception(
         self, exc: type[BaseException], val: BaseException, tb: TracebackType | None
@@ -301,12 +305,14 @@ def watch(
 ) -> None:
     """Open a window with a ``Tank`` in it, and stay until it is closed."""
     window = Window(f"{name} · nca-zoo" if name else "nca-zoo", background)
+    for key in ("<Escape>", "q"):
+        window.bind(key, quietly(window.destroy))
     Tank(window, life, target, name, about, background, trained).pack()
     with suppress(KeyboardInterrupt):  # how a person in the terminal ends it
         window.run()
 
 
-def _quiet(act: Callable[[], Any]) -> Callable[[Any], str]:
+def quietly(act: Callable[[], Any]) -> Callable[[Any], str]:
     """``act`` as an answer to an event that then goes no further."""
 
     def answer(_: Any) -> str:

@@ -164,3 +164,20 @@ def test_another_picture_of_the_same_pixels_is_another(tmp_path, monkeypatch):
         (pets / name).write_bytes((pets / "a/x.png").read_bytes())
         assert build(pets, tmp_path / "p.h5").exit_code == 0
     assert len(open_zoo(tmp_path / "p.h5")) == 3
+
+
+@pytest.mark.parametrize(("held_before", "says"), [
+    (False, "cannot be written: File exists"),
+    (True, "cannot be written: File exists; 2 NCAs are safe, and the same command goes on from "
+           "there"),
+])  # fmt: skip
+def test_what_is_safe_is_said_where_something_is(tmp_path, held_before, says):
+    out = tmp_path / "z.h5"
+    pets = draw(tmp_path / "pets", "a.png", "b.png")
+    if held_before:
+        assert build(pets, out).exit_code == 0
+    draw(pets, "c.png")
+    (tmp_path / "z.h5.shards").write_text("a file where the folder would be")
+    run = build(pets, out)
+    assert run.exit_code == 1
+    assert run.stderr.strip().splitlines()[-1] == f"Error: {out}: {says}"

@@ -16,11 +16,11 @@ from readback import (
     middles,
     pictures,
     read_png,
-    read_screen,
 )
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.wounds import Wound
+from nca_zoo.choices import BACKGROUNDS as OFFERED
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.schema import Header
@@ -28,8 +28,8 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.regime import REGIMES
 from nca_zoo.viewer.channels import look, named_channels, shade
 from nca_zoo.viewer.frames import BACKGROUNDS, composite, strip
+from nca_zoo.viewer.terminal import shades
 from nca_zoo_cli.main import group
-from nca_zoo_cli.show import BACKGROUNDS as OFFERED
 
 NAMES = tuple(named_channels())
 
@@ -178,14 +178,15 @@ def test_a_long_film_has_few_frames(zoo, tmp_path):
     assert clock == 301 * 20  # every third step, from 0 to 900
 
 
-def test_show_in_the_terminal(zoo, lively_weights):
+def test_show_in_the_terminal_and_in_its_place_a_pipe(zoo, lively_weights, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(2 * WIDTH + 4))
+    monkeypatch.setenv("LINES", "24")
     result = run(zoo, "gecko", "--terminal", "--steps", "9")
-    *picture, line = result.stdout.splitlines()
-    rows = read_screen(picture)
-    assert len(rows) == HEIGHT // 2 + 1
-    cells = composite(grown(lively_weights(4), 9)[9], "dark")
-    for row, col in np.ndindex(HEIGHT, WIDTH):
-        assert rows[row // 2][col][1 + row % 2] == tuple(cells[row, col])
+    assert "\x1b" not in result.stdout
+    *picture, caption, line = result.stdout.splitlines()
+    expected = shades(np.clip(grown(lively_weights(4), 9)[9][..., :4], 0, 1))
+    assert [row[:WIDTH] for row in picture] == expected
+    assert caption.split() == ["step", "9", "gecko", "target"]
     assert line.startswith("gecko at step 9: PSNR ")
     assert result.stderr == (
         "note: gecko failed its fit (below_gate): PSNR 14.2 dB at step 96, 9.1 dB at step 400\n"

@@ -13,6 +13,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.explorer import places
 from nca_zoo.explorer.chart import NEIGHBOURS, Chart
 from nca_zoo.explorer.exhibit import make_exhibit
+from nca_zoo.features.nearness import directions
 from nca_zoo.pictures.classes import Classes
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
@@ -48,7 +49,7 @@ def groups(count):
 @pytest.mark.parametrize("count", [1, 2, 3, 20, 500])
 def test_every_picture_of_a_small_zoo_has_a_place_of_its_own(count):
     vectors, group_of = groups(count)
-    points, tile = places.arrange(places.by_components(places.components(vectors)))
+    points, tile = places.arrange(places.by_components(directions(vectors)))
     assert points.shape == (count, 2)
     assert points.min() >= tile / 2 - 1e-6
     assert points.max() <= 1 - tile / 2 + 1e-6
@@ -61,7 +62,7 @@ def test_every_picture_of_a_small_zoo_has_a_place_of_its_own(count):
 
 def test_a_large_zoo_is_not_put_on_a_grid(monkeypatch):
     monkeypatch.setattr(places, "MOST_SETTLED", 39)
-    flat = places.by_components(places.components(groups(40)[0]))
+    flat = places.by_components(directions(groups(40)[0]))
     points, tile = places.arrange(flat)
     assert tile is None
     assert np.ptp(points, axis=0).max() == pytest.approx(1, abs=1e-5)
@@ -71,33 +72,6 @@ def test_a_large_zoo_is_not_put_on_a_grid(monkeypatch):
     np.testing.assert_allclose(np.diff(points[:, 1]), -np.diff(flat[:, 1]) / scale, atol=1e-5)
     points, _ = places.arrange(np.zeros((40, 2), np.float32))
     assert points == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize("at_once", [1, 100, 2**24])
-def test_the_nearest_are_those_of_scikit_learn(monkeypatch, at_once):
-    from sklearn.neighbors import NearestNeighbors
-
-    monkeypatch.setattr(places, "_AT_ONCE", at_once)
-    vectors = groups(41)[0]
-    rows, apart = places.nearest(vectors, 5)
-    distances, expected = NearestNeighbors(n_neighbors=5).fit(vectors).kneighbors()
-    assert np.array_equal(rows, expected)
-    np.testing.assert_allclose(apart, distances, rtol=1e-5)
-    assert places.nearest(vectors[:3], 5)[0].shape == (3, 2)
-    assert places.nearest(vectors[:1], 5)[0].shape == (1, 0)
-
-
-def test_components_are_those_of_scikit_learn_but_for_their_scale():
-    from sklearn.decomposition import PCA
-
-    vectors = groups(30)[0]
-    vectors[3, 4] = np.nan  # as failed fits may have
-    found = places.components(vectors)
-    expected = PCA(found.shape[1]).fit_transform(np.nan_to_num(vectors, nan=0))
-    assert (found**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-4)
-    ratio = np.abs(found[:, :5]) / np.abs(expected[:, :5])
-    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
-    assert not places.components(np.ones((5, 9), np.float32)).any()
 
 
 def test_first_by_components_then_by_umap_and_the_next_time_at_once(zoo, umap):

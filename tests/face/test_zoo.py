@@ -149,7 +149,7 @@ def test_without_torch_one_clear_line(path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [
-        "this needs torch, which is not installed: pip install torch"
+        "this needs torch, which is not installed: pip install 'nca-zoo[torch]'"
     ]
 
 

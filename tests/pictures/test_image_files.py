@@ -222,9 +222,20 @@ def test_fitting_keeps_proportions_on_an_empty_ground():
     assert (wide[:2] == 0).all()
     assert (wide[7:] == 0).all()
     assert fitted(np.full((1, 400, 4), 255, np.uint8), 20)[:, :, 3].any(axis=1).sum() == 1
+    assert fitted(np.full((100, 4000), 255, np.uint8), 120).any(axis=1).sum() == 3
     same = np.arange(16, dtype=np.uint8).reshape(4, 4)
     np.testing.assert_array_equal(fitted(same, 4), same)
     np.testing.assert_array_equal(fitted(same, None), same)
+
+
+@pytest.mark.parametrize("sides", [(100, 4000), (4000, 100), (2, 28)])
+def test_long_thin_pictures_are_not_flattened_to_a_line(tmp_path, sides):
+    Image.new("L", sides, 255).save(tmp_path / "long.png")
+    Image.new("L", (9, 9), 255).save(tmp_path / "square.png")
+    with pytest.raises(ZooError, match=r"long.png holds .* leave .* scale it to \d+ cells or more"):
+        load_picture(tmp_path / "long.png", 20)
+    _, pictures = load_pictures(tmp_path, size=20)  # the others are of use
+    assert [picture.name for picture in pictures] == ["square.png"]
 
 
 def test_the_colour_of_transparent_pixels_does_not_bleed():

@@ -124,9 +124,11 @@ def test_without_torch_what_needs_it_says_so(tmp_path):
         "import sys; sys.modules['torch'] = None; from nca_zoo_cli.main import group; "
         f"group(['build', '--engine', 'dense', '--out', {str(tmp_path / 'zoo.h5')!r}])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    nobody = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    run = subprocess.run([sys.executable, "-c", code], **nobody)
     assert run.returncode == 1
     assert run.stderr.startswith("Error: this needs torch, which")
+    assert run.stderr.endswith("-m pip install 'nca-zoo[torch]'\n")
     assert len(run.stderr.splitlines()) == 1
 
 

@@ -11,7 +11,7 @@ from commands import ALL
 from nca_zoo.automaton import rule
 from nca_zoo.building import workers
 from nca_zoo.explorer import page
-from nca_zoo.features import queries, reduction
+from nca_zoo.features import nearness, queries, reduction
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
@@ -19,7 +19,7 @@ from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.probing import probe, readers, resampling, splits
 from nca_zoo.store import merging, schema
-from nca_zoo.studies import cluster, embedding, mixing, neighbours
+from nca_zoo.studies import cluster, mixing, neighbours
 from nca_zoo.symmetry import procrustes
 from nca_zoo.training.gate import Gate
 from nca_zoo.training.regime import CA_STEPS, REGIMES
@@ -100,7 +100,7 @@ SENTENCES = [
     ("probe", "to {} fixed perceptions: {:,} numbers", queries.QUERIES, 16 * queries.QUERIES),
     ("cluster", "the leading {} principal components", cluster.COMPONENTS),
     ("cluster", "the tightest of {} restarts", cluster.RESTARTS),
-    ("map", "reduced to {} principal components", embedding.COMPONENTS),
+    ("near", "The {} leading principal components are kept", nearness.COMPONENTS),
     ("neighbours", "at CA steps {}, {}, {} and {},", *neighbours.LOOKS),
     ("scale", "read {:,} NCAs of a larger zoo, `neighbours` {:,}", options.MOST, MOST_NEIGHBOURS),
     ("dynamics", "is within {:g} dB of its value at step {}", dynamics.NEAR_DB, quality.GROWN_STEP),

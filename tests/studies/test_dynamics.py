@@ -241,7 +241,7 @@ def test_predicts_what_the_weights_hold_and_nothing_else(known):
 
 
 def test_nothing_measured_is_one_line(path):
-    with pytest.raises(ZooError, match="nothing was measured that differs"):
+    with pytest.raises(ZooError, match="nothing was measured yet; run `nca-zoo dynamics` first"):
         forecast(open_zoo(path))
 
 
@@ -254,7 +254,12 @@ def test_of_failed_fits_and_of_unjudged_ones_there_is_no_forecast(tmp_path, fadi
     call = ["dynamics", "--zoo", str(path), "--seeds", "2"]
     told = CliRunner().invoke(group, call)
     assert told.exit_code == 1
-    assert "of its 3 NCAs 0 can be read, and nothing that was measured differs" in told.stderr
+    assert told.stderr == (
+        f"Error: {path}: to predict needs 20 NCAs and there are 0, and 3 whose fit failed; "
+        "build more\n"
+    )
+    assert "3 NCAs measured now" in told.stdout  # which is shown, whatever can be predicted
+    assert "alive_1000" in told.stdout
     assert open_zoo(path).known("recovery").tolist() == [False] * 3
     path = tmp_path / "unjudged.h5"
     unknown = {"status": "unjudged", "psnr_96": np.nan, "psnr_400": np.nan}

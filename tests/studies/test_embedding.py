@@ -90,6 +90,23 @@ def test_the_command_writes_the_same_picture_twice(tmp_path: Path) -> None:
     assert "must end in .png" in wrong.output
 
 
+@pytest.mark.parametrize(("good", "failed", "says"), [
+    (1, 0, "needs 10 NCAs and there are 1; build more"),
+    (3, 4, "there are 3, and 4 whose fit failed; build more"),
+    (3, 9, "there are 3, and 9 whose fit failed; read these, too, with --all-fits"),
+])  # fmt: skip
+def test_a_zoo_too_small_for_a_map_says_what_would_help(tmp_path, good, failed, says) -> None:
+    path = tmp_path / "zoo.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i) for i in range(good)])
+        if failed:
+            writer.add([record(good + i, status="below_gate") for i in range(failed)])
+    call = ["map", str(path), "--feature", "b1", "--out", str(tmp_path / "a.png")]
+    assert says in CliRunner().invoke(group, call).stderr
+    if "--all-fits" in says:
+        assert CliRunner().invoke(group, [*call, "--all-fits"]).exit_code == 0
+
+
 def test_a_page_of_a_sample_holds_the_sample(tmp_path: Path) -> None:
     with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
         writer.add([record(i) for i in range(24)])

@@ -9,19 +9,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rows import grey
+from rows import grey, header, record
 
+from nca_zoo.automaton.wounds import Wound
 from nca_zoo.building.build import BuildSettings
+from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.gate import gate
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit
 from nca_zoo.viewer.drawing import Drawing
+from nca_zoo.viewer.frames import BACKGROUNDS
+from nca_zoo_cli.draw import _page
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
+from nca_zoo.viewer.player import WOUND
+from nca_zoo.viewer.window import HEX
+
 GATE = gate(1, 99, stable=False, every=10**6)
 REGIME = Regime("growing", batch=1, steps=14, extra_steps=0, attempts=1, gate=GATE)
 SIZE = 28
@@ -30,27 +39,29 @@ SIZE = 28
 @pytest.fixture
 def window(display, monkeypatch, tmp_path, lively_weights):
     """A window with an empty drawing; trains for 14 steps."""
-    import tkinter as tk
-
     from nca_zoo.viewer.drawing_window import DrawingWindow
+    from nca_zoo.viewer.window import Window
 
     monkeypatch.setenv("DISPLAY", display)
     gc.collect()  # the last test's window, for the same reason
-    root = tk.Tk()
+    root = Window("draw")
 
     def settings(pixels, regime=REGIME):
         return BuildSettings(regime, Init("shared", lively_weights(3)))
 
-    made = DrawingWindow(root, Drawing.blank(SIZE), settings, tmp_path / "a.png", tmp_path / "zoos")
+    pages = []
+    places = (tmp_path / "a.png", tmp_path / "zoos", 1, pages.append)
+    made = DrawingWindow(root, Drawing.blank(SIZE), settings, *places)
+    made.pages = pages
     root.update()
     yield made
     if root.children:
         made.close()
 
 
-def drag(window, places, button=1):
+def drag(window, places, button=1, of=None):
     """Press the mouse at the first cell, move over the others and let go."""
-    canvas, (first, *rest) = window.canvas, places
+    canvas, (first, *rest) = of or window.canvas, places
 
     def mouse(event, place):
         row, col = (int((value + 0.5) * canvas.scale) for value in place)
@@ -135,6 +146,84 @@ def test_grow_trains_plays_and_keeps(window, tmp_path):
     np.testing.assert_array_equal(first.weights, second.weights)
 
 
+def test_what_grew_is_wounded_where_the_mouse_drags(window, lively_weights):
+    once = replace(REGIME, steps=1, lr=1e-12)
+    window._settings_for = lambda pixels: BuildSettings(once, Init("shared", lively_weights(3)))
+    drag(window, [(14, 14)])
+    window.buttons["Grow"].invoke()
+    wait(window, lambda: window.player.step > 25)
+    window.player.halt()
+    before = window.player.life.state
+    wounded = before.copy()
+    for row, col in ((12, 12), (12, 15)):
+        wounded = Wound(0, row, col, WOUND).apply(wounded)
+    assert (wounded != before).any()
+    drag(window, [(12, 12), (12, 15)], of=window.player)
+    shown = window.player.life.state
+    assert ((shown == 0) >= (wounded == 0)).mean() > 0.99  # but for half a pixel of the mouse
+    assert np.abs(shown - wounded).max(axis=-1).astype(bool).sum() < 8
+    window.buttons["Replay"].invoke()
+    assert window.player.step == 0
+
+
+def test_train_longer_goes_on_from_there(window, tmp_path):
+    drag(window, [(10, 10), (18, 18)])
+    assert window.buttons["Train longer"].instate(["disabled"])
+    window.buttons["Grow"].invoke()
+    wait(window, lambda: window.fit is not None)
+    first = window.fit
+    window.buttons["Train longer"].invoke()
+    assert window.player.life is None  # no wounds while it learns
+    np.testing.assert_array_equal(window._grown_from[1].init.shared, first.weights)
+    wait(window, lambda: window.work is None)
+    assert window.fit.train_steps == 28
+    assert window.fit.score >= first.score
+    assert window.fit.job is not first.job
+    window.buttons["On the page"].invoke()
+    (zoo,) = window.pages
+    assert "its page" in window.status.get()
+    held = open_zoo(zoo)
+    np.testing.assert_array_equal(held.weights[0], window.fit.weights)
+    assert held.init[0] == "continued"
+    assert verify(zoo) == []
+
+
+def test_what_becomes_no_better_or_fails_leaves_the_nca_that_there_was(window, monkeypatch):
+    drag(window, [(10, 10), (18, 18)])
+    window.buttons["Grow"].invoke()
+    wait(window, lambda: window.fit is not None)
+    first, grown_from = window.fit, window._grown_from
+    window._before, window._earlier = first, grown_from
+    window._grown_from = (grown_from[0], "other settings")
+    window._finish(replace(first, job=replace(first.job), score=first.score - 1, train_steps=5))
+    np.testing.assert_array_equal(window.fit.weights, first.weights)
+    assert window.fit.train_steps == first.train_steps + 5
+    assert window._grown_from == grown_from
+    window._grown_from = (grown_from[0], "other settings")
+    window._finish(ZooError("no room"))
+    assert window._grown_from == grown_from
+    assert window.status.get() == "no room"
+    assert window.buttons["Keep the NCA"].instate(["!disabled"])
+
+
+def test_the_page_of_a_drawing_is_one_file(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    with ZooWriter(tmp_path / "fish.h5", header()) as writer:
+        writer.add([record(0)])
+    page = _page(tmp_path / "fish.h5")
+    assert opened == [page.resolve().as_uri()]
+    assert "0-000" in page.read_text("utf-8")
+
+
+def test_both_windows_have_one_look(window):
+    from tkinter import ttk
+
+    assert ttk.Style(window).theme_use() == "clam"
+    ground = HEX.format(*BACKGROUNDS["dark"].page)
+    assert ttk.Style(window).lookup("TFrame", "background") == ground
+
+
 def test_of_a_grey_nca_alpha_plays(window, lively_weights):
     seed, black = (14, 14), np.zeros((SIZE, SIZE), np.uint8)
     garbled = grey(0, lively_weights(3), black, seed)["weights"]
@@ -148,7 +237,7 @@ def test_of_a_grey_nca_alpha_plays(window, lively_weights):
     window.player.show = lambda rgba: shown.append((window.player.step, rgba))
     wait(window, lambda: window.player.step > 40)
     start = window.fit.job.seed_state(REGIME)
-    states = dict(rollout(window.fit.weights, start, 41))
+    states = dict(rollout(window.fit.weights, start, window.player.step))
     assert np.abs(states[40][..., 0] - states[40][..., 3]).max() > 0.5
     for step, rgba in shown:
         np.testing.assert_array_equal(rgba, np.repeat(states[step][..., 3:4], 4, axis=-1))
@@ -163,6 +252,7 @@ def test_stop_keeps_what_has_been_learned(window):
     wait(window, lambda: "training step" in window.status.get() and "loss" in window.status.get())
     window.buttons["Stop"].invoke()
     wait(window, lambda: window.fit is not None)
+    assert window.bar["value"] == window.bar["maximum"]  # ended, though not all steps were taken
     assert 10 <= window.fit.train_steps < 10**6
     assert window.buttons["Replay"].instate(["!disabled"])
 
@@ -192,4 +282,5 @@ def test_without_a_display_there_is_one_clear_line(display_name):
     )
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("Error: cannot open a window on ")
+    assert line.startswith("Error: no window can be opened here (")
+    assert line.endswith("; use a desktop, ssh -X, or xvfb-run")

@@ -9,6 +9,7 @@ from readback import HEIGHT, PANEL, TARGET_PANEL, WIDTH, middles, pictures
 from nca_zoo.viewer.frames import (
     BACKGROUNDS,
     FILM,
+    ContactFilm,
     Film,
     Layout,
     Panel,
@@ -17,6 +18,7 @@ from nca_zoo.viewer.frames import (
     cell_size,
     composite,
     even_columns,
+    seeds_in,
     strip,
 )
 
@@ -89,6 +91,36 @@ def test_film_draws_every_cell_sharp(film):
         expected = composite(states[index], "dark").repeat(32, axis=0).repeat(32, axis=1)
         np.testing.assert_array_equal(frame[PANEL], expected)
         np.testing.assert_array_equal(middles(frame[TARGET_PANEL]), composite(target, "dark"))
+
+
+def frame_of(picture, size):
+    """What a ring of two pixels around the cell (5, 3) of a panel holds, and the cell."""
+    top, left = 5 * size - 2, 3 * size - 2
+    outer = picture[top : top + size + 4, left : left + size + 4].copy()
+    inner = outer[2:-2, 2:-2].copy()
+    outer[2:-2, 2:-2] = outer[0, 0]
+    return {tuple(colour) for colour in outer.reshape(-1, 3).tolist()}, inner
+
+
+def test_a_seed_can_be_seen_in_films_and_strips():
+    states = np.zeros((3, HEIGHT, WIDTH, 16), np.float32)
+    states[:, 5, 3, 3:] = 1
+    rollout = list(zip((0, 16, 17), states, strict=True))
+    film = Film(rollout, states[0], "7-012")
+    ink = {BACKGROUNDS["dark"].ink}
+    for number, marked in ((0, True), (1, True), (2, False)):
+        ring, cell = frame_of(film[number][PANEL], 32)
+        assert (ring == ink) is marked
+        assert (cell == 0).all()  # as it is
+    assert frame_of(film[0][TARGET_PANEL], 32)[0] != ink
+    cells = composite(states, "dark")
+    contact = ContactFilm([0, 16, 17], [Panel(cells, "a", "", seeds_in(rollout))], "zoo")
+    assert (contact[0] != contact[2])[:-56].any()
+    picture = strip(rollout, states[0], "7-012")
+    unmarked = strip([(1, states[0]), *rollout[1:]], states[0], "7-012")
+    changed = np.argwhere((picture != unmarked).any(axis=-1) & (picture == [*ink]).all(axis=-1))
+    assert np.ptp(changed[changed[:, 0] < 24 + 12 * HEIGHT], axis=0).tolist() == [15, 15]
+    assert seeds_in(rollout[1:]) == seeds_in([(0, np.ones((5, 5, 16)))]) == []
 
 
 def test_film_captions_tell_the_step(film):

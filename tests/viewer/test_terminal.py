@@ -47,7 +47,8 @@ def test_a_pair_of_digits_fits_80_columns():
 
 def test_the_screen_shows_the_automaton_beside_its_target():
     state, target = pictures(2)
-    rows = read_screen(Screen(target, "7-012", background="checker").draw(0, state))
+    screen = Screen(target, "7-012", background="checker", size=(2 * WIDTH + 4, 24))
+    rows = read_screen(screen.draw(0, state))
     for row, col in np.ndindex(HEIGHT, WIDTH):
         here, there = rows[row // 2][col], rows[row // 2][WIDTH + 4 + col]
         assert here[1 + row % 2] == tuple(composite(state, "checker")[row, col])
@@ -64,9 +65,20 @@ def test_large_pictures_are_averaged_down_to_fit(size):
     assert lines[0].startswith("@@")
 
 
+@pytest.mark.parametrize(("size", "times"), [((80, 24), 1), ((116, 30), 2), ((400, 100), 7)])
+def test_a_large_terminal_is_filled(size, times):
+    state, target = np.random.default_rng(0).uniform(0, 1, (2, 28, 28, 4))
+    rows = read_screen(Screen(target, "7-012", size=size).draw(0, state))
+    assert len(rows) == 14 * times + 1 < size[1]
+    assert len(rows[0]) == 56 * times + 4 <= size[0]
+    cells = composite(state, "dark").repeat(times, axis=0).repeat(times, axis=1)
+    for row, col in ((0, 0), (13, 5), (28 * times - 1, 28 * times - 1)):
+        assert rows[row // 2][col][1 + row % 2] == tuple(cells[row, col])
+
+
 @pytest.mark.parametrize(("environ", "encoding", "tty", "colour", "animate"), [
     ({}, "utf-8", True, True, True),
-    ({"TERM": "xterm"}, "utf-8", False, True, False),
+    ({"TERM": "xterm"}, "utf-8", False, False, False),
     ({"NO_COLOR": "1"}, "utf-8", True, False, True),
     ({"NO_COLOR": ""}, "utf-8", True, True, True),
     ({"TERM": "dumb"}, "utf-8", True, False, False),
