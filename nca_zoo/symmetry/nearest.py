@@ -61,7 +61,7 @@ def nearest(
     wanted = np.asarray(reference, np.float64)
     length = float(np.linalg.norm(wanted)) or 1.0
     ours = np.asarray(weights, np.float64)
-    best, distances = identity(), []
+    best, distances = identity(), list[float]()
     with threadpool_limits(limits=1):
         for start in _starts(ours, wanted, seed_hidden, starts, seed):
             found, distance = _descend(ours, wanted, start, seed_hidden)
