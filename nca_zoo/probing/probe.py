@@ -169,12 +169,12 @@ def probe(
     thinner = [splits.thinned(size) for size in sizes]
     stages = 1 + len(sizes)
     marks = read_all(read, chosen, reading, splits, jobs, stage(progress, 0, stages))
-    rows, resampled = _rows(marks, splits, seed)
+    rows, resampled = scores(marks, splits, seed)
     differences, best = _differences(rows, resampled, features, reading)
     curve: list[Point] = []
     for number, (size, thin) in enumerate(zip(sizes, thinner, strict=True), start=1):
         told = stage(progress, number, stages)
-        fewer = _rows(read_all(read, chosen, reading, thin, jobs, told), thin, seed)[0]
+        fewer = scores(read_all(read, chosen, reading, thin, jobs, told), thin, seed)[0]
         curve += [Point(size, row) for row in fewer]
     n_train = max(len(np.unique(groups[side.train])) for side in splits.sides)
     if curve:
@@ -224,7 +224,7 @@ def _chance(asked: Quantity, splits: Splits) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _rows(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
+def scores(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
     """Scores with their intervals, and the resampled scores ``(resamples, rows)``."""
     groups: Ints = splits.groups[splits.tested]
     key = noise.fold(seed, Study.BOOTSTRAP)
