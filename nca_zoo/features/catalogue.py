@@ -118,6 +118,12 @@ def _invariants(zoo: "Zoo") -> "Transformer":
     return Invariants(zoo.seed_hidden)
 
 
+def _nearest(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Nearest
+
+    return Nearest(_usable_start(zoo), zoo.seed_hidden)
+
+
 def _procrustes(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Procrustes
 
@@ -188,6 +194,7 @@ FEATURES: dict[str, Feature] = {
         Feature("canonical", "weights", "weights in standard form", _canonical),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
+        Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
         Feature("pixels", "control", "the target picture", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
