@@ -54,6 +54,13 @@ NAMED = 10  # failed NCAs named in the summary
 )
 @click.option("--per-class", default="50", show_default=True, help="Pictures per class, or all.")
 @click.option(
+    "--repeats",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Fits of each picture, every one with random draws of its own: 3-007, 3-007+02, ...",
+)
+@click.option(
     "--size", type=int, help="Resize pictures to SIZE x SIZE cells.  [default: as they are]"
 )
 @scale_option
@@ -97,6 +104,7 @@ def build(
     source: str,
     classes: str | None,
     per_class: str,
+    repeats: int,
     size: int | None,
     scale: float | None,
     strict: bool,
@@ -118,6 +126,7 @@ def build(
     nca-zoo build --source my-pictures/ --per-class all --size 40 --out mine.h5
     nca-zoo build --regime growing --init shared --out growing.h5
     nca-zoo build --digits 0-9 --per-class 50 --visible grey --out grey.h5
+    nca-zoo build --per-class 5 --repeats 20 --out repeats.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 
@@ -145,7 +154,7 @@ def build(
         pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     about = header(origin, settings, size, scale)
-    with begun(out, origin, pictures, settings, about, refit) as (writer, pictures):
+    with begun(out, origin, pictures, settings, about, refit, repeats) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         if held:
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)

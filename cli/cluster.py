@@ -20,7 +20,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.studies.cluster import ClusterResult
+    from nca_zoo.studies.cluster import ClusterResult, Difference
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
 
@@ -132,7 +132,7 @@ def table(result: "ClusterResult") -> list[str]:
 
 
 def differences(result: "ClusterResult") -> list[str]:
-    """NMI of the weights minus that of pixels, and a verdict on the first of them."""
+    """NMI of the weights minus that of pictures, and a verdict on the first of them."""
     if not result.differences:
         return ["No feature of the weights was clustered: nothing to compare with pixels."]
     span = f"{100 * result.coverage:.0f} % interval"
@@ -142,13 +142,20 @@ def differences(result: "ClusterResult") -> list[str]:
             f"{f'{d.feature} {d.scaling} {d.method}':<33}{f'{d.control} {d.control_scaling}':<23}"
             f"{d.difference:>+7.3f}   {d.low:+.3f} to {d.high:+.3f}"
         )
-    d = result.differences[0]
+    first = result.differences[0]
+    alike = (first.feature, first.scaling, first.method)
+    met = [d for d in result.differences if (d.feature, d.scaling, d.method) == alike]
+    rivals = ["raw pixels", *(f"the best picture control, {d.control}" for d in met[1:])]
+    verdicts = [_verdict(d, rival, span) for d, rival in zip(met, rivals, strict=True)]
+    return [*lines, "", *verdicts]
+
+
+def _verdict(d: "Difference", rival: str, span: str) -> str:
     if d.low <= 0 <= d.high:
         found = "agree with the classes no more and no less, as far as can be told, than"
     else:
         found = f"agree with the classes {'better' if d.low > 0 else 'worse'} than"
-    verdict = (
-        f"Clusters of {d.feature} ({d.scaling}, {d.method}) {found} those of raw pixels: "
+    return (
+        f"Clusters of {d.feature} ({d.scaling}, {d.method}) {found} those of {rival}: "
         f"NMI {d.difference:+.3f} ({span} {d.low:+.3f} to {d.high:+.3f})."
     )
-    return [*lines, "", verdict]

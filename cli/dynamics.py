@@ -12,6 +12,7 @@ from .options import json_option, listed, print_json, progress, validation_optio
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.studies.forecast import Forecast
+    from nca_zoo.studies.within import Within
 
 
 @click.command()
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     help="Threads that measure.",
 )
 @click.option("--measure-only", is_flag=True, help="Do not predict anything.")
+@click.option(
+    "--within",
+    is_flag=True,
+    help="Of pictures that were fitted several times: predict what their NCAs differ in.",
+)
 @click.option(
     "--predict", default="all", show_default=True, help="Columns to predict, separated by commas."
 )
@@ -56,6 +62,7 @@ def dynamics(
     again: bool,
     jobs: int,
     measure_only: bool,
+    within: bool,
     predict: str,
     features: str,
     readers: str,
@@ -75,6 +82,7 @@ def dynamics(
     nca-zoo dynamics
     nca-zoo dynamics --zoo data/growing.h5 --predict drift_400 --readers ridge,knn,svm
     nca-zoo dynamics --measure-only
+    nca-zoo dynamics --zoo repeats.h5 --within
     """
     # Imported here so that --help does not wait for the engine.
     from nca_zoo.store.zoofile import open_zoo
@@ -87,11 +95,19 @@ def dynamics(
     lines = [f"{measured} NCAs measured now. {opened.path} holds:", "", *spreads(found["columns"])]
     if not as_json:
         click.echo("\n".join(lines))  # whether it can be predicted or not
-    if not measure_only:
+    names = None if predict == "all" else listed(predict)
+    settings = (listed(features), names, listed(readers), folds, repeats, seed)
+    if within and not measure_only:
+        from nca_zoo.studies.within import within as split
+
+        with progress("within", " folds") as advance:
+            inside = split(opened, *settings, progress=advance)
+        found["within"] = inside.as_dict()
+        if not as_json:
+            click.echo("\n".join(["", *variances(inside), "", *inner(inside)]))
+    elif not measure_only:
         from nca_zoo.studies.forecast import forecast
 
-        names = None if predict == "all" else listed(predict)
-        settings = (listed(features), names, listed(readers), folds, repeats, seed)
         with progress("predict", " folds") as advance:
             result = forecast(opened, *settings, all_fits=all_fits, progress=advance)
         found["forecast"] = result.as_dict()
@@ -99,6 +115,34 @@ def dynamics(
             click.echo("\n".join(["", *predictions(result), "", *costs(result)]))
     if as_json:
         print_json(found)
+
+
+def variances(result: "Within") -> list[str]:
+    """How much of the variance lies within pictures."""
+    span = f"{100 * result.coverage:.0f} % interval"
+    lines = [f"{'quantity':<16}{'pictures':>9}{'NCAs':>7}{'variance within':>18}   {span}"]
+    for s in result.shares:
+        lines.append(
+            f"{s.quantity:<16}{s.n:>9}{s.n_ncas:>7}{100 * s.share:>16.0f} %   "
+            f"{100 * s.low:.0f} to {100 * s.high:.0f}"
+        )
+    return lines
+
+
+def inner(result: "Within") -> list[str]:
+    """R2 of what NCAs of one picture differ in."""
+    lines = [
+        f"R2 of the part within pictures, other pictures learned from: {result.folds} folds x "
+        f"{result.repeats}.",
+        f"{'quantity':<16}{'from':<12}{'reader':<8}{'R2':>6}   "
+        f"{100 * result.coverage:.0f} % interval",
+    ]
+    for row in result.rows:
+        lines.append(
+            f"{row.quantity:<16}{row.feature:<12}{row.reader:<8}{row.r2:>6.2f}   "
+            f"{row.low:.2f} to {row.high:.2f}"
+        )
+    return lines
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:

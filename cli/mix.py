@@ -125,7 +125,7 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
 
     out = _png(out, "mix-means.png")
     with progress("mix", " kinds") as advance:
-        found = run_survey(open_zoo(zoo), pairs, seed, jobs, advance)
+        found = run_survey(open_zoo(zoo), pairs, seed, jobs, advance, data_folder())
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, means_sheet(found))
     if as_json:
@@ -163,15 +163,16 @@ def decibels(value: float | None, width: int) -> str:
 def kinds(found: "Survey") -> list[str]:
     """One line for every kind of mixture."""
     lines = [
-        f"{found.n} NCAs of {len(found.classes)} classes; what grew by step 96, read by the "
-        "nearest targets.",
+        f"{found.n} NCAs of {len(found.classes)} classes; what grew by step 96, read by support "
+        f"vectors that learned from {found.judge}.",
         f"{'what':<48}{'n':>5}{'alive':>8}{'its class':>11}   {'95 % interval':<16}"
-        f"{'nearest target':>14}",
+        f"{'nearest target':>14}{'sharp':>7}",
     ]
     for k in found.kinds:
         span = f"{100 * k.low:.0f} to {100 * k.high:.0f}"
         lines.append(
             f"{k.name:<48}{k.n:>5}{100 * k.alive:>6.0f} %{100 * k.read:>9.0f} %   {span:<16}"
             f"{decibels(k.nearest_db, 11)}"
+            f"{'-' if k.sharpness is None else format(k.sharpness, '.2f'):>7}"
         )
     return lines

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 _OF_WEIGHTS = ", ".join(name for name, feature in FEATURES.items() if feature.kind == "weights")
-_FULL_NAMES = {"pixels": "raw pixels", "centred": "centred pixels", "grown": "grown pictures"}
+_FULL_NAMES = {
+    "pixels": "raw pixels",
+    "centred": "centred pixels",
+    "grown": "grown pictures",
+    "deskewed": "deskewed pixels",
+    "hog": "histograms of gradients",
+    "patches": "k-means patches",
+}
 _PLOTS = (".png", ".svg", ".pdf")
 
 
@@ -63,7 +70,11 @@ _PLOTS = (".png", ".svg", ".pdf")
     type=FilePath(dir_okay=False),
     help="Draw the scores by --sizes to this PNG, SVG or PDF file.",
 )
-@click.option("--ceiling", is_flag=True, help="Let a small convolutional network read pictures.")
+@click.option(
+    "--ceiling",
+    is_flag=True,
+    help="Let a small convolutional network read the pictures: one control more.",
+)
 @seed_option("Decides folds, shuffled labels and resamples.")
 @click.option("--all-fits", is_flag=True, help="Read NCAs whose fit failed, too.")
 @sample_option()
@@ -244,13 +255,18 @@ def verdict(result: "ProbeResult") -> list[str]:
     for d in same[1:]:
         if d.control == "gradient":
             continue
-        best = f"the best pixel control ({_FULL_NAMES[d.control]}, {d.control_reader})"
-        lines.append(_sentence(d, best, result))
+        lines.append(_sentence(d, _best(d), result))
     best_of = result.best
     if best_of is not None and best_of.reader != first.reader:
-        best = f"the best pixel control ({_FULL_NAMES[best_of.control]}, {best_of.control_reader})"
+        best = (
+            f"the best picture control ({_FULL_NAMES[best_of.control]}, {best_of.control_reader})"
+        )
         lines.append(f"Best reader of each: {_sentence(best_of, best, result)}")
     return lines
+
+
+def _best(d: "Difference") -> str:
+    return f"the best picture control ({_FULL_NAMES[d.control]}, {d.control_reader})"
 
 
 def _sentence(d: "Difference", control: str, result: "ProbeResult") -> str:

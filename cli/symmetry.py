@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.ground.cores import usable_cores
+
 from .groups import Group
 from .options import (
     NCA_ID,
@@ -12,12 +14,23 @@ from .options import (
     listed,
     print_json,
     progress,
+    seed_option,
     validation_options,
     zoo_option,
 )
 
 if TYPE_CHECKING:
+    from nca_zoo.studies.apart import Apart
     from nca_zoo.studies.orbit import Orbit
+
+
+starts_option = click.option(
+    "--starts",
+    type=click.IntRange(1, 1000),
+    default=8,
+    show_default=True,
+    help="From how many places to search.",
+)
 
 
 @click.group(cls=Group)
@@ -27,6 +40,7 @@ def symmetry() -> None:
     \b
     nca-zoo symmetry orbit                     what do readers lose on scrambled weights?
     nca-zoo symmetry align 7-012 --to 7-003    how near can two NCAs come?
+    nca-zoo symmetry apart --zoo twins.h5      and how near those of one picture?
     """
 
 
@@ -120,8 +134,9 @@ def falls(result: "Orbit") -> list[str]:
     help="The NCA to align to.  [default: the zoo's start, or its first "
     "NCA if there is no shared start to align to]",
 )
+@starts_option
 @json_option
-def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
+def align(nca_id: str, zoo: Path, to: str | None, starts: int, as_json: bool) -> None:
     """Say how near one NCA comes to another, or to the zoo's start, by symmetries alone.
 
     \b
@@ -132,8 +147,7 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
 
     from nca_zoo.features.catalogue import alignment_start
     from nca_zoo.store.zoofile import open_zoo
-    from nca_zoo.symmetry.alignment import aligner
-    from nca_zoo.symmetry.group import act
+    from nca_zoo.symmetry.nearest import nearest
 
     opened = open_zoo(zoo)
     weights = opened.subset([opened.index(nca_id)]).weights[0].astype(np.float64)
@@ -141,12 +155,13 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
     reference = chosen.weights[0] if to else alignment_start(chosen)
     is_start = not to and np.array_equal(reference, opened.attrs["init_weights"])
     name = "the start" if is_start else str(chosen.id[0])
-    element = aligner(weights, reference, opened.seed_hidden)
-    length = np.linalg.norm(reference)
+    nearby = nearest(weights, reference, opened.seed_hidden, starts)
+    element = nearby.element
     found = {
         "reference": name,
-        "distance_before": float(np.linalg.norm(weights - reference) / length),
-        "distance_after": float(np.linalg.norm(act(element, weights) - reference) / length),
+        "distance_before": float(np.linalg.norm(weights - reference) / np.linalg.norm(reference)),
+        "distance_after": nearby.distance,
+        "starts": list(nearby.starts),
         "units_moved": int((element.permutation != np.arange(len(element.permutation))).sum()),
         "permutation": element.permutation.tolist(),
         "scales": element.scales.tolist(),
@@ -157,6 +172,79 @@ def align(nca_id: str, zoo: Path, to: str | None, as_json: bool) -> None:
         return
     click.echo(
         f"{nca_id} lies {found['distance_before']:.3f} from {name}, aligned "
-        f"{found['distance_after']:.3f} (in units of the latter's norm); "
-        f"{found['units_moved']} of {len(element.permutation)} units moved."
+        f"{found['distance_after']:.3f} (in units of the latter's norm; the least of {starts} "
+        f"starts); {found['units_moved']} of {len(element.permutation)} units moved."
     )
+
+
+@symmetry.command()
+@zoo_option
+@click.option(
+    "--pairs", type=click.IntRange(1), default=12, show_default=True, help="Pictures, at most."
+)
+@starts_option
+@click.option("--all-fits", is_flag=True, help="Compare NCAs whose fit failed, too.")
+@seed_option("Decides starts, noise, fire masks and resamples.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=usable_cores,
+    show_default="one per usable core",
+    help="Processes.",
+)
+@json_option
+def apart(
+    zoo: Path, pairs: int, starts: int, all_fits: bool, seed: int, jobs: int, as_json: bool
+) -> None:
+    """Say how far apart NCAs of one picture are, up to a symmetry, and what lies between them.
+
+    Needs pictures that were fitted twice. Searches as `align` does, and says beside what the same
+    search finds of scrambled copies with noise of known size.
+
+    \b
+    nca-zoo build --per-class 2 --repeats 2 --init independent --regime growing --out twins.h5
+    nca-zoo symmetry apart --zoo twins.h5
+    """
+    from nca_zoo.store.zoofile import open_zoo
+    from nca_zoo.studies.apart import apart as compare
+
+    opened = open_zoo(zoo)
+    with progress("apart", " searches") as advance:
+        found = compare(opened, starts, pairs, seed, all_fits=all_fits, jobs=jobs, progress=advance)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        click.echo("\n".join([*distances(found), "", *copies(found)]))
+
+
+WORDS = {
+    "before": "distance as they are",
+    "distance": "distance, nearest image",
+    "barrier_before": "barrier as they are",
+    "barrier": "barrier, nearest image",
+}
+
+
+def distances(found: "Apart") -> list[str]:
+    """Mean distances and barriers, of one picture and of two."""
+    span = f"{100 * found.coverage:.0f} % interval"
+    lines = [
+        "Distances in units of the reference's norm; barriers in mean squared error at step 96.",
+        f"{'pairs of':<16}{'':<26}{'mean':>9}   {span:<20}{'n':>3}",
+    ]
+    for m in found.means:
+        who = "one picture" if m.same_picture else "two pictures"
+        interval = f"{m.low:.4f} to {m.high:.4f}"
+        lines.append(f"{who:<16}{WORDS[m.what]:<26}{m.mean:>9.4f}   {interval:<20}{m.n:>3}")
+    return lines
+
+
+def copies(found: "Apart") -> list[str]:
+    """What the search finds where the answer is known."""
+    lines = [
+        "Scrambled copies with noise, sought by the same search; noise in units of the norm.",
+        f"{'noise':<9}{'found / noise':>14}{'worst':>9}{'units recognised':>19}{'n':>5}",
+    ]
+    for p in found.planted:
+        lines.append(f"{p.size:<9g}{p.found:>14.3f}{p.worst:>9.3f}{100 * p.units:>17.1f} %{p.n:>5}")
+    return lines

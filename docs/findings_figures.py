@@ -8,8 +8,8 @@ from findings_tables import best
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-PLAIN = ("weights", "aligned", "procrustes", "invariants", "queries", "pixels", "shuffled")
-COLOURS = ("#1971c2", "#4dabf7", "#74c0fc", "#2f9e44", "#f08c00", "#868e96", "#dee2e6")
+PLAIN = ("weights", "aligned", "procrustes", "invariants", "queries", "pixels", "hog", "shuffled")
+COLOURS = ("#1971c2", "#4dabf7", "#74c0fc", "#2f9e44", "#f08c00", "#868e96", "#495057", "#dee2e6")
 
 
 def ladder(path: Path, result: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
 """Results of the study as Markdown tables: plain functions from JSON values to text."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from nca_zoo.features.catalogue import PICTURE_CONTROLS
+
 Row = dict[str, Any]
 SCALINGS = ("soft", "standardise", "centre")
-CONTROLS = ("pixels", "centred", "grown", "gradient", "seed", "shuffled")
+CONTROLS = (*PICTURE_CONTROLS, "gradient", "seed", "shuffled")
 
 
 def percent(row: Row) -> str:
@@ -36,7 +39,7 @@ def score(rows: Sequence[Row], feature: str) -> float:
 
 
 def ladder(result: dict[str, Any]) -> str:
-    """One column a zoo, one row a representation, the best of the simple readers in each cell."""
+    """One column a zoo, one row a representation, the best of its readers in each cell."""
     names = list(result)
     features = list(
         dict.fromkeys(r["feature"] for z in result.values() for r in z["probe"]["rows"])
@@ -82,13 +85,17 @@ def budgets(result: dict[str, Any]) -> str:
     """Readability by training steps."""
     rows = []
     for steps, found in result.items():
-        cells = [best(found["probe"]["rows"], f) for f in ("weights", "pixels")]
+        read = found["probe"]["rows"]
+        seen = [row for row in map(partial(best, read), PICTURE_CONTROLS) if row]
+        rival = max(seen, key=lambda row: row["score"]) if seen else None
+        cells = [best(read, "weights"), best(read, "pixels"), rival]
         zoo = found["zoo"]
         rows.append(
             [steps, f"{zoo['train_steps']:.0f}", f"{zoo['moved']:.3f}", f"{zoo['psnr_96']:.1f}",
              *(percent(c) if c else "-" for c in cells),]
         )  # fmt: skip
-    head = ["steps at most", "taken", "distance from start", "PSNR 96, dB", "weights", "pixels"]
+    head = ["steps at most", "taken", "distance from start", "PSNR 96, dB",
+            "weights", "pixels", "best picture control"]  # fmt: skip
     return markdown(head, rows)
 
 
@@ -116,13 +123,13 @@ def clusters(result: dict[str, Any]) -> str:
         nmi[what] = np.array([r["nmi"] for b in blocks for r in b if _what(r) == what])
     rows, lines = [], []
     for method in ("kmeans", "hdbscan"):
-        for feature in ("weights", "pixels", "centred", "grown", "gradient"):
+        for feature in ("weights", *PICTURE_CONTROLS, "gradient"):
             cells = [nmi[method, feature, s] for s in SCALINGS if (method, feature, s) in nmi]
             if cells:
                 means = (f"{np.mean(c):.3f} ({np.std(c, ddof=1):.3f})" for c in cells)
                 rows.append([f"`{feature}`", method, *means])
         ours = nmi[method, "weights", "soft"]
-        for controls in (("pixels",), ("pixels", "centred", "grown")):
+        for controls in (("pixels",), PICTURE_CONTROLS):
             there = {k: v for k, v in nmi.items() if k[0] == method and k[1] in controls}
             rival = max(there, key=lambda k: float(np.mean(there[k])))
             more = ours - there[rival]
@@ -188,9 +195,10 @@ def mixing(result: dict[str, Any]) -> str:
             k = found[kind]
             span = f"{100 * k['low']:.0f} to {100 * k['high']:.0f}"
             near = "all empty" if k["nearest_db"] is None else f"{k['nearest_db']:.1f} dB"
-            cells.append(f"{100 * k['read']:.0f} % ({span}), {near}")
+            sharp = "" if k["sharpness"] is None else f", {k['sharpness']:.2f}"
+            cells.append(f"{100 * k['read']:.0f} % ({span}), {near}{sharp}")
         rows.append([kind, *cells])
-    return markdown(["read as its class, PSNR to the nearest target", *kinds], rows)
+    return markdown(["read as its class, PSNR to the nearest target, sharpness", *kinds], rows)
 
 
 def landscape(result: dict[str, Any]) -> str:

@@ -48,6 +48,7 @@ BLOCK = 50  # pictures of a class that are clustered together
 SCORED = ("feature", "kind", "scaling", "method", "nmi")  # of a row of clusters
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
+REPEATS = 5  # of the folds, dealt anew, wherever zoos of 300 are read
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def ladder(study: Study) -> dict[str, Any]:
     """Every representation in every twin zoo: all fits, so that the pictures are the same."""
     found = {}
     for name, zoo in study.twins().items():
-        result = probe(zoo, LADDER, READERS, repeats=1, all_fits=True)
+        result = probe(zoo, LADDER, READERS, repeats=REPEATS, ceiling=True, all_fits=True)
         found[name] = {"zoo": about(zoo), "probe": result.as_dict()}
     return found
 
@@ -128,7 +129,7 @@ def budgets(study: Study) -> dict[str, Any]:
     found = {}
     for steps in BUDGETS:
         zoo = study.build(study.budget(steps), "--steps", str(steps), "--extra-steps", "0", *ONCE)
-        result = probe(zoo, ("weights",), READERS, repeats=1, all_fits=True)
+        result = probe(zoo, ("weights",), READERS, repeats=REPEATS, all_fits=True)
         found[str(steps)] = {"zoo": about(zoo), "probe": result.as_dict()}
     return found
 
@@ -175,7 +176,8 @@ def moves(study: Study) -> dict[str, Any]:
         measure_zoo(path, study.seeds, study.jobs)
         zoo = nca_zoo.open(path, failed=True)
         known = [name for name in QUANTITIES if np.nanstd(zoo.column(name)) > 0]
-        result = forecast(zoo, ("weights",), known, ("ridge", "knn", "svm"), all_fits=True)
+        readers = ("ridge", "knn", "svm")
+        result = forecast(zoo, ("weights",), known, readers, repeats=REPEATS, all_fits=True)
         found[regime] = result.as_dict()
     return found
 

@@ -48,6 +48,8 @@ class Study(IntEnum):
     SCRAMBLE = 5  # elements of the symmetry group
     THIN = 6  # fewer pictures to learn from
     PAIRS = 7  # which NCAs are mixed
+    STARTS = 8  # from where symmetries are searched
+    PLANT = 9  # noise whose size a search is to find
 
 
 def threefry2x32(k0: Any, k1: Any, c0: Any, c1: Any) -> tuple[Any, Any]:

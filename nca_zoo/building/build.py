@@ -169,6 +169,7 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
     return {
         "id": picture.id,
         "name": picture.name or picture.id,
+        "repeat": picture.repeat,
         "weights": fit.weights,
         "label": picture.label,
         "source_index": picture.source_index,

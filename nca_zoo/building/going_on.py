@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from nca_zoo.building.build import BuildSettings
 from nca_zoo.errors import DiskError, ZooError
 from nca_zoo.pictures.names import unique
-from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.sources import Picture, Source, repeated
 from nca_zoo.pictures.targets import stored, target_of
 from nca_zoo.store.schema import Header, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
@@ -30,13 +33,15 @@ def begun(
     settings: BuildSettings,
     about: Header,
     refit: bool = False,
+    repeats: int = 1,
 ) -> Iterator[tuple[ZooWriter, list[Picture]]]:
     """The zoo at ``out``, locked for writing, and the pictures by the ids that it has for them.
 
     about: the header of a new one (``nca_zoo.building.build.header``).
-    refit: of a picture that is no longer what it was, the NCA is dropped, to be fitted anew. Raises
-    ZooError, naming some, if there are such pictures otherwise; and as ``ZooWriter``, of a disk
-    that refuses saying what is safe, too.
+    refit: of a picture that is no longer what it was, the NCAs are dropped, to be fitted anew.
+    repeats: fits of each (``repeated``). Raises ZooError, naming some, if there are such pictures
+    otherwise; and as ``repeated`` and ``ZooWriter``, of a disk that refuses saying what is safe,
+    too.
     """
     with _said_what_is_safe(ZooWriter(out, about)) as writer:
         met = Met([], {}, {})
@@ -52,7 +57,18 @@ def begun(
             )
         if met.changed:
             writer.drop(met.changed)
-        yield writer, met.pictures or list(pictures)
+        yield writer, repeated(met.pictures or pictures, repeats)
+
+
+def _repeats(zoo: Zoo) -> npt.NDArray[np.integer]:
+    """Which fit of its picture each NCA is, ``(N,)``; of zoos that do not count them the first."""
+    counted = "repeat" in zoo.columns
+    return np.maximum(zoo.column("repeat"), 1) if counted else np.ones(len(zoo), np.int16)
+
+
+def _plain(nca_id: str, repeat: int) -> str:
+    """The id of an NCA's picture, which its first fit has."""
+    return nca_id if repeat == 1 else nca_id.rpartition("+")[0]
 
 
 @contextmanager
@@ -81,7 +97,10 @@ class Met:
 
 def meet(zoo: Zoo, source: Source, pictures: Sequence[Picture], settings: BuildSettings) -> Met:
     """Find pictures in a zoo: by name, or by their pixels where a row has no name of its own."""
-    by_name = {name: row for row, name in enumerate(zoo.name.tolist())}
+    rows_of: dict[str, list[int]] = defaultdict(list)  # the first, or only, fit comes first
+    repeats = _repeats(zoo)
+    for row in np.argsort(repeats, kind="stable").tolist():
+        rows_of[str(zoo.name[row])].append(row)
     nameless: dict[str, list[int]] = defaultdict(list)  # rows of schema 1
     for row in (zoo.name == zoo.id).nonzero()[0].tolist():
         nameless[zoo.picture_sha256[row]].append(row)
@@ -94,7 +113,8 @@ def meet(zoo: Zoo, source: Source, pictures: Sequence[Picture], settings: BuildS
         target = stored(target_of(picture, settings.target).rgba)
         pixels = picture_digests(target[None])[0].decode()
         name = picture.name or picture.id
-        row = by_name.get(name)
+        fits = rows_of.get(name, [])
+        row = fits[0] if fits else None
         # In a set the id is the name: there another picture of the same pixels is another.
         if row is None and name != picture.id and pixels in nameless:
             row = nameless[pixels].pop(0)
@@ -103,9 +123,10 @@ def meet(zoo: Zoo, source: Source, pictures: Sequence[Picture], settings: BuildS
             classes[int(zoo.label[row])].add(source.classes.name(picture.label))
         if row is None:
             new.append(len(met))
-        elif zoo.picture_sha256[row] != pixels:
-            changed[str(zoo.id[row])] = name
-        met.append(picture if row is None else replace(picture, id=str(zoo.id[row])))
+        changed |= {str(zoo.id[r]): name for r in fits if zoo.picture_sha256[r] != pixels}
+        met.append(
+            picture if row is None else replace(picture, id=_plain(str(zoo.id[row]), repeats[row]))
+        )
     for place, nca_id in zip(new, unique([met[i].id for i in new], taken), strict=True):
         met[place] = replace(met[place], id=nca_id)
     told = zoo.attrs["class_names"]

@@ -115,6 +115,7 @@ def build(
     size: int | None = None,
     out: str | Path | None = None,
     *,
+    repeats: int = 1,
     scale: float | None = None,
     strict: bool = False,
     jobs: int | None = None,
@@ -130,12 +131,12 @@ def build(
 
     source: ``digits``, ``mnist``, ``emnist``, ``kmnist``, ``fashion``, or a folder of image files.
     classes: ``"0-9"``, ``"cat,fox"``, a number or name or several; all unless given. per_class:
-    pictures of each, or ``"all"``. size: resize to so many cells a side. out: the zoo file; as
-    ``open`` unless given. scale: as ``fit``. strict: stop at a file of the folder that is no
-    picture; else a warning (``ZooWarning``) counts and names what is left out. jobs: processes, one
-    for each usable core unless given. cohort: NCAs that train together. refit: fit those pictures
-    anew that have changed since. failed: as ``open``. progress, choices: as ``fit``. Raises
-    ZooError, one line.
+    pictures of each, or ``"all"``. repeats: fits of each picture (``3-007``, ``3-007+02``). size:
+    resize to so many cells a side. out: the zoo file; as ``open`` unless given. scale: as ``fit``.
+    strict: stop at a file of the folder that is no picture; else a warning (``ZooWarning``) counts
+    and names what is left out. jobs: processes, one for each usable core unless given. cohort: NCAs
+    that train together. refit: fit those pictures anew that have changed since. failed: as
+    ``open``. progress, choices: as ``fit``. Raises ZooError, one line.
     """
     from nca_zoo.building.build import build as build_zoo
     from nca_zoo.building.build import header
@@ -162,7 +163,8 @@ def build(
         tell=_warn,
     )
     about = header(origin, shared, size, scale)
-    with begun(path, origin, pictures, shared, about, refit) as (writer, pictures):
+    with begun(path, origin, pictures, shared, about, refit, repeats) as begin:
+        writer, pictures = begin
         held = len({picture.id for picture in pictures} & writer.finished_ids())
         with _bar(progress, len(pictures), path.name, "NCA", held) as bar:
             workers = jobs or workers_for(shared.device)

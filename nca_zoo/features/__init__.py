@@ -3,6 +3,7 @@ vectors are scaled and reduced before anybody reads them."""
 
 __all__ = [
     "catalogue",
+    "descriptors",
     "measures",
     "nearness",
     "reduction",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import PARAM_SPEC, compared, param_slices
 from nca_zoo.errors import ZooError
-from nca_zoo.features.measures import Vectors, centre_on, pictures
+from nca_zoo.features.measures import Vectors, centre_on, pictures, wide_enough
 
 if TYPE_CHECKING:
     from nca_zoo.features.transformers import Transformer
@@ -32,17 +32,25 @@ class Feature:
     name: str
     kind: Literal["weights", "control"]  # a control never sees the weights, only what they drew
     description: str
-    make: Callable[["Zoo"], Any]  # a transformer of weights; of a control, its vectors (N, D)
+    make: Callable[["Zoo"], Any]  # a transformer of weights; a control: (N, D), or (N, H, W, C)
 
     def transformer(self, zoo: "Zoo") -> "Transformer":
         """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
         return self.make(zoo)
 
-    def vectors(self, zoo: "Zoo") -> Vectors:
-        """The vectors ``(N, D)`` of all NCAs, learned (if anything is) from all of them."""
+    def seen(self, zoo: "Zoo") -> Vectors:
+        """All NCAs as they are seen: ``(N, D)``, or as pictures ``(N, H, W, C)``.
+
+        What is learned, if anything is, is learned from all of them.
+        """
         if self.kind == "control":
             return self.make(zoo)
         return self.transformer(zoo).fit_transform(zoo.weights)
+
+    def vectors(self, zoo: "Zoo") -> Vectors:
+        """The vectors ``(N, D)`` of all NCAs, as ``seen`` gives them."""
+        seen = self.seen(zoo)
+        return seen.reshape(len(seen), -1)
 
 
 def shared_start(zoo: "Zoo", what: str) -> Vectors:
@@ -110,6 +118,12 @@ def _invariants(zoo: "Zoo") -> "Transformer":
     return Invariants(zoo.seed_hidden)
 
 
+def _nearest(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Nearest
+
+    return Nearest(_usable_start(zoo), zoo.seed_hidden)
+
+
 def _procrustes(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Procrustes
 
@@ -126,20 +140,35 @@ def _queries(zoo: "Zoo") -> "Transformer":
     return Queries(met_by(start, zoo.seed_hidden, fire_rate=zoo.fire_rate))
 
 
-def _flat(images: Vectors) -> Vectors:
-    return images.reshape(len(images), -1)
-
-
 def _pixels(zoo: "Zoo") -> Vectors:
-    return _flat(pictures(zoo.target, zoo.target))
+    return pictures(zoo.target, zoo.target)
 
 
 def _grown(zoo: "Zoo") -> Vectors:
-    return _flat(pictures(zoo.grown, zoo.target))
+    return pictures(zoo.grown, zoo.target)
 
 
 def _centred(zoo: "Zoo") -> Vectors:
-    return _flat(centre_on(pictures(zoo.target, zoo.target), zoo.seed_row, zoo.seed_col))
+    seeds = zoo.seed_row, zoo.seed_col
+    return centre_on(_pixels(zoo), *seeds, wide_enough(zoo.target.shape[1:3], *seeds))
+
+
+def _deskewed(zoo: "Zoo") -> Vectors:
+    from nca_zoo.features.descriptors import deskewed
+
+    return deskewed(_pixels(zoo))
+
+
+def _hog(zoo: "Zoo") -> Vectors:
+    from nca_zoo.features.descriptors import gradient_histograms
+
+    return gradient_histograms(_pixels(zoo))
+
+
+def _patches(zoo: "Zoo") -> Vectors:
+    from nca_zoo.features.descriptors import learnt_patches
+
+    return learnt_patches().answers(_pixels(zoo))
 
 
 def _seed(zoo: "Zoo") -> Vectors:
@@ -167,15 +196,20 @@ FEATURES: dict[str, Feature] = {
         Feature("canonical", "weights", "weights in standard form", _canonical),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
+        Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
         Feature("pixels", "control", "the target picture", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
+        Feature("deskewed", "control", "the target, sheared upright by its moments", _deskewed),
+        Feature("hog", "control", "histograms of the target's gradients", _hog),
+        Feature("patches", "control", "answers of k-means patches to the target", _patches),
         Feature("seed", "control", "row and column of the seed, nothing else", _seed),
         Feature("gradient", "control", "one gradient at the shared start", _gradient),
     )
 }
-PIXEL_CONTROLS = ("pixels", "centred", "grown")  # the controls that see the whole picture
+# The controls that see the whole picture: the best of them is what weights are compared with.
+PICTURE_CONTROLS = ("pixels", "centred", "grown", "deskewed", "hog", "patches")
 
 
 def find_feature(name: str) -> Feature:

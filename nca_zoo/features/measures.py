@@ -4,6 +4,8 @@ Pictures are ``(N, H, W, C)`` float32 in [0, 1], one channel for each group of c
 targets that say the same.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,15 +46,21 @@ def pictures(images: ByteImages, target: ByteImages) -> Vectors:
     return np.stack(channels, axis=-1).astype(np.float32) / np.float32(255)
 
 
-def centre_on(pictures: Vectors, rows: Ints, cols: Ints) -> Vectors:
+def centre_on(
+    pictures: Vectors, rows: Ints, cols: Ints, margin: tuple[int, int] = (0, 0)
+) -> Vectors:
     """Move cell ``(rows[i], cols[i])`` of picture i to the middle of the grid, ``(H//2, W//2)``.
 
-    pictures: ``(N, H, W, C)``; rows, cols: ``(N,)``. Cells that come from beyond the border are
-    zero, cells that leave the grid are lost.
+    pictures: ``(N, H, W, C)``; rows, cols: ``(N,)``; margin: cells that are added to the grid on
+    each side first. Cells that come from beyond the border are zero, cells that leave the grid with
+    its margin are lost.
     """
+    beyond = ((0, 0), *((side, side) for side in margin), (0, 0))
+    pictures = np.pad(pictures, beyond)
     height, width = pictures.shape[1:3]
-    from_row = np.arange(height) + (np.asarray(rows, int) - height // 2)[:, None]  # (N, H)
-    from_col = np.arange(width) + (np.asarray(cols, int) - width // 2)[:, None]  # (N, W)
+    rows, cols = np.asarray(rows, int) + margin[0], np.asarray(cols, int) + margin[1]
+    from_row = np.arange(height) + (rows - height // 2)[:, None]  # (N, H)
+    from_col = np.arange(width) + (cols - width // 2)[:, None]  # (N, W)
     inside = ((from_row >= 0) & (from_row < height))[:, :, None] & (
         (from_col >= 0) & (from_col < width)
     )[:, None, :]
@@ -63,6 +71,13 @@ def centre_on(pictures: Vectors, rows: Ints, cols: Ints) -> Vectors:
         from_col.clip(0, width - 1)[:, None, :],
     ]
     return moved * inside[..., None].astype(np.float32)
+
+
+def wide_enough(grid: tuple[int, int], rows: Ints, cols: Ints) -> tuple[int, int]:
+    """The margin in which no cell is lost when cells ``(rows, cols)`` come to the middle."""
+    away = (np.abs(np.asarray(at, int) - n // 2) for at, n in zip((rows, cols), grid, strict=True))
+    height, width = (int(far.max(initial=0)) for far in away)
+    return height, width
 
 
 def stroke_width(ink: Floats) -> Floats:
@@ -82,19 +97,37 @@ def stroke_width(ink: Floats) -> Floats:
     return widths
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Moments of the ink of N pictures, each ``(N,)``; NaN where there is none."""
+
+    mass: Floats
+    row: Floats  # of the centre of mass
+    col: Floats
+    row_variance: Floats
+    covariance: Floats  # of rows and columns
+
+
+def moments(ink: Floats) -> Moments:
+    """Mass, centre and spread of the ink of pictures ``(N, H, W)``, in pixels."""
+    rows, cols = np.mgrid[: ink.shape[1], : ink.shape[2]].astype(float)
+    mass = ink.sum(axis=(1, 2))
+    share = ink / np.where(mass > 0, mass, np.nan)[:, None, None]
+    row, col = (share * rows).sum(axis=(1, 2)), (share * cols).sum(axis=(1, 2))
+    y, x = rows - row[:, None, None], cols - col[:, None, None]
+    return Moments(
+        mass, row, col, (share * y * y).sum(axis=(1, 2)), (share * x * y).sum(axis=(1, 2))
+    )
+
+
 def slant(ink: Floats) -> Floats:
     """How far strokes of pictures ``(N, H, W)`` lean to the right, in degrees; NaN if not known.
 
     The angle of the shear that makes rows and columns of the ink uncorrelated: 0 upright, 45 if
     each row stands one pixel right of the row below. By moments, as MNIST is commonly deskewed.
     """
-    rows, cols = np.mgrid[: ink.shape[1], : ink.shape[2]].astype(float)
-    mass = ink.sum(axis=(1, 2))
-    share = ink / np.where(mass > 0, mass, np.nan)[:, None, None]
-    y = rows - (share * rows).sum(axis=(1, 2))[:, None, None]
-    x = cols - (share * cols).sum(axis=(1, 2))[:, None, None]
-    spread = (share * y * y).sum(axis=(1, 2))
-    lean = -(share * x * y).sum(axis=(1, 2)) / np.where(spread > 0, spread, np.nan)
+    of = moments(ink)
+    lean = -of.covariance / np.where(of.row_variance > 0, of.row_variance, np.nan)
     return np.degrees(np.arctan(lean))
 
 

@@ -20,7 +20,11 @@ from nca_zoo.features.measures import Vectors
 from nca_zoo.features.queries import answers
 from nca_zoo.features.reduction import MAX_COMPONENTS, Basis, Scaling, find_basis
 from nca_zoo.symmetry.alignment import align, canonicalise, invariants
+from nca_zoo.symmetry.group import act
+from nca_zoo.symmetry.nearest import nearest
 from nca_zoo.symmetry.procrustes import aligned_mean
+
+SEARCHED = 2  # starts of ``Nearest``: the aligner's answer, and units matched as a graph
 
 
 class Transformer(Protocol):
@@ -140,6 +144,19 @@ class Aligned(TransformerMixin, BaseEstimator):
         """``(N, P)``."""
         check_is_fitted(self)
         return align(np.asarray(weights, np.float32), self.reference_, self.seed_hidden)
+
+
+class Nearest(Aligned):
+    """As ``Aligned``, by the longer search of nca_zoo/symmetry/nearest.py."""
+
+    def transform(self, weights: Array) -> Vectors:
+        """``(N, P)``, in some 0.3 s a row."""
+        check_is_fitted(self)
+        images = [
+            act(nearest(row, self.reference_, self.seed_hidden, SEARCHED).element, row)
+            for row in np.asarray(weights, np.float32)
+        ]
+        return np.array(images, np.float32).reshape(np.shape(weights))
 
 
 class Procrustes(Aligned):

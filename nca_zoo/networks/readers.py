@@ -39,7 +39,7 @@ class NetworkReader:
         if self.sees == "units":
             make, inputs = _unit_network, _unit_inputs(fold.train, fold.test)
         else:
-            make, inputs = _picture_network, _picture_inputs(fold.train, fold.test, fold.picture)
+            make, inputs = _picture_network, _picture_inputs(fold.train, fold.test, fold.shape)
         outputs = 1 if numeric else len(classes)
         found = _train_and_answer(make, inputs, wanted, outputs, self.steps)
         if numeric:

@@ -7,7 +7,7 @@ torchvision set is kept; in other sources every fifth picture of a class is for 
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,14 @@ from nca_zoo.pictures.image_files import fitted, read_file, read_files
 from nca_zoo.pictures.image_sets import DIGITS, IDX_SETS, Source, read_digits, read_idx_set
 from nca_zoo.pictures.left_out import PictureError, counted
 from nca_zoo.pictures.levels import Pixels, check_scale
-from nca_zoo.pictures.names import cleaned, true_name
+from nca_zoo.pictures.names import MOST_IN_ID, cleaned, true_name
 from nca_zoo.pictures.targets import TargetSettings, make_target
 
 IntArray = npt.NDArray[np.int64]
 
 SOURCES = (DIGITS.name, *(idx_set.name for idx_set in IDX_SETS))
 SIZES = range(3, 1025)  # sides that pictures may be resized to, in cells
+MOST_REPEATS = 9999  # fits of one picture
 META_FROM = 400  # of a class's digits, the shared start may learn from the 401st onwards
 
 
@@ -45,6 +46,7 @@ class Picture:
     split: str  # "train" or "test"
     pixels: Pixels
     name: str = ""  # its own, in any script: "cat/tom.png"; the id unless it has one
+    repeat: int = 1  # which of several fits of it: each has random draws of its own
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,28 @@ def _growable(pixels: Pixels, target: TargetSettings, path: Path) -> Pixels | Pi
         why = str(error).split(":")[0].removeprefix("the picture is ")
         return PictureError(f"{path}: {error}", path, why)
     return pixels
+
+
+def repeated(pictures: Sequence[Picture], times: int) -> list[Picture]:
+    """Every picture ``times`` times, to be fitted as often: ids ``3-007``, ``3-007+02``, ...
+
+    The first keeps the picture's id, and with it all draws, so that its NCA is the one of a build
+    without repeats; no file name makes an id with a plus. Raises ZooError for ``times`` that no
+    id can count, and for ids that have no room for it.
+    """
+    if not 1 <= times <= MOST_REPEATS:
+        raise ZooError(f"--repeats {times}: it must be from 1 to {MOST_REPEATS}")
+    found = [
+        replace(
+            picture, id=f"{picture.id}+{k:02d}", name=picture.name or picture.id, repeat=k
+        ) if k > 1 else picture
+        for picture in pictures
+        for k in range(1, times + 1)
+    ]  # fmt: skip
+    for picture in found:
+        if len(picture.id) > MOST_IN_ID:
+            raise ZooError(f"{picture.name}: its name is too long to be fitted several times")
+    return found
 
 
 def load_picture(

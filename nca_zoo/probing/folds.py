@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.features.catalogue import Feature, Vectors
-from nca_zoo.features.measures import Floats, pictures
+from nca_zoo.features.measures import Floats
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.ground.progress import Progress, silent
@@ -50,12 +50,12 @@ class Marks:
     answers: Floats  # (N, cells) of the first repeat: codes of classes, or numbers
 
 
-def applies(reader: AnyReader, feature: Feature, picture: Sequence[int], width: int) -> bool:
-    """Whether a reader can read a feature of ``width`` columns at all."""
+def applies(reader: AnyReader, feature: Feature, shape: tuple[int, ...]) -> bool:
+    """Whether a reader can read a feature at all, one row of which has this shape."""
     if reader.sees == "units":
-        return feature.kind == "weights" and width == N_PARAMS
+        return feature.kind == "weights" and shape == (N_PARAMS,)
     if reader.sees == "pictures":
-        return feature.kind == "control" and width == int(np.prod(picture))
+        return feature.kind == "control" and len(shape) == 3
     return True
 
 
@@ -68,12 +68,10 @@ def read_all(
     progress: Progress = silent,
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
-    picture = pictures(zoo.target[:1], zoo.target).shape[1:]
     seen = [_Seen(feature, zoo, splits.sides) for feature in features]
-    widths = [one.width for one in seen]
     able = [
-        [r for r in readers if applies(r, feature, picture, width)]
-        for feature, width in zip(features, widths, strict=True)
+        [r for r in readers if applies(r, feature, one.shape)]
+        for feature, one in zip(features, seen, strict=True)
     ]
     cells = [
         Cell(f.name, f.kind, r.name) for f, some in zip(features, able, strict=True) for r in some
@@ -86,7 +84,7 @@ def read_all(
         delayed(_read)(
             seen[f].on(s),
             splits.sides[s],
-            tuple(picture),
+            seen[f].shape,
             able[f],
             [splits.known, splits.shuffled[splits.sides[s].repeat]][: 2 if f == 0 else 1],
         )
@@ -131,13 +129,10 @@ class _Seen:
         self._weights, self._sides = zoo.weights, sides
         self._transformer: Any = feature.transformer(zoo) if feature.kind == "weights" else None
         learns = self._transformer is not None and self._transformer.learns
-        self._fixed = None if learns else feature.vectors(zoo)
+        found = feature.seen(zoo) if not learns else self._weights  # aligned: as many columns
+        self.shape: tuple[int, ...] = found.shape[1:]  # of a row: (D,), or (H, W, C) of a picture
+        self._fixed = None if learns else found.reshape(len(found), -1)
         self._learned: dict[bytes, Vectors] = {}
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return (self._weights if self._fixed is None else self._fixed).shape[1]  # aligned: as many
 
     @cached_property
     def _fitted(self) -> list[Any]:
@@ -170,14 +165,14 @@ class _Seen:
 def _read(
     vectors: Vectors,
     side: Side,
-    picture: tuple[int, ...],
+    shape: tuple[int, ...],
     readers: list[AnyReader],
     answers: list[npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
     """What readers answer for the test rows, ``(m, readers)``, for each of ``answers``."""
     # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
     with threadpool_limits(limits=1):
-        fold = Fold(vectors[side.train], vectors[side.test], picture)
+        fold = Fold(vectors[side.train], vectors[side.test], shape)
         found = []
         for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):
             given = known[side.train], inner[side.train]

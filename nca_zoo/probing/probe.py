@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import PIXEL_CONTROLS, readable, with_controls
+from nca_zoo.features.catalogue import PICTURE_CONTROLS, readable, with_controls
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.probing.folds import Marks, read_all
@@ -87,13 +87,13 @@ class ProbeResult:
     """Everything that a probe found, and how it was run.
 
     ``differences`` compares each weight feature and reader with raw pixels read by the same
-    reader, with the best pixel control, whichever simple reader reads it, and with one gradient
-    at the shared start, read by the same reader.
+    reader, with the best picture control, whichever simple reader or convolutional network reads
+    it, and with one gradient at the shared start, read by the same reader.
     """
 
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
-    best: Difference | None  # best simple reader of the first feature minus best of pixel controls
+    best: Difference | None  # best simple reader of the first feature minus best picture control
     curve: tuple[Point, ...]  # scores by number of training pictures, where sizes were asked for
     n: int  # pictures that are asked about
     n_ncas: int  # more than pictures only if several NCAs drew the same one
@@ -139,10 +139,11 @@ def probe(
     answers shuffled. readers: names in ``nca_zoo.probing.readers``, the simple ones unless given.
     repeats: 3, or 1 for more than 1,000 pictures, unless given. target: a name of
     ``quantities.names``. split: use the zoo's own split instead. sizes: numbers of training
-    pictures to repeat it all with. ceiling: also let a small convolutional network read the
-    pictures. all_fits: read NCAs whose fit failed, too. jobs: processes, -1 for one a usable core;
-    the result does not depend on it. progress: called with what is done and in all. Raises
-    ``ZooError`` for unknown names and for pictures too few.
+    pictures to repeat it all with, in several draws (``Splits.thinned``). ceiling: also let a small
+    convolutional network read the pictures; it then counts among the controls. all_fits: read NCAs
+    whose fit failed, too. jobs: processes, -1 for one a usable core; the result does not depend on
+    it. progress: called with what is done and in all. Raises ``ZooError`` for unknown names and for
+    pictures too few.
     """
     read = readable(zoo, all_fits)
     asked = quantity(read, target)
@@ -168,12 +169,12 @@ def probe(
     thinner = [splits.thinned(size) for size in sizes]
     stages = 1 + len(sizes)
     marks = read_all(read, chosen, reading, splits, jobs, stage(progress, 0, stages))
-    rows, resampled = _rows(marks, splits, seed)
+    rows, resampled = scores(marks, splits, seed)
     differences, best = _differences(rows, resampled, features, reading)
     curve: list[Point] = []
     for number, (size, thin) in enumerate(zip(sizes, thinner, strict=True), start=1):
         told = stage(progress, number, stages)
-        fewer = _rows(read_all(read, chosen, reading, thin, jobs, told), thin, seed)[0]
+        fewer = scores(read_all(read, chosen, reading, thin, jobs, told), thin, seed)[0]
         curve += [Point(size, row) for row in fewer]
     n_train = max(len(np.unique(groups[side.train])) for side in splits.sides)
     if curve:
@@ -223,7 +224,7 @@ def _chance(asked: Quantity, splits: Splits) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _rows(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
+def scores(marks: Marks, splits: Splits, seed: int) -> tuple[tuple[Row, ...], Floats]:
     """Scores with their intervals, and the resampled scores ``(resamples, rows)``."""
     groups: Ints = splits.groups[splits.tested]
     key = noise.fold(seed, Study.BOOTSTRAP)
@@ -260,10 +261,11 @@ def _differences(
     at = {(row.feature, row.reader): i for i, row in enumerate(rows)}
     plain = [reader.name for reader in readers if reader.sees == "any"]
     simple = [name for name in plain if name in SIMPLE] or plain
+    able = [*simple, *(reader.name for reader in readers if reader.sees == "pictures")]
     seen = [
-        i for i, row in enumerate(rows) if row.feature in PIXEL_CONTROLS and row.reader in simple
+        i for i, row in enumerate(rows) if row.feature in PICTURE_CONTROLS and row.reader in able
     ]
-    if not seen:  # networks alone were asked for
+    if not seen:  # a network over units alone was asked for
         return (), None
     best = max(seen, key=lambda i: rows[i].score)
     differences = [

@@ -33,7 +33,7 @@ class Fold:
 
     train: Vectors  # (n, D)
     test: Vectors  # (m, D)
-    picture: tuple[int, ...] = ()  # (H, W, C) if a row is a picture
+    shape: tuple[int, ...] = ()  # of a row: (D,), or (H, W, C) if it is a picture
     _scores: dict[Scaling, tuple[Floats, Floats]] = field(default_factory=dict)
 
     def scores(self, scaling: Scaling) -> tuple[Floats, Floats]:

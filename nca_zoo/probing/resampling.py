@@ -50,9 +50,10 @@ def resampled_means(values: Floats, groups: Ints, key: int, resamples: int = RES
     """Bootstrap over groups: the means of ``values`` in each resample, ``(resamples, C)``.
 
     values: ``(R, N, C)``, R repeats of the same measurements of N rows. Whole groups are drawn
-    with replacement, as many as there are, and each brings the values of one repeat, drawn as
-    well: repeats reuse the same pictures, so that more of them must not narrow the interval. All
-    columns share the draws: the difference of two is the paired bootstrap of their difference.
+    with replacement, as many as there are, with the values of one repeat, drawn as well, the same
+    for all: repeats reuse the same pictures, so that more of them must not narrow the interval,
+    and what all rows of a repeat share (its folds, its training sets) must widen it. All columns
+    share the draws: the difference of two is the paired bootstrap of their difference.
     """
     _, group = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group)
@@ -62,9 +63,9 @@ def resampled_means(values: Floats, groups: Ints, key: int, resamples: int = RES
     means = np.empty((resamples, columns))
     for start in range(0, resamples, _AT_ONCE):
         some = np.arange(start, min(start + _AT_ONCE, resamples))
-        draws = noise.uniform(noise.fold(key, some), 2 * len(sizes))
-        drawn = (draws[:, : len(sizes)] * len(sizes)).astype(int)
-        repeat = (draws[:, len(sizes) :] * repeats).astype(int)
+        draws = noise.uniform(noise.fold(key, some), len(sizes) + 1)
+        drawn = (draws[:, :-1] * len(sizes)).astype(int)
+        repeat = (draws[:, -1:] * repeats).astype(int)
         means[some] = sums[drawn, repeat].sum(axis=1) / sizes[drawn].sum(axis=1)[:, None]
     return means
 

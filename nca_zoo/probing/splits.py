@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Bools = npt.NDArray[np.bool_]
 
 INNER_FOLDS = 3
+DRAWS = 5  # of training sets, where fewer pictures than there are are learned from
 MIN_PICTURES = 20
 MIN_PER_CLASS = 4  # leaves two of a class for training and one to test, even with two folds
 BINS = 10  # of a number's values, over which folds are stratified
@@ -56,22 +57,36 @@ class Splits:
         return np.any([side.test for side in self.sides], axis=0)
 
     def thinned(self, size: int) -> "Splits":
-        """The same, with ``size`` of each side's training pictures: nested, stratified draws."""
-        strata = strata_of(self.known)
+        """The same, with ``size`` of each side's training pictures: stratified draws, several.
 
-        def thin(side: Side) -> Side:
-            pictures = np.unique(self.groups[side.train]).size
-            if size > pictures:
-                raise ZooError(
-                    f"size {size} is more than the {pictures} pictures that a reader learns from; "
-                    "name smaller sizes"
-                )
-            order = _picture_order(
-                strata, self.groups, side.train, noise.fold(self.key, Study.THIN)
+        As many draws as there could be training sets that share no picture, at most 5. Each side
+        of each draw has a key of its own, and a draw of few is part of that of more. Every draw
+        counts as a repeat: what is resampled by repeats is resampled by draws.
+        """
+        learned = [np.unique(self.groups[side.train]).size for side in self.sides]
+        if size > min(learned):
+            raise ZooError(
+                f"size {size} is more than the {min(learned)} pictures that a reader learns from; "
+                "name smaller sizes"
             )
-            return replace(side, train=side.train & (order < size))
+        draws = min(DRAWS, min(learned) // size)
+        strata, key = strata_of(self.known), noise.fold(self.key, Study.THIN)
 
-        return replace(self, sides=tuple(map(thin, self.sides)))
+        def thin(number: int, side: Side, draw: int) -> Side:
+            order = _picture_order(strata, self.groups, side.train, noise.fold(key, number, draw))
+            repeat = side.repeat * draws + draw
+            return replace(side, repeat=repeat, train=side.train & (order < size))
+
+        return replace(
+            self,
+            sides=tuple(
+                thin(number, side, draw)
+                for draw in range(draws)
+                for number, side in enumerate(self.sides)
+            ),
+            shuffled=tuple(answers for answers in self.shuffled for _ in range(draws)),
+            repeats=self.repeats * draws,
+        )
 
 
 def cross_validation(

@@ -28,7 +28,7 @@ SCHEMA = 2
 READABLE = (1, 2)
 LOSS_POINTS = 100
 STATUSES = ("ok", "below_gate", "dead", "diverged", "unjudged")  # the last: no target is known
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # an id, and other texts in columns that we choose
+NAME = re.compile(r"[A-Za-z0-9._+-]{1,64}")  # an id, and other texts in columns that we choose
 OWN_NAMES = "name"  # the column of texts that others chose
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 keeps an attribute of up to 64 KiB in the object's header
 MAX_LEVELS = 20  # of nesting in JSON
@@ -49,6 +49,14 @@ _COLUMNS = (
         f"S{NAME_BYTES}",
         description="the picture's own name, UTF-8: of a file in a folder its path there",
         optional=True,
+    ),
+    Column(
+        "repeat",
+        "<i2",
+        description="which fit of its picture: 1, or more where a picture was fitted several times",
+        low=0,
+        optional=True,
+        missing=0,
     ),
     Column(
         "weights",
@@ -351,7 +359,7 @@ def _text_problem(column: Column, values: Text) -> str | None:
                 return f"{column.name} is {text[:40]!a}; expected UTF-8 text of one line"
             continue
         if not NAME.fullmatch(text):
-            rule = "1 to 64 letters, digits, dots, dashes or underscores"
+            rule = "1 to 64 letters, digits, dots, dashes, pluses or underscores"
             return f"{column.name} is {text!a}; expected {rule}"
         if column.name == "status" and text not in STATUSES:
             return f"status is {text}; expected one of {', '.join(STATUSES)}"

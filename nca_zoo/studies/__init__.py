@@ -2,6 +2,7 @@
 their forecast. Each gives its numbers as data; drawing them is for the viewer."""
 
 __all__ = [
+    "apart",
     "cluster",
     "embedding",
     "forecast",
@@ -9,4 +10,5 @@ __all__ = [
     "mixing",
     "neighbours",
     "orbit",
+    "within",
 ]  # modules that others may import from

@@ -20,7 +20,7 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import (
-    PIXEL_CONTROLS,
+    PICTURE_CONTROLS,
     Feature,
     find_feature,
     readable,
@@ -85,7 +85,7 @@ class ClusterResult:
     """Everything that was found, and how.
 
     ``differences`` compares each weight feature, scaling and method with raw pixels in their
-    better scaling and with the best pixel control, both chosen by their NMI.
+    better scaling and with the best picture control, both chosen by their NMI.
     """
 
     rows: tuple[Row, ...]
@@ -328,7 +328,7 @@ def _differences(rows: list[Row], resampled: list[Floats]) -> tuple[Difference, 
             continue
         of_method = [j for j, other in enumerate(rows) if other.method == row.method]
         raw = [j for j in of_method if rows[j].feature == "pixels"]
-        seen = [j for j in of_method if rows[j].feature in PIXEL_CONTROLS]
+        seen = [j for j in of_method if rows[j].feature in PICTURE_CONTROLS]
         for j in dict.fromkeys(max(some, key=lambda j: rows[j].nmi) for some in (raw, seen)):
             differences.append(
                 Difference(

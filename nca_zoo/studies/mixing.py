@@ -1,30 +1,29 @@
 """Mixing weights: what grows half-way between two NCAs, from a class's mean, or along a direction?
 
 Nothing is trained. Weights are added up and let live, and what grows is judged by a reader of
-pictures that knows the zoo's targets alone. docs/mix.md defines every row of ``survey``.
+pictures that knows none of their parents. docs/mix.md defines every row of ``survey``.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import KNeighborsClassifier
 
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import VISIBLE, alive, seed_state
+from nca_zoo.automaton.rule import alive, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import readable
-from nca_zoo.features.measures import centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN_STEP, psnr
-from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.resampling import interval, resampled_means
+from nca_zoo.studies.judge import Judge, centred_targets, inked, judge_of, sharpness
 from nca_zoo.studies.orbit import scramble
 from nca_zoo.symmetry.alignment import align
 
@@ -34,9 +33,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer]
 
-NEIGHBOURS = 5  # of the reader of pictures
 MIXED = 4  # NCAs in a random mixture
-LEAST_INK = 1e-3  # mean alpha below which a picture is empty and has no class
+KINDS = 13  # rows of a survey
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,11 @@ class Kind:
     name: str
     n: int
     alive: float  # share of mixtures with any ink at step 96
-    read: float  # share read as a class that went into the mixture
+    read: float  # share that the judge reads as a class that went into the mixture
     low: float  # 95 % interval
     high: float
     nearest_db: float | None  # PSNR against the most alike target, median of those with ink
+    sharpness: float | None  # squared frequency, radians a cell: median of those with ink
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class Survey:
 
     kinds: tuple[Kind, ...]
     classes: tuple[str, ...]
-    n: int  # NCAs
+    n: int  # NCAs that are mixed
+    judge: str  # whose pictures the judge learned from
     seed: int
     means: Floats = dataclasses.field(repr=False, compare=False)  # (classes, H, W, 4): grown
     mean_pictures: Floats = dataclasses.field(repr=False, compare=False)  # averaged pixels
@@ -105,11 +105,6 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
     states = make_engine(threads=jobs).rollout(ncas, ncas.starts(), 0, GROWN_STEP)[:, 0]
     states = np.nan_to_num(states, posinf=0, neginf=0)
     return np.clip(ncas.seen(states), 0, 1), alive(states).mean(axis=(1, 2))
-
-
-def centred_targets(zoo: "Zoo") -> Floats:
-    """Targets ``(N, H, W, 4)`` in [0, 1], moved so that the seed cell is in the middle."""
-    return centre_on(restored(zoo.target), zoo.seed_row, zoo.seed_col)
 
 
 def line(
@@ -153,41 +148,31 @@ def line(
     )
 
 
-class _Judge:
-    """Says which class a picture shows, from the targets of a zoo, and how near the nearest is."""
-
-    def __init__(self, zoo: "Zoo", seed: int) -> None:
-        self.targets, self._seed = centred_targets(zoo), seed
-        flat = self._flat(self.targets)
-        self._reader = KNeighborsClassifier(min(NEIGHBOURS, len(flat))).fit(flat, zoo.label)
-
-    @staticmethod
-    def _flat(pictures: Floats) -> Floats:
-        return pictures.reshape(len(pictures), -1)
-
-    def read(self, pictures: Floats) -> Ints:
-        """Classes ``(K,)``; -1 for a picture without ink."""
-        inked = pictures[..., VISIBLE - 1].mean(axis=(1, 2)) > LEAST_INK
-        return np.where(inked, self._reader.predict(self._flat(pictures)), -1)
-
-    def kind(self, name: str, pictures: Floats, wanted: Sequence[Sequence[int]]) -> Kind:
-        """One row: wanted are the classes that went into each mixture."""
-        read = self.read(pictures)
-        right = np.array([c in some for c, some in zip(read, wanted, strict=True)], float)
-        ours, theirs = (self._flat(p).astype(np.float64) for p in (pictures, self.targets))
-        squares = (ours**2).sum(1)[:, None] + (theirs**2).sum(1) - 2 * ours @ theirs.T
-        living = pictures[..., VISIBLE - 1].mean(axis=(1, 2)) > LEAST_INK
-        nearest = np.maximum(squares.min(axis=1) / ours.shape[1], 1e-10)[living]
-        key = noise.fold(self._seed, Study.BOOTSTRAP)
-        means = resampled_means(right[None, :, None], np.arange(len(right)), key)[:, 0]
-        return Kind(
-            name,
-            len(pictures),
-            float(living.mean()),
-            float(right.mean()),
-            *interval(means),
-            float(np.median(-10 * np.log10(nearest))) if living.any() else None,
-        )
+def _kind(
+    name: str,
+    pictures: Floats,
+    wanted: Sequence[Sequence[int]],
+    judge: Judge,
+    targets: Floats,
+    key: int,
+) -> Kind:
+    """One row, of pictures ``(K, H, W, 4)``; wanted: the classes that went into each mixture."""
+    read = judge.read(pictures)
+    right = np.array([c in some for c, some in zip(read, wanted, strict=True)], float)
+    ours, theirs = (p.reshape(len(p), -1).astype(np.float64) for p in (pictures, targets))
+    squares = (ours**2).sum(1)[:, None] + (theirs**2).sum(1) - 2 * ours @ theirs.T
+    living = inked(pictures)
+    nearest = np.maximum(squares.min(axis=1) / ours.shape[1], 1e-10)[living]
+    means = resampled_means(right[None, :, None], np.arange(len(right)), key)[:, 0]
+    return Kind(
+        name,
+        len(pictures),
+        float(living.mean()),
+        float(right.mean()),
+        *interval(means),
+        float(np.median(-10 * np.log10(nearest))) if living.any() else None,
+        float(np.median(sharpness(pictures[living]))) if living.any() else None,
+    )
 
 
 def survey(
@@ -196,27 +181,33 @@ def survey(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress = silent,
+    data_dir: Path = Path("data"),
 ) -> Survey:
     """Mixtures of many kinds, from ``pairs`` random pairs of NCAs each. See docs/mix.md.
 
-    Reads the good NCAs that have a class. Raises ``ZooError`` for fewer than two classes of two.
+    Reads the good NCAs that have a class. data_dir: where the judge's digits are kept. Raises
+    ``ZooError`` for fewer than two classes of two.
     """
     zoo = readable(zoo)
     zoo = zoo.subset(zoo.label >= 0)
-    labels = np.asarray(zoo.label, int)
-    classes, counts = np.unique(labels, return_counts=True)
-    classes = classes[counts >= 2]
-    if len(classes) < 2:
+    if len(_mixable(zoo)) < 2:
         raise ZooError(f"{zoo.path}: mixing needs two classes with two good NCAs each; build more")
-    judge, weights, hidden = _Judge(zoo, seed), zoo.weights, zoo.seed_hidden
+    judge, mixed = judge_of(zoo, data_dir)
+    zoo = zoo.subset(mixed)
+    classes, labels = _mixable(zoo), np.asarray(zoo.label, int)
+    targets, weights, hidden = centred_targets(zoo), zoo.weights, zoo.seed_hidden
     members = {int(c): np.flatnonzero(labels == c) for c in classes}
     key = noise.fold(seed, Study.PAIRS)
     draws = noise.uniform(noise.fold(key, np.arange(pairs)), 4 + 2 * MIXED)
     kinds: list[Kind] = []
 
+    def show(name: str, pictures: Floats, wanted: Sequence[Sequence[int]]) -> None:
+        bootstrap = noise.fold(seed, Study.BOOTSTRAP)
+        kinds.append(_kind(name, pictures, wanted, judge, targets, bootstrap))
+        progress(len(kinds), KINDS)
+
     def add(name: str, mixed: Floats, wanted: Sequence[Sequence[int]]) -> None:
-        kinds.append(judge.kind(name, grow(zoo, mixed, seed, jobs)[0], wanted))
-        progress(len(kinds), 12)
+        show(name, grow(zoo, mixed, seed, jobs)[0], wanted)
 
     first = (draws[:, 0] * len(labels)).astype(int)
     first = first[np.isin(labels[first], classes)]
@@ -243,6 +234,7 @@ def survey(
     at = {int(c): i for i, c in enumerate(classes)}
     shift = np.stack([means[at[int(g)]] - means[at[c[0]]] for g, c in zip(goal, own, strict=True)])
 
+    show("their targets", targets[first], own)
     add("the NCAs themselves", weights[first], own)
     add("half-way, same class", (weights[first] + weights[partner]) / 2, own)
     add("half-way, same class, aligned", (weights[first] + aligned) / 2, own)
@@ -253,21 +245,27 @@ def survey(
     add(f"mixture of {MIXED}, same class", blends, own)
     add("mean of a class", means, [[int(c)] for c in classes])
     add("moved from class to class", weights[first] + shift, [[int(g)] for g in goal])
-    average = (judge.targets[first] + judge.targets[partner]) / 2
-    kinds.append(judge.kind("pictures half-way, same class", average, own))
-    flat = np.stack([judge.targets[members[int(c)]].mean(axis=0) for c in classes])
-    kinds.append(judge.kind("mean picture of a class", flat, [[int(c)] for c in classes]))
-    progress(12, 12)
+    average = (targets[first] + targets[partner]) / 2
+    show("pictures half-way, same class", average, own)
+    flat = np.stack([targets[members[int(c)]].mean(axis=0) for c in classes])
+    show("mean picture of a class", flat, [[int(c)] for c in classes])
     grown = grow(zoo, means, seed, jobs)[0]
     return Survey(
         kinds=tuple(kinds),
         classes=tuple(zoo.classes.named(classes).tolist()),
         n=len(labels),
+        judge=judge.of,
         seed=seed,
         means=grown,
         mean_pictures=flat,
         means_read=tuple(zoo.classes.named(judge.read(grown)).tolist()),
     )
+
+
+def _mixable(zoo: "Zoo") -> Ints:
+    """Classes with two NCAs or more."""
+    classes, counts = np.unique(np.asarray(zoo.label, int), return_counts=True)
+    return classes[counts >= 2]
 
 
 def _pick(choices: Ints, draw: float) -> int:

@@ -55,13 +55,13 @@ def aligner(weights: Array, reference: Array, seed_hidden: bool = True) -> Eleme
     here, there = (_basis_free(w, seed_hidden) for w in (moved, wanted))
     first = _match(here, there)
     found, moved = compose(first, found), act(first, moved)
-    first = _nearest_basis(moved, wanted, seed_hidden, far=True)
+    first = nearest_basis(moved, wanted, seed_hidden, far=True)
     found, moved = compose(first, found), act(first, moved)
     distance = np.linalg.norm(moved - wanted)
     for _ in range(ROUNDS):
-        units = _match(_descriptors(moved), _descriptors(wanted))
-        units = compose(_nearest_scales(act(units, moved), wanted), units)
-        basis = _nearest_basis(act(units, moved), wanted, seed_hidden)
+        units = _match(descriptors(moved), descriptors(wanted))
+        units = compose(nearest_scales(act(units, moved), wanted), units)
+        basis = nearest_basis(act(units, moved), wanted, seed_hidden)
         steps = [units, compose(basis, units)]
         images = [act(step, moved) for step in steps]
         distances = [np.linalg.norm(image - wanted) for image in images]
@@ -123,7 +123,7 @@ def _root(values: Array, degree: int) -> Array:
 Sides = tuple[Array, Array]  # incoming (128, a) and outgoing (128, b) of every unit
 
 
-def _descriptors(weights: Array) -> Sides:
+def descriptors(weights: Array) -> Sides:
     """All that a unit is, in the basis at hand."""
     w = unflatten(weights)
     return np.column_stack([w["W1"], w["b1"]]), w["W2"].T
@@ -150,10 +150,10 @@ def _unit_scales(weights: Array, seed_hidden: bool) -> Array:
     seen = [block @ carried for block in np.split(w["W1"], 3, axis=1)]
     incoming = np.linalg.norm(np.column_stack([w["b1"], *seen]), axis=1)
     outgoing = np.linalg.norm(w["W2"][V], axis=0)
-    return np.sqrt(_ratio(outgoing, incoming))
+    return np.sqrt(ratio(outgoing, incoming))
 
 
-def _ratio(above: Array, below: Array) -> Array:
+def ratio(above: Array, below: Array) -> Array:
     """``above / below``, and 1 where either is 0: a unit without one side has no scale."""
     either = (above == 0) | (below == 0)
     return np.where(either, 1.0, above / np.where(below == 0, 1.0, below))
@@ -175,16 +175,16 @@ def _match(here: Sides, there: Sides) -> Element:
     rows, permutation = linear_sum_assignment(-similarity)
     squared_scale = np.ones(HIDDEN)
     for sign, (wanted, found) in zip((-1, 1), lengths, strict=True):
-        squared_scale *= _ratio(found[permutation], wanted[rows]) ** sign
+        squared_scale *= ratio(found[permutation], wanted[rows]) ** sign
     return Element(permutation, np.sqrt(squared_scale), np.eye(CHANNELS))
 
 
-def _nearest_scales(weights: Array, reference: Array) -> Element:
+def nearest_scales(weights: Array, reference: Array) -> Element:
     """The unit scales that bring weights closest to ``reference``: Newton steps in their logarithm.
 
     Minimises ``|c a - a'|^2 + |b / c - b'|^2`` for every unit with sides a, b and wanted a', b'.
     """
-    (ours_in, ours_out), (in_, out) = _descriptors(weights), _descriptors(reference)
+    (ours_in, ours_out), (in_, out) = descriptors(weights), descriptors(reference)
     aa, bb = (ours_in**2).sum(1), (ours_out**2).sum(1)
     ab_in, ab_out = (ours_in * in_).sum(1), (ours_out * out).sum(1)
     log_scale = np.zeros(HIDDEN)
@@ -217,7 +217,7 @@ def _standard_basis(weights: Array, seed_hidden: bool) -> Array:
     return basis
 
 
-def _nearest_basis(
+def nearest_basis(
     weights: Array, reference: Array, seed_hidden: bool, far: bool = False
 ) -> Element:
     """The change of basis that brings weights closest to ``reference``, to first order.

@@ -117,17 +117,17 @@ def random_element(key: int, seed_hidden: bool = True, spread: float = 1.0) -> E
     h = HIDDEN_CHANNELS
     draws = uniform(key, 2 * HIDDEN + h + 2 * (2 * h * h + h * VISIBLE))
     order, scales, stretch, rest = np.split(draws, np.cumsum([HIDDEN, HIDDEN, h]))
-    normals = _normals(rest)
-    left, right = (np.linalg.qr(n)[0] for n in normals[: 2 * h * h].reshape(2, h, h))
+    drawn = normals(rest)
+    left, right = (np.linalg.qr(n)[0] for n in drawn[: 2 * h * h].reshape(2, h, h))
     basis = np.eye(CHANNELS)
     basis[VISIBLE:, VISIBLE:] = left * 2 ** (spread * (2 * stretch - 1)) @ right
-    basis[VISIBLE:, :VISIBLE] = normals[2 * h * h :].reshape(h, VISIBLE) * spread / 2
+    basis[VISIBLE:, :VISIBLE] = drawn[2 * h * h :].reshape(h, VISIBLE) * spread / 2
     seed = seed_vector(seed_hidden)
     basis[VISIBLE:, ALPHA] = (seed - basis[:, VISIBLE:] @ seed[VISIBLE:])[VISIBLE:]
     return Element(np.argsort(order), 2 ** (spread * (2 * scales - 1)), basis)
 
 
-def _normals(draws: Array) -> Array:
+def normals(draws: Array) -> Array:
     """Half as many standard normal numbers as uniform draws (Box and Muller)."""
     radius, angle = np.split(draws, 2)
     return np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)

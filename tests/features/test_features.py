@@ -10,7 +10,7 @@ from nca_zoo.automaton.rule import N_PARAMS, seed_state, unflatten
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import (
     FEATURES,
-    PIXEL_CONTROLS,
+    PICTURE_CONTROLS,
     find_feature,
     with_controls,
 )
@@ -75,8 +75,11 @@ def vectors(name: str, zoo: SmallZoo) -> np.ndarray:
         ("invariants", 196),
         ("queries", 256 * 16),
         ("pixels", H * W),
-        ("centred", H * W),
+        ("centred", (H + 2 * 2) * (W + 2 * 3)),  # so far off the middle is the farthest seed
         ("grown", H * W),
+        ("deskewed", H * W),
+        ("hog", 4 * 6 * 4 * 8),  # 5 x 7 cells of a pixel, in overlapping blocks of 2 x 2
+        ("patches", 4 * 4 * 64),
         ("seed", 2),
         ("gradient", 8336),
     ],
@@ -91,8 +94,8 @@ def test_the_table_names_its_features_and_their_kinds() -> None:
     assert all(name == feature.name for name, feature in FEATURES.items())
     assert all("\n" not in feature.description for feature in FEATURES.values())
     controls = {name for name, feature in FEATURES.items() if feature.kind == "control"}
-    assert controls == {"pixels", "centred", "grown", "seed", "gradient"}
-    assert set(PIXEL_CONTROLS) == controls - {"seed", "gradient"}
+    assert controls == {*PICTURE_CONTROLS, "seed", "gradient"}
+    assert len(PICTURE_CONTROLS) == 6
 
 
 def test_tensors_are_those_of_the_rule() -> None:
@@ -139,7 +142,7 @@ def test_delta_is_the_way_from_the_shared_start() -> None:
 def test_a_zoo_without_a_shared_start_has_no_gradient_at_it() -> None:
     shared = small_zoo(init_weights=np.ones(N_PARAMS, np.float32))
     names = [feature.name for feature in with_controls(shared, ["b1", "W1", "b1"])]  # type: ignore[arg-type]
-    assert names == ["b1", "W1", "pixels", "centred", "grown", "seed", "gradient"]
+    assert names == ["b1", "W1", *PICTURE_CONTROLS, "seed", "gradient"]
     alone = small_zoo(init_weights=np.zeros(0, np.float32))
     assert [f.name for f in with_controls(alone, ["b1"])] == ["b1", *names[2:-1]]  # type: ignore[arg-type]
     with pytest.raises(ZooError, match="gradient needs a zoo whose NCAs share one start"):
@@ -222,7 +225,16 @@ def test_centring_puts_every_seed_in_the_middle() -> None:
                 inside = 0 <= from_y < H and 0 <= from_x < W
                 expected = pictures[i, from_y, from_x] if inside else np.zeros(4)
                 np.testing.assert_array_equal(found[i, y, x], expected)
-    np.testing.assert_allclose(vectors("centred", zoo), found.reshape(N, -1), atol=1e-7)
+
+
+def test_the_control_that_is_centred_loses_nothing_and_has_every_seed_in_one_place() -> None:
+    zoo = small_zoo("colour")
+    seen = FEATURES["centred"].seen(zoo)  # type: ignore[arg-type]
+    totals = (zoo.target / 255).sum(axis=(1, 2))
+    np.testing.assert_allclose(seen.sum(axis=(1, 2)), totals, rtol=1e-5)
+    middle = seen[:, seen.shape[1] // 2, seen.shape[2] // 2]
+    at_seed = zoo.target[np.arange(N), zoo.seed_row, zoo.seed_col] / 255
+    np.testing.assert_allclose(middle, at_seed, atol=1e-7)
 
 
 def test_seed_is_row_and_column() -> None:

@@ -14,6 +14,7 @@ from nca_zoo.features.transformers import (
     Canonical,
     Delta,
     Invariants,
+    Nearest,
     Queries,
     Raw,
     Reduced,
@@ -29,6 +30,7 @@ KINDS = [
     Invariants(),
     Queries(np.eye(7, 48, dtype=np.float32)),
     Aligned(),
+    Nearest(),
 ]
 
 
@@ -53,6 +55,17 @@ def test_a_reference_is_learned_from_the_rows_fitted_alone(weights: np.ndarray) 
     given = Aligned(weights[0]).fit(weights[2:])
     np.testing.assert_array_equal(given.reference_, weights[0])
     assert not given.learns
+
+
+def test_a_longer_search_finds_copies_that_the_aligner_loses(weights: np.ndarray) -> None:
+    noisy = np.random.default_rng(4).normal(size=rule.N_PARAMS)
+    noisy *= 0.6 * np.linalg.norm(weights[3]) / np.linalg.norm(noisy)
+    copy = symmetry.act(symmetry.random_element(4), weights[3] + noisy)[None].astype(np.float32)
+    far = {
+        kind: np.linalg.norm(kind(weights[3]).fit(copy).transform(copy)[0] - weights[3])
+        for kind in (Aligned, Nearest)
+    }
+    assert far[Nearest] < np.linalg.norm(noisy) < far[Aligned]
 
 
 @pytest.mark.parametrize("scaling", ["standardise", "soft", "centre"])

@@ -19,13 +19,13 @@ import nca_zoo.probing.probe as probing
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import FEATURES
+from nca_zoo.features.catalogue import FEATURES, PICTURE_CONTROLS
 from nca_zoo.networks import readers as networks
 from nca_zoo.probing import readers
 from nca_zoo.probing.quantities import Quantity
 from nca_zoo.probing.readers import READERS
 from nca_zoo.probing.resampling import deal_folds
-from nca_zoo.probing.splits import cross_validation
+from nca_zoo.probing.splits import Splits, cross_validation
 from nca_zoo_cli.probe import summary, verdict
 
 pytestmark = pytest.mark.usefixtures("quick_readers")
@@ -87,7 +87,7 @@ def test_weights_that_know_more_than_pixels_win_and_the_other_way_round() -> Non
 
 def test_differences_are_those_of_the_rows_and_paired_with_the_best_pixel_control() -> None:
     found = probe(small_zoo(in_weights=0.1, in_pixels=0.3), readers=["logistic", "knn"])
-    pixel_rows = [r for r in found.rows if r.feature in ("pixels", "centred", "grown")]
+    pixel_rows = [r for r in found.rows if r.feature in PICTURE_CONTROLS]
     best = max(r.accuracy for r in pixel_rows)
     for reader in ("logistic", "knn"):
         mine = [d for d in found.differences if d.reader == reader]
@@ -116,9 +116,9 @@ def test_delta_reads_like_weights() -> None:
 
 def test_controls_are_always_read_and_every_row_says_of_how_many_pictures() -> None:
     found = probe(small_zoo(in_weights=0.2), features=["W1", "b1", "W1"])
-    names = ["W1", "b1", "pixels", "centred", "grown", "seed", "shuffled"]
+    names = ["W1", "b1", *PICTURE_CONTROLS, "seed", "shuffled"]
     assert [r.feature for r in found.rows] == names
-    assert [r.kind for r in found.rows] == ["weights"] * 2 + ["control"] * 5
+    assert [r.kind for r in found.rows] == ["weights"] * 2 + ["control"] * 8
     assert {r.n for r in found.rows} == {d.n for d in found.differences} == {60}
 
 
@@ -163,7 +163,7 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_jobs() -> None:
 def test_progress_counts_every_fold() -> None:
     steps: list[tuple[int, int]] = []
     probe(small_zoo(), folds=3, repeats=2, progress=lambda *step: steps.append(step))
-    assert steps == [(i, 30) for i in range(1, 31)]  # 5 features x 2 repeats x 3 folds
+    assert steps == [(i, 48) for i in range(1, 49)]  # 8 features x 2 repeats x 3 folds
 
 
 def test_r2_is_that_of_a_plain_scikit_learn_loop() -> None:
@@ -216,23 +216,48 @@ def test_the_zoos_own_split_learns_from_train_and_asks_test() -> None:
         probe(zoo, split=True)
 
 
-def test_thinning_is_nested_and_keeps_the_classes() -> None:
-    labels, groups = np.arange(90) % 3, np.arange(90)
+def thinned(sizes: tuple[int, ...], pictures: int = 90) -> tuple[np.ndarray, Splits, list[Splits]]:
+    labels, groups = np.arange(pictures) % 3, np.arange(pictures)
     asked = Quantity("class", False, "", labels, ("0", "1", "2"))
-    splits = cross_validation(asked, groups, 3, 1, seed=1)
-    few, more = splits.thinned(12), splits.thinned(30)
-    for full, some, many in zip(splits.sides, few.sides, more.sides, strict=True):
-        assert (some.train <= many.train).all()
-        assert (many.train <= full.train).all()
-        assert (np.bincount(labels[some.train]) == 4).all()
-        assert (some.test == full.test).all()
+    splits = cross_validation(asked, groups, 3, 2, seed=1)
+    return labels, splits, [splits.thinned(size) for size in sizes]
+
+
+def test_thinning_is_nested_and_keeps_the_classes() -> None:
+    labels, splits, (few, more) = thinned((12, 30))
+    assert (few.repeats, more.repeats) == (2 * 5, 2 * 2)  # of 60: five sets of 12, two of 30
+    for draw in range(2):
+        part = slice(6 * draw, 6 * draw + 6)
+        for full, some, many in zip(splits.sides, few.sides[part], more.sides[part], strict=True):
+            assert (some.train <= many.train).all()
+            assert (many.train <= full.train).all()
+            assert (np.bincount(labels[some.train]) == 4).all()
+            assert (some.test == full.test).all()
+
+
+def test_every_repeat_of_a_thinned_probe_asks_about_everybody_once() -> None:
+    _, splits, (few,) = thinned((12,))
+    assert len(few.shuffled) == few.repeats
+    for repeat in range(few.repeats):
+        sides = [side for side in few.sides if side.repeat == repeat]
+        assert (sum(side.test.astype(int) for side in sides) == 1).all()
+        assert (few.shuffled[repeat] == splits.shuffled[repeat // 5]).all()
+
+
+def test_training_sets_of_different_folds_and_draws_are_drawn_apart() -> None:
+    """Sets of 60 of 400: 15 % in common if of one fold, 7.5 % of two, whose 400 share 200."""
+    _, _, (few,) = thinned((60,), pictures=600)
+    sets = [side.train for side in few.sides if side.repeat < 5]
+    common = [(a & b).sum() / 60 for i, a in enumerate(sets) for b in sets[:i]]
+    assert np.mean(common) == pytest.approx(0.096, abs=0.02)
+    assert max(common) < 0.35
 
 
 def test_the_best_reader_of_weights_meets_the_best_of_pixels() -> None:
     found = probe(small_zoo(in_weights=0.2, in_pixels=0.2), readers=["logistic", "knn", "svm"])
     assert found.best is not None
     mine = max(r.score for r in found.rows if r.feature == "b1")
-    theirs = max(r.score for r in found.rows if r.feature in ("pixels", "centred", "grown"))
+    theirs = max(r.score for r in found.rows if r.feature in PICTURE_CONTROLS)
     assert found.best.difference == pytest.approx(mine - theirs)
 
 
@@ -243,9 +268,21 @@ def test_networks_read_only_what_they_can(monkeypatch: pytest.MonkeyPatch) -> No
     found = probe(zoo, features=["weights", "b1"], readers=["set", "knn"], ceiling=True, folds=2)
     met = {r.reader: {x.feature for x in found.rows if x.reader == r.reader} for r in found.rows}
     assert met["set"] == {"weights", "shuffled"}
-    assert met["cnn"] == {"pixels", "centred", "grown"}
+    assert met["cnn"] == {"pixels", "centred", "grown", "deskewed"}
     assert met["knn"] >= {"weights", "b1", "pixels", "seed", "shuffled"}
     assert all(d.control_reader == "knn" for d in found.differences)
+
+
+def test_a_network_on_pictures_counts_as_a_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A support vector machine in its place, beside neighbours alone: the best of both is met."""
+    monkeypatch.setattr(probing, "CEILING", replace(READERS["svm"], name="cnn", sees="pictures"))
+    found = probe(small_zoo(90, in_pixels=0.25), readers=["knn"], ceiling=True)
+    seen = [r for r in found.rows if r.feature in PICTURE_CONTROLS]
+    best = max(seen, key=lambda r: r.score)
+    assert best.reader == "cnn"
+    assert found.best is not None
+    assert (found.best.control, found.best.control_reader) == (best.feature, "cnn")
+    assert "best picture control" in verdict(found)[1]
 
 
 def test_help_imports_neither_torch_nor_scikit_learn() -> None:

@@ -112,7 +112,7 @@ def test_the_verdict_is_as_plain_when_nothing_can_be_told() -> None:
     assert verdict(replace(found, differences=(close, best))) == [
         "Weights and raw pixels cannot be told apart: +1.2 points "
         "(95 % interval -2.0 to 4.3; 60 pictures, knn).",
-        "Weights read better than the best pixel control (grown pictures, knn) by 1.2 points "
+        "Weights read better than the best picture control (grown pictures, knn) by 1.2 points "
         "(95 % interval 0.1 to 4.3; 60 pictures, knn).",
     ]
     tensor = replace(close, feature="W1", low=-0.04, high=-0.01, difference=-0.025)

@@ -50,18 +50,28 @@ def test_shuffled_labels_keep_every_folds_classes_and_lose_the_rest() -> None:
     assert (shuffled == labels).mean() == pytest.approx(1 / 3, abs=0.04)
 
 
-def test_resampled_means_draw_whole_groups_and_one_repeat_of_each() -> None:
+def test_resampled_means_draw_whole_groups_and_one_repeat_for_all() -> None:
     values = np.random.default_rng(0).normal(size=(2, 7, 3))
     groups = np.array([4, 4, 9, 1, 9, 9, 2])
     found = resampled_means(values, groups, key=5, resamples=20)
     pictures = np.unique(groups)
+    drawn = set()
     for i in range(20):
-        draws = noise.uniform(noise.fold(5, i), 8)
-        rows = [
-            values[int(2 * repeat), groups == pictures[int(4 * picture)]]
-            for picture, repeat in zip(draws[:4], draws[4:], strict=True)
-        ]
+        draws = noise.uniform(noise.fold(5, i), 5)
+        repeat = int(2 * draws[4])
+        drawn.add(repeat)
+        rows = [values[repeat, groups == pictures[int(4 * draw)]] for draw in draws[:4]]
         np.testing.assert_allclose(found[i], np.concatenate(rows).mean(axis=0))
+    assert drawn == {0, 1}
+
+
+def test_what_all_rows_of_a_repeat_share_widens_the_interval() -> None:
+    """Repeats that differ by one number for all: bad training sets hit all their test rows."""
+    rng = np.random.default_rng(1)
+    noise_of_rows, shared = rng.normal(size=(50, 400, 1)), rng.normal(size=(50, 1, 1)) / 5
+    found = resampled_means(noise_of_rows + shared, np.arange(400), key=3)
+    expected = np.hypot(1 / 20, shared.std())
+    assert found.std() == pytest.approx(expected, rel=0.1)
 
 
 def test_the_spread_of_resampled_means_is_the_standard_error() -> None:

@@ -19,7 +19,7 @@ from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.probing import probe, readers, resampling, splits
 from nca_zoo.store import merging, schema
-from nca_zoo.studies import cluster, mixing, neighbours
+from nca_zoo.studies import cluster, judge, neighbours
 from nca_zoo.symmetry import procrustes
 from nca_zoo.training.gate import Gate
 from nca_zoo.training.regime import CA_STEPS, REGIMES
@@ -105,7 +105,7 @@ SENTENCES = [
     ("scale", "read {:,} NCAs of a larger zoo, `neighbours` {:,}", options.MOST, MOST_NEIGHBOURS),
     ("dynamics", "is within {:g} dB of its value at step {}", dynamics.NEAR_DB, quality.GROWN_STEP),
     ("quality", "An exact match counts as {:g} dB", quality.MAX_PSNR),
-    ("mix", "the {} nearest of the zoo's targets", mixing.NEIGHBOURS),
+    ("mix", "the last {} of each class", judge.LAST),
     ("merge", "At most {} files", merging.MOST_FILES),
     ("symmetry", "four rounds, on {} NCAs", procrustes.ROWS),
     ("zoo-file", "L = {} the points of the loss curve", schema.LOSS_POINTS),

@@ -9,6 +9,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.errors import ZooError
+from nca_zoo.features.catalogue import PICTURE_CONTROLS
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import cluster as clustering
@@ -70,7 +71,7 @@ def test_all_features_meet_the_same_choices(tmp_path: Path) -> None:
     met: dict[str, list[tuple[str, str]]] = {}
     for row in result.rows[:-1]:
         met.setdefault(row.feature, []).append((row.scaling, row.method))
-    assert set(met) == {"b1", "W2", "pixels", "centred", "grown", "seed", "gradient"}
+    assert set(met) == {"b1", "W2", *PICTURE_CONTROLS, "seed", "gradient"}
     assert all(choices == met["b1"] for choices in met.values())
     assert result.rows[-1].feature == "shuffled"
 

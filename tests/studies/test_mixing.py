@@ -87,6 +87,8 @@ def test_grows_in_the_middle_wherever_the_seed_was(path):
 def test_the_survey_counts_what_is_known_beforehand(path):
     found = survey(open_zoo(path), pairs=12)
     kinds = {kind.name: kind for kind in found.kinds}
+    assert len(kinds) == mixing.KINDS
+    assert kinds["their targets"].nearest_db == 100
     assert kinds["the NCAs themselves"].read == 1
     assert kinds["half-way, same class"].read == 1
     assert kinds["mean of a class"].n == 2
@@ -99,17 +101,6 @@ def test_the_survey_counts_what_is_known_beforehand(path):
     assert kinds["pictures half-way, same class"].read == 1
     assert found.means_read == ("0", "1")
     assert found.n == N
-
-
-def test_an_empty_picture_has_no_class(path):
-    zoo = open_zoo(path)
-    judge = mixing._Judge(zoo, 0)
-    empty = np.zeros((1, *GRID, 4), np.float32)
-    assert judge.read(empty).tolist() == [-1]
-    kind = judge.kind("nothing", empty, [[0, 1]])
-    assert (kind.alive, kind.read) == (0, 0)
-    own = judge.kind("targets", judge.targets, [[c] for c in zoo.label])
-    assert own.nearest_db == 100
 
 
 def test_pictures_hold_every_panel(path):
@@ -134,7 +125,7 @@ def test_the_commands(path, tmp_path):
     assert "From 0-000 to 1-000" in result.output
     result = run("survey", "--zoo", path, "--pairs", 10, "--out", tmp_path / "m.png", "--json")
     kinds = json.loads(result.stdout)["kinds"]
-    assert {"name", "n", "alive", "read", "low", "high", "nearest_db"} == set(kinds[0])
+    assert {"name", "n", "alive", "read", "low", "high", "nearest_db", "sharpness"} == set(kinds[0])
 
 
 def test_bad_input_is_one_line(path, tmp_path):

@@ -10,7 +10,7 @@ from rows import header, record
 
 from nca_zoo.automaton import noise
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import FEATURES
+from nca_zoo.features.catalogue import FEATURES, PICTURE_CONTROLS
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
@@ -90,7 +90,7 @@ def test_readings_that_ignore_symmetries_stay_and_raw_weights_go(result):
     assert after["weights", "logistic"] < 0.7
     assert after["aligned", "logistic"] > 0.9
     for (feature, reader), accuracy in before.items():
-        if feature in ("pixels", "centred", "grown", "seed"):
+        if feature in (*PICTURE_CONTROLS, "seed"):
             assert after[feature, reader] == accuracy
 
 
