@@ -249,7 +249,7 @@ def test_engines_by_name():
     assert make_engine("dense").name == "dense"
     with pytest.raises(ZooError, match="no engine is called 'fast'"):
         make_engine("fast")
-    with pytest.raises(ZooError, match="CPU only"):
+    with pytest.raises(ZooError, match="the CPU only"):
         make_engine("sparse", device="cuda")
     with pytest.raises(ZooError, match="cannot use the device"):
         make_engine("dense", device="cuda:99")
