@@ -66,12 +66,24 @@ def train(
     cohort_size: int = 8,
     watch: Watcher | None = None,
 ) -> Iterator[Fit]:
+    """``train_together``, one fit after the other."""
+    for fits in train_together(jobs, regime, engine, cohort_size, watch):
+        yield from fits
+
+
+def train_together(
+    jobs: Iterable[Job],
+    regime: Regime,
+    engine: Engine,
+    cohort_size: int = 8,
+    watch: Watcher | None = None,
+) -> Iterator[list[Fit]]:
     """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
 
-    All targets must have one height, width and number of trained channels. A fit that never passes
-    the gate is yielded too, with the status that says so and the best of its attempts. If ``watch``
-    ends the training, the NCAs in work are judged as they are, and jobs that have not begun are
-    not.
+    Those that finish after the same training step come together, to be stored at once. All targets
+    must have one height, width and number of trained channels. A fit that never passes the gate is
+    yielded too, with the status that says so and the best of its attempts. If ``watch`` ends the
+    training, the NCAs in work are judged as they are, and jobs that have not begun are not.
     """
     queue = iter(jobs)
     first = next(queue, None)
@@ -87,7 +99,8 @@ def train(
             return
         cohort.step()
         stop = watch is not None and watch(cohort)
-        yield from _judge(cohort, failed, stop)
+        if done := _judge(cohort, failed, stop):
+            yield done
         if stop:
             return
 
@@ -103,15 +116,15 @@ def next_move(
     return "retry" if attempt + 1 < regime.attempts else "finish"
 
 
-def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
-    """After a training step: yield the NCAs that are done, and restart those that failed.
+def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> list[Fit]:
+    """After a training step: the NCAs that are done; those that failed are restarted.
 
     With ``stop`` all of them are done.
     """
     regime = cohort.regime
     chosen = np.arange(len(cohort.members)) if stop else _due(cohort)
     if not len(chosen):
-        return
+        return []
     began = time.perf_counter()
     members = [cohort.members[k] for k in chosen]
     ncas = cohort.ncas(rollout_keys(0, len(cohort.members)))[chosen]
@@ -122,7 +135,7 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
     statuses = regime.gate.verdict(looks, weights, healed.share)
     share = (time.perf_counter() - began) / len(chosen)
     staying = np.ones(len(cohort.members), bool)
-    again = []
+    done, again = [], []
     for i, (k, member, status) in enumerate(zip(chosen, members, statuses, strict=True)):
         member.wall_s += share
         move = "finish" if stop else next_move(status, member.step, member.attempt, regime)
@@ -134,13 +147,14 @@ def _judge(cohort: Cohort, failed: dict[str, Fit], stop: bool) -> Iterator[Fit]:
             failed.pop(member.job.id, None),
         )
         if move == "finish":
-            yield fit
+            done.append(fit)
         else:
             failed[member.job.id] = fit
             again.append(Member(member.job, attempt=member.attempt + 1))
     cohort.keep(staying)
     for member in again:
         cohort.add(member)
+    return done
 
 
 def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
