@@ -83,12 +83,13 @@ def targets(plan: Plan, n: int) -> list[Target]:
 
 def stroke(number: int) -> np.ndarray:
     """A bent line as thick as a digit's, uint8 (28, 28): around a tenth of the cells."""
-    knots = 7 + 14 * noise.uniform(number, 6).reshape(3, 2)
+    corner = np.array([[4, 8], [8, 6], [18, 8]])  # rows and columns, least; from above to below
+    knots = corner + noise.uniform(number, 6).reshape(3, 2) * [[5, 12], [12, 16], [5, 12]]
     ways = np.linspace(0, 1, 40)[:, None]
     line = (1 - ways) ** 2 * knots[0] + 2 * ways * (1 - ways) * knots[1] + ways**2 * knots[2]
     rows, cols = np.mgrid[:SIDE, :SIDE]
     off = np.hypot(rows[..., None] - line[:, 0], cols[..., None] - line[:, 1]).min(axis=-1)
-    return (255 * np.clip(2.0 - off, 0, 1)).astype(np.uint8)
+    return (255 * np.clip(2.3 - off, 0, 1)).astype(np.uint8)
 
 
 def call_of(plan: Plan, k: int, batch: int, steps: int | None = None) -> tuple:

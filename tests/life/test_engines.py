@@ -1,4 +1,4 @@
-"""Both engines against the plain NCA: losses, all four gradients and final states."""
+"""All engines against the plain NCA: losses, all four gradients and final states."""
 
 import numpy as np
 import plain
@@ -16,8 +16,15 @@ from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target
 
 
-@pytest.fixture(params=["sparse", "dense"])
+@pytest.fixture(params=["sparse", "dense", pytest.param("fused", marks=pytest.mark.wide)])
 def engine(request):
+    if request.param == "fused":  # wide: minutes in Triton's interpreter
+        pytest.importorskip("triton")
+        import interpreted
+
+        from nca_zoo.life.engines.fused import FusedEngine
+
+        return FusedEngine(interpreted.DEVICE)
     return SparseEngine() if request.param == "sparse" else DenseEngine()
 
 

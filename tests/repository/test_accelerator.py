@@ -23,9 +23,9 @@ accelerator = importlib.import_module("accelerator")
 
 
 def plan(engines=("dense",), **changes):
-    asked = {"ncas": (1, 2), "batches": (2,), "builds": (1,), "ca_steps": 3}
-    until = time.monotonic() + 1e4
-    return sections.Plan("cpu", engines, Path("none.npz"), until=until, **asked | changes)
+    asked = {"ncas": (1, 2), "batches": (2,), "builds": (1,), "ca_steps": 3, "device": "cpu"}
+    asked |= {"digits": Path("none.npz"), "until": time.monotonic() + 1e4}
+    return sections.Plan(engines=engines, **asked | changes)
 
 
 def rows(printed):
@@ -105,10 +105,9 @@ def test_digits_are_grown_where_they_are_at_hand(tmp_path):
     image = np.zeros((5000, 28, 28), np.uint8)
     image[:, 10:20, 12:15] = 255
     np.savez(tmp_path / "digits.npz", images=image, labels=np.zeros(5000, int))
-    asked = plan()
-    mine = sections.Plan(**{**vars(asked), "digits": tmp_path / "digits.npz"})
+    mine = plan(digits=tmp_path / "digits.npz")
     assert (sections.targets(mine, 1)[0].rgba[12, 13] == 1).all()
-    strokes = sections.targets(asked, 20)
+    strokes = sections.targets(plan(), 20)
     inked = [np.count_nonzero(target.rgba[..., 3] > 0.1) for target in strokes]
     assert 30 < min(inked) < max(inked) < 150
 
@@ -117,7 +116,7 @@ def test_engines_are_named_with_the_precision_of_their_products():
     pytest.importorskip("triton")
     import interpreted
 
-    asked = sections.Plan(**{**vars(plan(("fused", "fused:tf32"))), "device": interpreted.DEVICE})
+    asked = plan(("fused", "fused:tf32"), device=interpreted.DEVICE)
     made = [make() for make in sections.engines(asked).values()]
     assert [engine._precision for engine in made] == ["ieee", "tf32"]
 
