@@ -135,10 +135,12 @@ def test_a_section_that_fails_or_is_cut_costs_itself_alone(tmp_path, monkeypatch
     report = run(tmp_path, "--budget", "0.02", "--only", "checks,roofline")
     assert report.count("**Cut after") == 2
     monkeypatch.setattr(accelerator, "LEAST_S", 300)
-    report = run(tmp_path, "--engines", "nonsense", "--only", "roofline,steps", "--ncas", "1")
-    assert "**Failed after" in report
+    monkeypatch.setitem(accelerator.TITLES, "nothing", "No such section")
+    monkeypatch.setitem(sections.SECTIONS, "nothing", (None, 0.1))
+    report = run(tmp_path, "--engines", "nonsense", "--only", "roofline,nothing", "--ncas", "1")
     assert "no engine is called 'nonsense'" in report
-    assert "## A training step" in report
+    assert report.count("**Failed after") == 2
+    assert "## No such section" in report
     assert "All of it took" in report
 
 

@@ -13,7 +13,8 @@ weights (N, P). ``at`` is the number of the step, on the device; ``slots`` state
 import triton
 import triton.language as tl
 
-ROWS = tl.constexpr(32)  # listed cells that go through the network together
+ROWS = tl.constexpr(32)  # listed cells that go through the network together ...
+BACK_ROWS = tl.constexpr(16)  # ... and back: 32 spill two kilobytes a thread (sm_90, float32)
 CHANNELS = tl.constexpr(16)
 HIDDEN = tl.constexpr(128)
 PERCEPTION = tl.constexpr(48)
@@ -264,8 +265,8 @@ def shrink(
     same_sum, x_sum = tl.zeros((HIDDEN, CHANNELS), kind), tl.zeros((HIDDEN, CHANNELS), kind)
     y_sum, w2_sum = tl.zeros((HIDDEN, CHANNELS), kind), tl.zeros((HIDDEN, CHANNELS), kind)
     b1_sum, b2_sum = tl.zeros((HIDDEN,), kind), tl.zeros((CHANNELS,), kind)
-    for begin in range(0, found, ROWS):
-        place = begin + tl.arange(0, ROWS)
+    for begin in range(0, found, BACK_ROWS):
+        place = begin + tl.arange(0, BACK_ROWS)
         valid = place < found
         cell = tl.load(listed + here + place, valid, 0)
         same, x, y = _perceive(states, cell, valid, height, width)
