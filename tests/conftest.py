@@ -1,6 +1,7 @@
 """Small made-for-test material that several test files share."""
 
 import gc
+import os
 import shutil
 import subprocess
 
@@ -12,6 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from nca_zoo.automaton import noise, rule
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # heeded when triton is imported: see interpreted.py
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 
 # On several cores a worker takes a whole group of files. These begin, as they are the longest:

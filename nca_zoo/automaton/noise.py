@@ -33,9 +33,10 @@ class Stream(IntEnum):
     TRAIN_MASKS = 3  # fire masks while training
     TRAIN_DRAWS = 4  # CA steps, pool entries and damage while training
     CHECK = 5  # rollouts that decide whether training may stop
-    ROLLOUT = 6  # rollouts that people see and the gate judges
+    ROLLOUT = 6  # rollouts that people see, and that figures are of
     META = 7  # meta-learning of the shared start
     WOUNDS = 8  # where wounds are that measure healing, and the masks under which they heal
+    GATE = 9  # rollouts that decide what an NCA is stored as
 
 
 class Study(IntEnum):

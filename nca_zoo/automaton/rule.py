@@ -9,6 +9,10 @@ twelve hidden channels. A weight vector is flat, ``(P,)`` with ``P = 8336``, in 
 ``PARAM_SPEC``.
 """
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,14 +36,15 @@ PARAM_SPEC: tuple[tuple[str, tuple[int, ...]], ...] = (
 N_PARAMS = sum(int(np.prod(shape)) for _, shape in PARAM_SPEC)
 
 
-def param_slices() -> dict[str, slice]:
+@cache
+def param_slices() -> Mapping[str, slice]:
     """Where each tensor lies in a flat weight vector: ``{"W1": slice(0, 6144), ...}``."""
     slices, start = {}, 0
     for name, shape in PARAM_SPEC:
         stop = start + int(np.prod(shape))
         slices[name] = slice(start, stop)
         start = stop
-    return slices
+    return MappingProxyType(slices)
 
 
 def unflatten(weights: Array) -> dict[str, Array]:

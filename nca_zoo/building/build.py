@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
-from nca_zoo.training.trainer import Fit, train
+from nca_zoo.training.trainer import Fit, train_together
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
 
@@ -138,7 +138,7 @@ def _fitted(
     with the last few of a cohort; a worker gets a cohort and sends it back.
     """
     if workers == 1 and client is None:
-        yield from ([fit] for fit in _train(jobs, settings, cohort_size))
+        yield from _train(jobs, settings, cohort_size)
     else:
         cohorts = iter(lambda: list(islice(jobs, cohort_size)), [])
         tasks = ((cohort, settings) for cohort in cohorts)
@@ -155,13 +155,13 @@ def make_job(picture: Picture, settings: BuildSettings) -> Job:
     return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
 
 
-def _train(jobs: Iterable[Job], settings: BuildSettings, cohort_size: int) -> Iterator[Fit]:
+def _train(jobs: Iterable[Job], settings: BuildSettings, cohort_size: int) -> Iterator[list[Fit]]:
     engine = make_engine(settings.engine, settings.device)
-    return train(jobs, settings.regime, engine, cohort_size)
+    return train_together(jobs, settings.regime, engine, cohort_size)
 
 
 def _fit_cohort(jobs: list[Job], settings: BuildSettings) -> list[Fit]:
-    return list(_train(jobs, settings, len(jobs)))
+    return list(chain.from_iterable(_train(jobs, settings, len(jobs))))
 
 
 def record(picture: Picture, fit: Fit) -> dict[str, Any]:

@@ -7,6 +7,7 @@ not.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from scipy.linalg import null_space, solve_sylvester
@@ -217,6 +218,12 @@ def _standard_basis(weights: Array, seed_hidden: bool) -> Array:
     return basis
 
 
+@cache
+def _ignoring_the_seed(seed_hidden: bool) -> Array:
+    """A basis of the rows ``(15, 16)`` that ignore the seed."""
+    return null_space(seed_vector(seed_hidden)[None]).T
+
+
 def nearest_basis(
     weights: Array, reference: Array, seed_hidden: bool, far: bool = False
 ) -> Element:
@@ -230,7 +237,7 @@ def nearest_basis(
     ours, theirs = (np.vstack(np.split(v["W1"], 3, axis=1)) for v in (w, r))
     written, wanted = (np.column_stack([v["W2"], v["b2"]]) for v in (w, r))
     seen, change = (theirs, ours - theirs) if far else (ours, ours - theirs)
-    free = null_space(seed_vector(seed_hidden)[None]).T  # (15, 16): rows that ignore the seed
+    free = _ignoring_the_seed(seed_hidden)
     rows = solve_sylvester(
         seen[:, H].T @ seen[:, H] + 1e-9 * np.eye(CHANNELS - VISIBLE),
         free @ written @ written.T @ free.T,

@@ -23,6 +23,8 @@ from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import Status
 from nca_zoo.training.regime import Regime
 
+RANKS: tuple[Status, ...] = ("diverged", "dead", "below_gate", "ok")  # from worst to best
+
 # Looks at a cohort after each training step and changes nothing; True ends the training there.
 Watcher = Callable[[Cohort], bool]
 
@@ -68,14 +70,26 @@ def train(
     cohort_size: int = 8,
     watch: Watcher | None = None,
 ) -> Iterator[Fit]:
+    """``train_together``, one fit after the other."""
+    for fits in train_together(jobs, regime, engine, cohort_size, watch):
+        yield from fits
+
+
+def train_together(
+    jobs: Iterable[Job],
+    regime: Regime,
+    engine: Engine,
+    cohort_size: int = 8,
+    watch: Watcher | None = None,
+) -> Iterator[list[Fit]]:
     """Train every job through the gate, ``cohort_size`` at a time; yields fits as they finish.
 
-    All targets must have one height, width and number of trained channels, and all lessons be of
-    one kind. An NCA whose lesson has conditions is yielded as a fit for each, one after the other:
-    the plain NCA that always hears this one, judged by its picture. A fit that never passes
-    the gate is yielded too, with the status that says so and the best of its attempts. If ``watch``
-    ends the training, the NCAs in work are judged as they are, and jobs that have not begun are
-    not.
+    Those that finish after the same training step come together, to be stored at once. All targets
+    must have one height, width and number of trained channels, and all lessons be of one kind. An
+    NCA whose lesson has conditions is a fit for each, one after the other: the plain NCA that
+    always hears this one, judged by its picture. A fit that never passes the gate is yielded too,
+    with the status that says so and the best of its attempts. If ``watch`` ends the training, the
+    NCAs in work are judged as they are, and jobs that have not begun are not.
     """
     queue = iter(jobs)
     first = next(queue, None)
@@ -92,7 +106,8 @@ def train(
             return
         cohort.step()
         stop = watch is not None and watch(cohort)
-        yield from _judge(cohort, failed, stop)
+        if done := _judge(cohort, failed, stop):
+            yield done
         if stop:
             return
 
@@ -108,38 +123,59 @@ def next_move(
     return "retry" if attempt + 1 < regime.attempts else "finish"
 
 
-def _judge(cohort: Cohort, failed: dict[str, list[Fit]], stop: bool) -> Iterator[Fit]:
-    """After a training step: yield the NCAs that are done, and restart those that failed.
+def _judge(cohort: Cohort, failed: dict[str, list[Fit]], stop: bool) -> list[Fit]:
+    """After a training step: the NCAs that are done; those that failed are restarted.
 
     With ``stop`` all of them are done.
     """
     regime = cohort.regime
-    chosen = np.arange(len(cohort.members)) if stop else _due(cohort)
-    if not len(chosen):
-        return
+    due = np.arange(len(cohort.members)) if stop else _due(cohort)
+    if not len(due):
+        return []
     began = time.perf_counter()
-    views = [_view(cohort, chosen, place) for place in cohort.views]
-    share = (time.perf_counter() - began) / len(chosen)
-    staying = np.ones(len(cohort.members), bool)
-    again = []
-    for i, k in enumerate(chosen):
+    moves: dict[int, str] = {}  # by the places of those that leave
+    statuses = [_verdict(cohort, due, place) for place in cohort.views]
+    for i, k in enumerate(due.tolist()):
         member = cohort.members[k]
-        member.wall_s += share
-        fits = [_fit(cohort, member, view, i) for view in views]
-        worst = min(fits, key=_rank).status
+        worst = min((of_view[i] for of_view in statuses), key=RANKS.index)
         move = "finish" if stop else next_move(worst, member.step, member.attempt, regime)
-        if move == "go on":
-            continue
-        staying[k] = False
+        if move != "go on":
+            moves[k] = move
+    leaving = np.isin(due, list(moves))
+    told = [[of_view[i] for i in np.flatnonzero(leaving)] for of_view in statuses]
+    views = [
+        _view(cohort, due[leaving], place, of_view)
+        for place, of_view in zip(cohort.views, told, strict=True)
+        if leaving.any()
+    ]
+    share = (time.perf_counter() - began) / len(due)
+    for k in due:
+        cohort.members[k].wall_s += share
+    done, again = [], []
+    for i, k in enumerate(moves):
+        member = cohort.members[k]
+        fits = [_fit(cohort, member, view, i) for view in views]
         fits = _better(fits, failed.pop(member.job.id, None))
-        if move == "finish":
-            yield from fits
+        if moves[k] == "finish":
+            done += fits
         else:
             failed[member.job.id] = fits
             again.append(Member(member.job, attempt=member.attempt + 1))
-    cohort.keep(staying)
+    cohort.keep(~np.isin(np.arange(len(cohort.members)), list(moves)))
     for member in again:
         cohort.add(member)
+    return done
+
+
+def _verdict(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> list[Status]:
+    """What the gate says of some members, under masks that nothing else is seen under."""
+    gate, due = cohort.regime.gate, _due_of(cohort, rows, place)
+    ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.GATE)[:, None], place)[rows]
+    looks = measure(cohort.engine, ncas, due, gate.trials)
+    healed = (
+        healing_of_whole(cohort.engine, ncas, due(STABLE_STEP), looks).share if gate.heals else None
+    )
+    return gate.verdict(looks, ncas.weights, healed)
 
 
 def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
@@ -181,13 +217,13 @@ class _View:
     statuses: list[Status]
 
 
-def _view(cohort: Cohort, chosen: npt.NDArray[np.int64], place: int) -> _View:
-    ncas = cohort.ncas(rollout_keys(0, len(cohort.members)), place)[chosen]
-    due = _due_of(cohort, chosen, place)
+def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int, statuses: list[Status]) -> _View:
+    """Figures are of masks that decided nothing, so they flatter nobody."""
+    ncas = cohort.ncas(rollout_keys(0, len(cohort.members)), place)[rows]
+    due = _due_of(cohort, rows, place)
     looks = measure(cohort.engine, ncas, due)
-    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[chosen, None])
+    own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[rows, None])
     healed = healing_of_whole(cohort.engine, own, due(STABLE_STEP), looks)
-    statuses = cohort.regime.gate.verdict(looks, ncas.weights, healed.share)
     return _View(place, ncas, looks, healed, statuses)
 
 
@@ -212,7 +248,7 @@ def _fit(cohort: Cohort, member: Member, view: _View, i: int) -> Fit:
 
 
 def _rank(fit: Fit) -> tuple[int, float]:
-    return ("diverged", "dead", "below_gate", "ok").index(fit.status), fit.score
+    return RANKS.index(fit.status), fit.score
 
 
 def _better(fits: list[Fit], earlier: list[Fit] | None) -> list[Fit]:

@@ -94,6 +94,15 @@ def test_in_one_process_the_next_takes_the_place_of_the_first_that_is_done(
     assert together == sorted(together, reverse=True)  # 4 until none is waiting
 
 
+def test_what_finishes_together_is_stored_together(tmp_path, drawings, monkeypatch):
+    stored, add = [], ZooWriter.add
+    monkeypatch.setattr(
+        ZooWriter, "add", lambda self, rows: (stored.append(len(rows)), add(self, rows))
+    )
+    assert len(built(tmp_path / "zoo.h5", drawings, cohort=4)) == 9
+    assert stored == [4, 4, 1]
+
+
 def test_a_zoo_grows_without_changing_what_it_holds(tmp_path, drawings):
     small = built(tmp_path / "zoo.h5", drawings, per_class=1)
     assert len(small) == 3

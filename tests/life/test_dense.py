@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nca_zoo.automaton import noise, rule
 from nca_zoo.life.engines.dense import GPU_SHARE, NO_GOAL, DenseEngine
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.life.engines.lockstep import Lockstep, Shape, buffer_bytes, peak_bytes
+from nca_zoo.life.engines.lockstep import Lockstep, Shape
 from nca_zoo.life.engines.torch_step import fire_masks
 
 EXACT = torch.float64
@@ -163,7 +163,7 @@ def test_the_step_loop_asks_the_device_for_nothing(call, task):
     with pytest.raises(RuntimeError, match="meta"):
         torch.empty(1, device="meta").item()
     shape = Shape(5, *GRID, 64, *(NO_GOAL if task == "rollout" else (1, 4)))
-    arena = torch.empty(buffer_bytes(shape, EXACT), dtype=torch.uint8, device="meta")
+    arena = torch.empty(Lockstep.buffer_bytes(shape, EXACT), dtype=torch.uint8, device="meta")
     lockstep = Lockstep(arena, shape, EXACT, lambda run: run)
     weights, states, targets, keys, steps = call
     with torch.no_grad():
@@ -219,7 +219,7 @@ def test_memory_is_what_the_formula_says(lively_weights, task, grid):
     weights = np.repeat(lively_weights(1)[None], n, axis=0)
     keys, targets = np.arange(n, dtype=np.uint64), states[..., :4]
     with torch.no_grad(), Living() as living:
-        arena = torch.empty(buffer_bytes(shape, torch.float32), dtype=torch.uint8)
+        arena = torch.empty(Lockstep.buffer_bytes(shape, torch.float32), dtype=torch.uint8)
         lockstep = Lockstep(arena, shape, torch.float32, lambda run: run)
         if task == "rollout":
             lockstep.load(weights, states, keys, b1_of(weights))
@@ -229,7 +229,7 @@ def test_memory_is_what_the_formula_says(lively_weights, task, grid):
             goals = LOSSES[task](targets, lengths, 1)
             lockstep.load(weights, states, keys, b1_of(weights), lengths)
             lockstep.differentiate(lockstep.aim(goals.frames, goals.when[:, 0]))
-    said = peak_bytes(shape, torch.float32)
+    said = Lockstep.peak_bytes(shape, torch.float32)
     assert 0.8 * said < living.peak <= said
 
 

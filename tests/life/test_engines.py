@@ -1,4 +1,4 @@
-"""Both engines against the plain NCA: losses, all four gradients and final states."""
+"""All engines against the plain NCA: losses, all four gradients and final states."""
 
 import numpy as np
 import plain
@@ -16,8 +16,15 @@ from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target
 
 
-@pytest.fixture(params=["sparse", "dense"])
+@pytest.fixture(params=["sparse", "dense", pytest.param("fused", marks=pytest.mark.wide)])
 def engine(request):
+    if request.param == "fused":  # wide: minutes in Triton's interpreter
+        pytest.importorskip("triton")
+        import interpreted
+
+        from nca_zoo.life.engines.fused import FusedEngine
+
+        return FusedEngine(interpreted.DEVICE)
     return SparseEngine() if request.param == "sparse" else DenseEngine()
 
 
@@ -249,7 +256,7 @@ def test_engines_by_name():
     assert make_engine("dense").name == "dense"
     with pytest.raises(ZooError, match="no engine is called 'fast'"):
         make_engine("fast")
-    with pytest.raises(ZooError, match="CPU only"):
+    with pytest.raises(ZooError, match="the CPU only"):
         make_engine("sparse", device="cuda")
     with pytest.raises(ZooError, match="cannot use the device"):
         make_engine("dense", device="cuda:99")

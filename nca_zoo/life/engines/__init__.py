@@ -1,10 +1,11 @@
 """Engines: given K NCAs and their start states, what are the losses, gradients and final states?
 
 All answer through the methods of ``Engine`` and agree to rounding: ``sparse`` computes only living,
-firing cells, on the CPU; ``dense`` computes every cell, in torch, on any device. To add an engine,
-add a line to ``ENGINES``.
+firing cells, on the CPU; ``fused`` does so on a CUDA device; ``dense`` computes every cell, in
+torch, on any device. To add an engine, add a line to ``ENGINES``.
 """
 
+import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class Kind:
 
     name: str
     make: Callable[[str, int], Engine]  # for a device, with so many CPU threads
-    cpu_only: bool = False
+    only: str = ""  # the one kind of device that it runs on, if there is one
 
 
 def _sparse(device: str, threads: int) -> Engine:
@@ -128,8 +129,21 @@ def _dense(device: str, threads: int) -> Engine:
     return DenseEngine(device)
 
 
+def _fused(device: str, threads: int) -> Engine:
+    if not importlib.util.find_spec("triton"):
+        raise ZooError("the fused engine needs triton, which is not installed here; use dense")
+    from nca_zoo.life.engines.fused import FusedEngine
+
+    return FusedEngine(device)
+
+
 ENGINES = {
-    kind.name: kind for kind in (Kind("sparse", _sparse, cpu_only=True), Kind("dense", _dense))
+    kind.name: kind
+    for kind in (
+        Kind("sparse", _sparse, "cpu"),
+        Kind("dense", _dense),
+        Kind("fused", _fused, "cuda"),
+    )
 }
 
 
@@ -140,8 +154,9 @@ def make_engine(name: str = "auto", device: str = "cpu", threads: int = 1) -> En
     if name == "auto":
         name = "sparse" if device == "cpu" else "dense"
     kind = ENGINES[name]
-    if kind.cpu_only and device != "cpu":
-        raise ZooError(f"the {name} engine runs on the CPU only, not on {device!r}; use dense")
+    if kind.only and device.partition(":")[0] != kind.only:
+        where = {"cpu": "the CPU", "cuda": "a CUDA device"}[kind.only]
+        raise ZooError(f"the {name} engine runs on {where} only, not on {device!r}; use dense")
     return kind.make(device, threads)
 
 

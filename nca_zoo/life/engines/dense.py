@@ -17,7 +17,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory
 from nca_zoo.life.engines.goals import Steps
-from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape, buffer_bytes, peak_bytes
+from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape
 from nca_zoo.life.engines.torch_step import step, step_back
 
 GPU_SHARE = 0.7  # of the memory that is free when the engine is made
@@ -46,6 +46,7 @@ class DenseEngine(Engine):
     """
 
     name = "dense"
+    lockstep: type[Lockstep] = Lockstep
 
     def __init__(
         self,
@@ -127,7 +128,9 @@ class DenseEngine(Engine):
         self, height: int, width: int, steps: int, looks: int, channels: int, firing: int
     ) -> Memory:
         """See ``Engine``. On a GPU, nothing of the host's."""
-        peak = peak_bytes(Shape(1, height, width, _laid_out(steps), 1, channels), self.dtype)
+        peak = self.lockstep.peak_bytes(
+            Shape(1, height, width, _laid_out(steps), 1, channels), self.dtype
+        )
         if self.device.type == "cuda" and peak > self.memory:
             raise ZooError(
                 f"one rollout of {height} x {width} cells takes {peak / 1e9:.1f} GB of "
@@ -145,7 +148,9 @@ class DenseEngine(Engine):
         """
         steps = _laid_out(steps)
         one, two = (
-            peak_bytes(Shape(n, height, width, steps, *(goal or NO_GOAL), biases), self.dtype)
+            self.lockstep.peak_bytes(
+                Shape(n, height, width, steps, *(goal or NO_GOAL), biases), self.dtype
+            )
             for n in (1, 2)
         )
         return max(1, min(self.memory // (two - one), self.chunk_cells // (height * width)))
@@ -170,17 +175,18 @@ class DenseEngine(Engine):
 
     def _lockstep(self, shape: Shape) -> Lockstep:
         """Memory and steps for such a chunk, made once; all share what only one uses at a time."""
-        needed = buffer_bytes(shape, self.dtype)
+        needed = self.lockstep.buffer_bytes(shape, self.dtype)
         if needed > len(self._arena):
             self._ready.clear()
             self._arena = self._arena.new_empty(0)  # old and new need not fit together
             self._arena = self._arena.new_empty(needed)
         if shape not in self._ready:
-            capture = self._capture or (lambda run: run)
-            self._ready[shape] = Lockstep(
-                self._arena, shape, self.dtype, capture, self._step, self._step_back
-            )
+            self._ready[shape] = self._made(shape)
         return self._ready[shape]
+
+    def _made(self, shape: Shape) -> Lockstep:
+        capture = self._capture or (lambda run: run)
+        return self.lockstep(self._arena, shape, self.dtype, capture, self._step, self._step_back)
 
     def _results(self, *shapes: tuple[int, ...]) -> list[Tensor]:
         """Places on the host, to which a GPU can copy on its own."""

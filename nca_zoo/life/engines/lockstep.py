@@ -24,6 +24,7 @@ from nca_zoo.life.engines.torch_step import Weights, fire_masks, step, step_back
 
 Run = Callable[[], object]
 Host = npt.NDArray[np.generic]
+Layout = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 ALIGNED = 512  # bytes, as torch's own allocations on a GPU
 FORWARD_FLOATS = 48 + 128 + 2 * 16  # a cell's share of what `step` has at its fullest moment
@@ -52,18 +53,19 @@ class Shape(NamedTuple):
         return self.n * self.height * self.width
 
 
-def layout(shape: Shape, dtype: torch.dtype) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and type of every buffer."""
+def _room(size: tuple[int, ...], dtype: torch.dtype) -> int:
+    return -(-math.prod(size) * dtype.itemsize // ALIGNED) * ALIGNED
+
+
+def common(shape: Shape, dtype: torch.dtype) -> Layout:
+    """The buffers that every kind of lockstep has."""
     n, height, width, steps, frames, channels, biases = shape
-    grid = (n, height, width)
-    buffers: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+    buffers: Layout = {
         "at": ((1,), torch.int64),  # the number of CA steps taken
         "lengths": ((n,), torch.int64),
         "upper": ((n,), torch.int64),
         "lower": ((n,), torch.int64),
         "weights": ((n, rule.N_PARAMS), dtype),
-        "fires": ((steps, *grid), torch.bool),
-        "tape": ((steps + 1 if frames else 1, *grid, rule.CHANNELS), dtype),
     }
     if biases > 1:
         buffers |= {
@@ -74,36 +76,13 @@ def layout(shape: Shape, dtype: torch.dtype) -> dict[str, tuple[tuple[int, ...],
         buffers |= {name: ((n, *size), dtype) for name, size in rule.PARAM_SPEC}
         buffers |= {
             "b1": ((n, biases, rule.HIDDEN), dtype),  # of each bias that it is a part of
-            "keeps": ((steps, *grid), torch.bool),
-            "d_state": ((*grid, rule.CHANNELS), dtype),
+            "d_state": ((n, height, width, rule.CHANNELS), dtype),
             "frames": ((n, frames, height, width, channels), dtype),
             "when": ((steps + 1, n), torch.int64),  # of the states on the tape
             "share": ((n,), dtype),  # of one comparison in the loss
             "loss": ((n,), dtype),
         }
     return buffers
-
-
-def buffer_bytes(shape: Shape, dtype: torch.dtype) -> int:
-    """Bytes of all buffers of ``layout``."""
-    return sum(_room(*buffer) for buffer in layout(shape, dtype).values())
-
-
-def peak_bytes(shape: Shape, dtype: torch.dtype) -> int:
-    """Bytes on the device at the fullest moment: buffers, and what a step has beside them.
-
-    That is either the draw of all fire masks, or one step: its perceptions, its hidden activations
-    and, going back, their derivatives and those by the weights.
-    """
-    floats = BACK_FLOATS if shape.frames else FORWARD_FLOATS
-    beside = max(floats * dtype.itemsize, MASK_BYTES * shape.steps) * shape.cells
-    if shape.frames:
-        beside += shape.n * rule.N_PARAMS * dtype.itemsize
-    return buffer_bytes(shape, dtype) + beside
-
-
-def _room(size: tuple[int, ...], dtype: torch.dtype) -> int:
-    return -(-math.prod(size) * dtype.itemsize // ALIGNED) * ALIGNED
 
 
 class Lockstep:
@@ -127,7 +106,7 @@ class Lockstep:
         self._compared = rule.compared(shape.channels)
         self._step, self._step_back = step, step_back
         held, start = {}, 0
-        for name, (size, kind) in layout(shape, dtype).items():
+        for name, (size, kind) in self.layout(shape, dtype).items():
             bytes_ = math.prod(size) * kind.itemsize
             held[name] = arena[start : start + bytes_].view(kind).view(size)
             start += _room(size, kind)
@@ -142,6 +121,38 @@ class Lockstep:
             self._gradient = Weights(*(held[name] for name, _ in rule.PARAM_SPEC))
             self._compare = capture(self._compare_state)
             self._backward = capture(self._backward_step)
+
+    @staticmethod
+    def layout(shape: Shape, dtype: torch.dtype) -> Layout:
+        """Shape and type of every buffer."""
+        grid = shape.n, shape.height, shape.width
+        frames = shape.frames
+        buffers = common(shape, dtype) | {
+            "fires": ((shape.steps, *grid), torch.bool),
+            "tape": ((shape.steps + 1 if frames else 1, *grid, rule.CHANNELS), dtype),
+        }
+        return buffers | ({"keeps": ((shape.steps, *grid), torch.bool)} if frames else {})
+
+    @staticmethod
+    def beside(shape: Shape, dtype: torch.dtype) -> int:
+        """Bytes that a step has beside the buffers, at its fullest moment.
+
+        That is either the draw of all fire masks, or one step: its perceptions, its hidden
+        activations and, going back, their derivatives and those by the weights.
+        """
+        floats = BACK_FLOATS if shape.frames else FORWARD_FLOATS
+        bytes_ = max(floats * dtype.itemsize, MASK_BYTES * shape.steps) * shape.cells
+        return bytes_ + (shape.n * rule.N_PARAMS * dtype.itemsize if shape.frames else 0)
+
+    @classmethod
+    def buffer_bytes(cls, shape: Shape, dtype: torch.dtype) -> int:
+        """Bytes of all buffers of ``layout``."""
+        return sum(_room(*buffer) for buffer in cls.layout(shape, dtype).values())
+
+    @classmethod
+    def peak_bytes(cls, shape: Shape, dtype: torch.dtype) -> int:
+        """Bytes on the device at the fullest moment: buffers, and what a step has beside them."""
+        return cls.buffer_bytes(shape, dtype) + cls.beside(shape, dtype)
 
     def load(
         self,
@@ -198,7 +209,7 @@ class Lockstep:
             self._draw(first, some)
             for _ in range(some):
                 self._forward()
-        return self._tape[0]
+        return self._tape[some % len(self._tape)]
 
     def differentiate(self, looks: npt.NDArray[np.bool_]) -> tuple[Tensor, ...]:
         """Losses (N,), gradients (N, P), the last states (N, H, W, 16), and the gradients by the
