@@ -12,7 +12,7 @@ import numpy as np
 
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
-from nca_zoo.building.going_on import begun
+from nca_zoo.building.going_on import begun, settings_for
 from nca_zoo.building.settings import zoo_settings
 from nca_zoo.building.share import parse_share
 from nca_zoo.building.workers import cluster
@@ -153,6 +153,7 @@ def build(
     if share is not None:
         pictures, out = list(share.take(pictures)), share.file(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = settings_for(out, settings)
     about = header(origin, settings, size, scale)
     with begun(out, origin, pictures, settings, about, refit, repeats) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())

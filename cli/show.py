@@ -74,7 +74,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     help="Show every so manieth step.  [default: so that a film has up to 400 frames, "
     "a strip about 8 pictures]",
 )
-@seed_option("Decides which cells fire. The quality gate judged seed 0.")
+@seed_option("Decides which cells fire. Figures in the file are of seed 0.")
 @click.option(
     "--damage",
     multiple=True,

@@ -15,11 +15,13 @@ from playwright.sync_api import sync_playwright
 
 import nca_zoo
 from nca_zoo.automaton import noise
+from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seen
-from nca_zoo.automaton.wounds import Wound
+from nca_zoo.automaton.wounds import Wound, random_cells
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.healing import HEAL_STEPS, RADII, WOUNDED, outcomes
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import Target, restored
@@ -46,12 +48,13 @@ HALF_GROWN = 20  # the CA step that is taken apart
 LESSONS = (0, 10, 20, 40, 80, 160)  # training steps after which the picture is shown
 POOL_AFTER = 20  # training steps
 WOUND = Wound(200, radius=5)
-WOUNDED = {  # NCAs of the default zoo; the wound takes a third of the picture or so
+HURT = {  # NCAs of the default zoo; the wound takes a third of the picture or so
     "2-000": Wound(100, 8, 16, 6),
     "3-007": Wound(100, 18, 14, 6),
     "7-012": Wound(100, 8, 16, 6),
     "8-003": Wound(100, 20, 12, 6),
 }
+AT_RANDOM = 8  # NCAs whose wounds are shown
 HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
@@ -63,8 +66,35 @@ def growing(zoo: Zoo, path: Path) -> None:
 
 def healing(zoo: Zoo, path: Path) -> None:
     """Frames of grown NCAs that lose a circle of cells at the same moment, and grow it again."""
-    wounds = {int(np.flatnonzero(zoo.id == id_)[0]): [wound] for id_, wound in WOUNDED.items()}
+    wounds = {int(np.flatnonzero(zoo.id == id_)[0]): [wound] for id_, wound in HURT.items()}
     _film(path, zoo, wounds, HEALED)
+
+
+def wounds(zoo: Zoo, path: Path) -> None:
+    """Wounds of every kind, one to a row, of NCAs drawn at random, and what became of each."""
+    rows = np.sort(np.random.default_rng(0).choice(len(zoo), AT_RANDOM, replace=False))
+    ncas = Automata.grown(zoo.weights[rows], zoo.seed_states(rows), shows=zoo.trained)
+    goals = restored(zoo.target[rows])
+    engine = SparseEngine()
+    grown = engine.rollout(ncas, ncas.starts(), 0, WOUNDED)
+    panels = []
+    for kind, radius in enumerate(RADII.values()):
+        own = ncas.under(noise.fold(ncas.keys, noise.Stream.WOUNDS, kind))
+        states = grown.copy()
+        for state, draws in zip(states[:, 0], noise.uniform(own.keys[:, 0], 2), strict=True):
+            state[random_cells(state, radius, draws)] = 0
+        film = [grown, states]
+        for now in range(WOUNDED, WOUNDED + HEAL_STEPS, 2 * EVERY):
+            film.append(engine.rollout(own, film[-1], now, 2 * EVERY))
+        seen_last = own.seen(film[-1][:, 0])
+        for i, word in enumerate(outcomes(seen_last, goals)):
+            cells = composite(np.stack([states[i, 0] for states in film]), "dark", zoo.trained)
+            panels.append(frames.Panel(cells, zoo.id[rows[i]], word))
+    steps = [WOUNDED, *range(WOUNDED, WOUNDED + HEAL_STEPS + 1, 2 * EVERY)]
+    film = list(ContactFilm(steps, panels, columns=AT_RANDOM))
+    write_gif(
+        path, film[:1] * HELD + film[1:2] * (HELD // 2) + film[2:] + film[-1:] * 2 * HELD, FPS
+    )
 
 
 def contact_sheet(zoo: Zoo, path: Path) -> None:
@@ -185,6 +215,7 @@ def mixed(*command: str) -> Callable[[Zoo, Path], None]:
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "healing.gif": healing,
+    "wounds.gif": wounds,
     "strip.png": moments,
     "sheet.png": contact_sheet,
     "channels.png": apart,

@@ -1,6 +1,7 @@
 """Rows of a made-up zoo, cheap to make and the same every time, for the tests of the zoo file."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,13 @@ def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
 
 
 def as_schema_1(path: Path) -> Path:
-    """Make a zoo file what version 0.1 would have written: no names, no digests of pictures."""
+    """Make a zoo file what version 0.1 would have written: no names, no digests of pictures, and a
+    gate that asks for PSNR alone."""
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = 1
+        settings = json.loads(file.attrs["settings"])
+        for asked in ("pass_error", "pass_window"):
+            settings["regime"].get("gate", {}).pop(asked, None)
+        file.attrs["settings"] = np.bytes_(json.dumps(settings).encode())
         del file.attrs["class_names"], file["name"], file["picture_sha256"]
     return path

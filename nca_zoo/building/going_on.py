@@ -18,11 +18,27 @@ from nca_zoo.errors import DiskError, ZooError
 from nca_zoo.pictures.names import unique
 from nca_zoo.pictures.sources import Picture, Source, repeated
 from nca_zoo.pictures.targets import stored, target_of
+from nca_zoo.store.parts import find_shards, read_part
 from nca_zoo.store.schema import Header, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
 NAMED = 3  # changed pictures that an error names
+
+
+def settings_for(out: Path, settings: BuildSettings) -> BuildSettings:
+    """Settings with which a zoo at ``out`` goes on, if there is one: all pass the same gate.
+
+    That of version 0.1 asked nothing about errors. Raises ZooError if the file cannot be read.
+    """
+    there = [path for path in (out, *find_shards(out)) if path.exists()]
+    if not there:
+        return settings
+    known = read_part(there[0]).layout.header.settings.get("regime", {}).get("gate")
+    if not isinstance(known, dict) or "pass_error" in known:
+        return settings
+    gate = replace(settings.regime.gate, error=None, window=None)
+    return replace(settings, regime=replace(settings.regime, gate=gate))
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def build(
     """
     from nca_zoo.building.build import build as build_zoo
     from nca_zoo.building.build import header
-    from nca_zoo.building.going_on import begun
+    from nca_zoo.building.going_on import begun, settings_for
     from nca_zoo.life.engines import workers_for
     from nca_zoo.pictures.sources import load_pictures
 
@@ -151,6 +151,7 @@ def build(
         raise ZooError(f"per_class is {per_class}; it must be a whole number above 0, or 'all'")
     data = settings.data_folder()
     path = data / "zoo.h5" if out is None else Path(out)
+    shared = settings_for(path, shared)
     origin, pictures = load_pictures(
         source,
         wanted,

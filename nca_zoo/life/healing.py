@@ -15,7 +15,7 @@ from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.wounds import HALF, random_cells
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats
-from nca_zoo.life.quality import STABLE, WHOLE_DB, WHOLE_ERROR, Looks, whole
+from nca_zoo.life.quality import STABLE, Looks, whole
 
 WOUNDED = 200  # the CA step before which the wound is made
 HEAL_STEPS = 200
@@ -50,13 +50,24 @@ class Wounded(Healing):
     @property
     def moved(self) -> Floats:
         """The share after which the picture stands whole, but one cell aside, ``(K,)``."""
-        aside = [whole(np.roll(self.pictures, to, (2, 3)), self.goals) for to in ASIDE]
-        return _share(np.any(aside, axis=0) & ~whole(self.pictures, self.goals))
+        return _share(outcomes(self.pictures, self.goals) == "moved")
 
     @property
     def died(self) -> Floats:
         """The share of which nothing is left to be seen, ``(K,)``."""
-        return _share(~np.nan_to_num(self.pictures).any(axis=(2, 3, 4)))
+        return _share(outcomes(self.pictures, self.goals) == "died")
+
+
+def outcomes(pictures: Floats, targets: Floats) -> npt.NDArray[np.str_]:
+    """What became of wounds, in a word for each of pictures ``(..., H, W, 4)``: ``(...)``.
+
+    ``healed``; ``moved``: whole, but one cell aside; ``died``: there is nothing to be seen; or
+    ``scarred``. targets: ``(..., H, W, C)``.
+    """
+    aside = [whole(np.roll(pictures, to, (-3, -2)), targets) for to in ASIDE]
+    nothing = ~np.nan_to_num(pictures).any(axis=(-3, -2, -1))
+    cases = [whole(pictures, targets), np.any(aside, axis=0), nothing]
+    return np.select(cases, ["healed", "moved", "died"], "scarred")
 
 
 def healing(engine: Engine, ncas: Automata, targets: Floats) -> Wounded:
@@ -86,8 +97,7 @@ def _share(which: npt.ArrayLike) -> Floats:
 
 def healing_of_whole(engine: Engine, ncas: Automata, targets: Floats, looks: Looks) -> Healing:
     """``healing`` of the NCAs that are whole at step 400; what is not has nothing to heal to: 0."""
-    late = looks[STABLE.name]
-    tried = (late.psnr >= WHOLE_DB) & (late.error <= WHOLE_ERROR)
+    tried = whole(looks[STABLE.name].pictures, targets)
     shares = {kind: np.zeros(len(ncas), np.float32) for kind in RADII}
     if tried.any():
         for kind, share in healing(engine, ncas[tried], targets[tried]).healed.items():

@@ -1,7 +1,7 @@
 """Quality: what an NCA grew, measured. What is good enough is for the gate to say.
 
-An NCA is looked at in trials: rollouts that training never saw, from its seed cell under the fire
-masks of rollout seed 0 (the ones that ``nca-zoo show`` plays), at CA steps 96 and 400.
+An NCA is looked at in trials: rollouts from its seed cell under fire masks that training never saw,
+at CA steps 96 and 400. What is stored of them is of rollout seed 0, which ``nca-zoo show`` plays.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,8 @@ from nca_zoo.life.engines import Automata, Engine, Floats
 MAX_PSNR = 100.0  # what an exact match counts as, so that means and medians stay finite
 LEAST_MSE = 1e-10  # where that is reached
 MAX_ERROR = 100.0
-WHOLE_DB, WHOLE_ERROR = 20.0, 0.05  # PSNR and relative error that a good picture must reach
+# What a good picture must reach: PSNR, relative error, and that of its worst 3 x 3 window.
+WHOLE_DB, WHOLE_ERROR, WHOLE_WINDOW = 20.0, 0.05, 0.15
 
 Measure = Literal["psnr", "alive"]
 
@@ -54,10 +55,24 @@ def relative_error(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
     return np.minimum(np.nan_to_num(error, nan=MAX_ERROR), MAX_ERROR).astype(np.float32)
 
 
+def worst_window(rgba: Floats, target: Floats) -> npt.NDArray[np.float32]:
+    """The largest mean squared error of 3 x 3 cells of pictures ``(..., H, W, 4)``: ``(...)``.
+
+    From 0 to 1; clipped as for ``psnr``, targets as there; beyond the edge there is no error. A
+    hole or a blot shows here however much of the grid is right. 1 where a picture is not finite.
+    """
+    error = np.square(np.clip(rgba, 0, 1).astype(np.float64) - np.clip(target, 0, 1))
+    cells = np.nan_to_num(mean(error, axis=-1), nan=1.0)
+    height, width = cells.shape[-2:]
+    padded = np.pad(cells, [(0, 0)] * (cells.ndim - 2) + [(1, 1), (1, 1)])
+    shifted = [padded[..., r : r + height, c : c + width] for r in range(3) for c in range(3)]
+    return mean(np.stack(shifted), axis=0).max(axis=(-2, -1)).astype(np.float32)
+
+
 def whole(rgba: Floats, target: Floats, db: float = WHOLE_DB) -> npt.NDArray[np.bool_]:
     """Which pictures are near enough to their targets: ``(...)`` for arguments as above."""
     near = relative_error(rgba, target) <= WHOLE_ERROR
-    return (psnr(rgba, target) >= db) & near
+    return (psnr(rgba, target) >= db) & near & (worst_window(rgba, target) <= WHOLE_WINDOW)
 
 
 @dataclass(frozen=True)
@@ -81,12 +96,13 @@ GROWN_STEP, STABLE_STEP = GROWN.steps, STABLE.steps
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a trial of K NCAs showed; where it was not made all is 0, and the error 1."""
+    """What a trial of K NCAs showed; where it was not made all is 0, and errors are 1."""
 
     psnr: npt.NDArray[np.float32]  # (K,) dB
     alive: npt.NDArray[np.float32]  # (K,) share of the cells that live
     pictures: Floats  # (K, H, W, 4), what is seen
     error: Floats  # (K,) relative
+    window: Floats  # (K,) of the worst 3 x 3 cells
 
 
 Looks = dict[str, Look]  # by the trial's name
@@ -139,14 +155,15 @@ def _look(ncas: Automata, tried: npt.NDArray[np.int64], states: Floats, targets:
     """What the NCAs that were ``tried`` showed."""
     reached, alive = np.zeros((2, len(ncas)), np.float32)
     pictures = np.zeros((len(ncas), *ncas.grid, rule.VISIBLE), np.float32)
-    error = np.ones(len(ncas), np.float32)
+    error, window = np.ones((2, len(ncas)), np.float32)
     if len(tried):
         pictures[tried] = ncas.seen(states[:, 0])
         reached[tried] = psnr(pictures[tried], targets[tried])
         error[tried] = relative_error(pictures[tried], targets[tried])
+        window[tried] = worst_window(pictures[tried], targets[tried])
         cells = ncas.grid[0] * ncas.grid[1]
         alive[tried] = np.count_nonzero(rule.alive(states[:, 0]), axis=(1, 2)) / cells
-    return Look(reached, alive, pictures, error)
+    return Look(reached, alive, pictures, error, window)
 
 
 def stored_measures(looks: Looks, trials: Sequence[Trial] = TRIALS) -> dict[str, Floats]:

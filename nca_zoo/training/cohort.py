@@ -25,7 +25,7 @@ from nca_zoo.training.regime import CA_STEPS, Regime
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
 HALVES = 0.25  # share of the wounds in training that take one half; the others are circles ...
-LARGEST = 9 / 28  # ... of any radius from 0 to this share of the grid's smaller side
+SMALLEST, LARGEST = 2 / 28, 9 / 28  # ... of radii between these shares of the smaller side
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class Cohort:
             self.averages = self.weights.copy()
             return
         taken = np.array([m.step for m in self.members])[:, None]
-        far = np.minimum(self.regime.average, (1 + taken) / (10 + taken))
+        far = np.minimum(self.regime.average, (1 + taken) / (5 + taken))
         self.averages += (1 - far).astype(np.float32) * (self.weights - self.averages)
 
 
@@ -276,5 +276,5 @@ def _wound(states: Floats, draws: npt.NDArray[np.float64]) -> None:
     side = min(states.shape[2:4])
     for place in np.ndindex(states.shape[:2]):
         _, size, kind = draws[place]
-        radius = HALF if kind < HALVES else size * LARGEST * side
+        radius = HALF if kind < HALVES else (SMALLEST + size * (LARGEST - SMALLEST)) * side
         states[place][random_cells(states[place], radius, draws[place][:2])] = 0

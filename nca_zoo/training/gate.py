@@ -10,23 +10,27 @@ import numpy.typing as npt
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import ten_to
 from nca_zoo.life.engines import Floats
-from nca_zoo.life.quality import GROWN, STABLE, TRIALS, WHOLE_DB, WHOLE_ERROR, Looks, Trial
+from nca_zoo.life.quality import (
+    GROWN,
+    STABLE,
+    TRIALS,
+    WHOLE_DB,
+    WHOLE_ERROR,
+    WHOLE_WINDOW,
+    Looks,
+    Trial,
+)
 
 Status = Literal["ok", "below_gate", "dead", "diverged"]
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What is asked of one trial, in dB of PSNR against the target, and of relative error."""
+    """What is asked of one trial, in dB of PSNR against the target."""
 
     trial: Trial
-    passes: float = WHOLE_DB  # from here on, and with a small relative error, an NCA is ok
+    passes: float = WHOLE_DB  # from here on an NCA is ok, if it also errs little
     stops: float = 25.0  # training ends early once a check reaches this in every criterion
-
-    @property
-    def error(self) -> float:
-        """The largest relative error: 5 % at 20 dB, and so many dB less or more as ``passes``."""
-        return WHOLE_ERROR * ten_to((WHOLE_DB - self.passes) / 10)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Gate:
 
     criteria: tuple[Criterion, ...] = (Criterion(GROWN), Criterion(STABLE))
     check_every: int = 10  # training steps between checks
-    heals: Heals | None = None  # None: nobody asks
+    heals: Heals | None = None  # None: nobody asks, as for the two below
+    error: float | None = WHOLE_ERROR  # the largest relative error, at 20 dB
+    window: float | None = WHOLE_WINDOW  # the largest error of 3 x 3 cells, at 20 dB
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -83,8 +89,12 @@ class Gate:
         met = []
         for criterion in self.criteria:
             look = looks[criterion.trial.name]
-            near = (look.psnr >= getattr(criterion, by)) & (look.error <= criterion.error)
-            met.append(near & (look.alive > 0))
+            near = (look.psnr >= getattr(criterion, by)) & (look.alive > 0)
+            looser = ten_to((WHOLE_DB - criterion.passes) / 10)  # as much as the dB that are asked
+            for found, most in ((look.error, self.error), (look.window, self.window)):
+                if most is not None:
+                    near &= found <= most * looser
+            met.append(near)
         return np.all(met, axis=0)
 
     def until(self, db: float | None = None, heals: float | None = None) -> "Gate":
@@ -143,7 +153,9 @@ class Gate:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file: ``pass_96``, ``stop_96`` and so on."""
         asked = {criterion.trial: criterion for criterion in self.criteria}
+        limits = {"pass_error": self.error, "pass_window": self.window}
         values: dict[str, Any] = {"check_every": self.check_every}
+        values |= {name: limit for name, limit in limits.items() if limit is not None}
         for trial in TRIALS:
             criterion = asked.get(trial)
             values[f"pass_{trial.name}"] = criterion and criterion.passes

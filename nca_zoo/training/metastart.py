@@ -49,8 +49,8 @@ class Round:
 
 
 def inner(regime: Regime, recipe: Recipe) -> Regime:
-    """The regime within a round: with the recipe's step size, and nothing averaged on the way."""
-    return replace(regime, lr=recipe.lr, average=0.0)
+    """The regime within a round: with the recipe's step size."""
+    return replace(regime, lr=recipe.lr)
 
 
 def meta_learn(
@@ -81,9 +81,9 @@ def meta_learn(
             cohort.regime = replace(regime, lr=recipe.lr * (1 - (1 - recipe.fall) * step / steps))
             cohort.step()
         rate = recipe.first_rate + done * (recipe.last_rate - recipe.first_rate)
-        finite = np.isfinite(cohort.weights).all(axis=1)
+        finite = np.isfinite(cohort.averages).all(axis=1)
         if finite.any():  # a diverged picture has nothing to teach
-            towards = mean(cohort.weights[finite], axis=0)
+            towards = mean(cohort.averages[finite], axis=0)
             weights = weights + np.float32(rate) * (towards - weights)
         losses = np.array([member.losses[-1] for member in cohort.members])
         yield Round(number + 1, weights, float(mean(losses)))

@@ -122,6 +122,9 @@ def test_a_zoo_of_version_0_1_is_gone_on_with_by_its_pixels(tmp_path):
         "cat-b": "cat", "fox-b": "fox", "ape-x": "ape",
     }  # fmt: skip
     assert zoo.class_names == {0: "cat", 1: "fox", 2: "ape"}
+    gate = zoo.attrs["settings"]["regime"]["gate"]  # all its NCAs passed one and the same
+    assert gate["pass_96"] == 20
+    assert "pass_error" not in gate
 
 
 def test_show_and_build_take_classes_by_name(tmp_path):

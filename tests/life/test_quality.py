@@ -20,6 +20,7 @@ from nca_zoo.life.quality import (
     relative_error,
     stored_measures,
     whole,
+    worst_window,
 )
 from nca_zoo.life.rollout import rollout
 
@@ -75,6 +76,22 @@ def test_relative_error_by_hand():
     assert psnr(hole, thin) > 22
     assert not whole(hole, thin)
     assert relative_error(thin, np.zeros_like(thin)) == 100
+
+
+def test_the_worst_window_by_hand():
+    target = np.zeros((5, 6, 4), np.float32)
+    target[1:4, 1:5] = 0.5
+    hole = target.copy()
+    hole[1:4, 2:5] = 0  # 9 cells of one window
+    assert worst_window(target, target) == 0
+    assert worst_window(hole, target) == pytest.approx(0.25)
+    blot = target.copy()
+    blot[0, 0] = 1  # in a corner one cell is a ninth of any window
+    assert worst_window(blot, target) == pytest.approx(1 / 9)
+    both = worst_window(np.stack([hole, blot]), target)
+    np.testing.assert_allclose(both, [0.25, 1 / 9], rtol=1e-6)
+    assert worst_window(np.full_like(target, np.nan), target) == 1
+    assert worst_window(hole[:1, :1], target[:1, :1]) == 0  # a grid of one cell
 
 
 def test_measure_is_the_plain_rollout(lively_weights):

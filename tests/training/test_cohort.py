@@ -164,7 +164,7 @@ def test_what_is_judged_is_the_running_mean_of_the_weights(lively_weights):
     expected = cohort.weights.astype(np.float64)
     for step in range(12):
         cohort.step()
-        forgets = 1 - min(0.6, (1 + step) / (10 + step))
+        forgets = 1 - min(0.6, (1 + step) / (5 + step))
         expected += forgets * (cohort.weights - expected)
         np.testing.assert_allclose(cohort.averages, expected, rtol=0, atol=1e-5)
     assert np.abs(cohort.averages - cohort.weights).max() > 1e-3

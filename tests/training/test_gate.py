@@ -1,5 +1,6 @@
 """The gate's verdicts, and how a zoo file says what it asked."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,12 +12,13 @@ from nca_zoo.training.gate import Criterion, Gate, Heals, gate
 from nca_zoo.training.regime import REGIMES
 
 
-def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5, error_400=0.0):
-    def look(psnr, alive, error=0.0):
-        psnr, alive, error = (np.array([value], np.float32) for value in (psnr, alive, error))
-        return Look(psnr, alive, np.zeros((1, 3, 3, 4), np.float32), error)
+def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5, error_400=0.0, window_400=0.0):
+    def look(*measured):
+        psnr, alive, error, window = (np.array([value], np.float32) for value in measured)
+        return Look(psnr, alive, np.zeros((1, 3, 3, 4), np.float32), error, window)
 
-    return {"96": look(psnr_96, alive_96), "400": look(psnr_400, alive_400, error_400)}
+    late = look(psnr_400, alive_400, error_400, window_400)
+    return {"96": look(psnr_96, alive_96, 0.0, 0.0), "400": late}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,10 @@ def looks_of(psnr_96, psnr_400, alive_96=0.5, alive_400=0.5, error_400=0.0):
         (looks_of(5, 25), Gate((Criterion(STABLE),)), "ok"),
         (looks_of(25, 25, error_400=0.051), Gate(), "below_gate"),  # of a thin picture
         (looks_of(25, 25, error_400=0.049), Gate(), "ok"),
+        (looks_of(25, 25, error_400=0.051), Gate(error=None), "ok"),  # that of version 0.1
+        (looks_of(25, 25, window_400=0.151), Gate(), "below_gate"),  # a hole
+        (looks_of(25, 25, window_400=0.149), Gate(), "ok"),
+        (looks_of(25, 25, window_400=0.151), Gate(window=None), "ok"),
     ],
 )
 def test_verdict(measured, asked, expected):
@@ -90,7 +96,10 @@ def test_the_file_says_of_a_gate_what_it_always_said():
     persistent = {
         "pass_96": 20.0, "pass_400": 20.0, "stop_96": 27.0, "stop_400": 27.0, "check_every": 10,
     }  # fmt: skip
-    assert REGIMES["persistent"].as_dict()["gate"] == persistent
+    told = REGIMES["persistent"].as_dict()["gate"]
+    assert told == persistent | {"pass_error": 0.05, "pass_window": 0.15}
+    before = dataclasses.replace(REGIMES["persistent"].gate, error=None, window=None)
+    assert before.as_dict() == persistent
     growing = REGIMES["growing"].as_dict()["gate"]
     assert growing["pass_400"] is growing["stop_400"] is None
     assert json.dumps(REGIMES["growing"].as_dict(), sort_keys=True)

@@ -171,7 +171,7 @@ def test_meta_pictures_are_in_no_test_split(tmp_path):
 
 def test_the_step_size_falls_within_a_round(monkeypatch):
     """From ``lr`` by equal amounts, so that one more step would be at ``fall`` of it; every round
-    anew, and with wounds where the regime has them."""
+    anew, and with wounds and averages where the regime has them."""
     seen = []
 
     class Spy(Cohort):
@@ -183,8 +183,8 @@ def test_the_step_size_falls_within_a_round(monkeypatch):
     target = make_target(np.full((5, 5), 200, np.uint8))
     recipe = Recipe(rounds=2, tasks=1, first_steps=4, last_steps=4, lr=1e-3, fall=0.2)
     list(meta_learn([target], REGIMES["regenerating"], SparseEngine(), recipe))
-    damaged = REGIMES["regenerating"].damaged
-    np.testing.assert_allclose(seen, [(lr, damaged, 0) for lr in (1e-3, 8e-4, 6e-4, 4e-4)] * 2)
+    own = REGIMES["regenerating"].damaged, REGIMES["regenerating"].average
+    np.testing.assert_allclose(seen, [(lr, *own) for lr in (1e-3, 8e-4, 6e-4, 4e-4)] * 2)
 
 
 def test_a_short_recipe_rebuilds_bit_for_bit_and_helps(tmp_path):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.record import Automata
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.dense import DenseEngine
 from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.quality import measure
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.cohort import Job
-from nca_zoo.training.gate import gate
+from nca_zoo.training.gate import Gate, gate
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import REGIMES, Regime
 from nca_zoo.training.trainer import next_move, train
@@ -66,6 +68,25 @@ def test_training_reaches_the_picture(lively_weights):
     assert fit.psnr_96 > 15
     assert fit.train_steps < 150  # it stopped when it was good enough
     assert fit.losses[-1] < fit.losses[0] / 3
+
+
+def test_figures_are_of_masks_that_decided_nothing(lively_weights, monkeypatch):
+    """Those of rollout seed 0, which people see; the gate looks at others."""
+    asked = []
+    verdict = Gate.verdict
+
+    def spy(self, looks, *rest):
+        asked.append(looks["96"].psnr.copy())
+        return verdict(self, looks, *rest)
+
+    monkeypatch.setattr(Gate, "verdict", spy)
+    (job,) = jobs(lively_weights, 1)
+    (fit,) = train([job], dataclasses.replace(QUICK, attempts=1), SparseEngine())
+    ncas = Automata.grown(fit.weights[None], job.seed_state(QUICK))
+    (shown,) = measure(SparseEngine(), ncas, job.target.rgba[None])["96"].psnr
+    assert fit.psnr_96 == shown
+    assert asked
+    assert all(shown not in psnr for psnr in asked)
 
 
 def test_a_fit_short_of_the_gate_gets_more_steps_then_a_fresh_attempt(lively_weights):

@@ -9,7 +9,7 @@ export class Life {
   constructor(height, width, weights, seedHidden, fireRate) {
     this.automaton = new Automaton(height, width, weights, fireRate);
     this.seedHidden = seedHidden;
-    this.key = rolloutKey(0); // the rollout that the quality gate judged
+    this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
   }
 
