@@ -54,7 +54,7 @@ HURT = {  # NCAs of the default zoo; the wound takes a third of the picture or s
     "7-012": Wound(100, 8, 16, 6),
     "8-003": Wound(100, 20, 12, 6),
 }
-AT_RANDOM = 8  # NCAs whose wounds are shown
+AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
@@ -84,13 +84,13 @@ def wounds(zoo: Zoo, path: Path) -> None:
         for state, draws in zip(states[:, 0], noise.uniform(own.keys[:, 0], 2), strict=True):
             state[random_cells(state, radius, draws)] = 0
         film = [grown, states]
-        for now in range(WOUNDED, WOUNDED + HEAL_STEPS, 2 * EVERY):
-            film.append(engine.rollout(own, film[-1], now, 2 * EVERY))
+        for now in range(WOUNDED, WOUNDED + HEAL_STEPS, HEAL_EVERY):
+            film.append(engine.rollout(own, film[-1], now, HEAL_EVERY))
         seen_last = own.seen(film[-1][:, 0])
         for i, word in enumerate(outcomes(seen_last, goals)):
             cells = composite(np.stack([states[i, 0] for states in film]), "dark", zoo.trained)
             panels.append(frames.Panel(cells, zoo.id[rows[i]], word))
-    steps = [WOUNDED, *range(WOUNDED, WOUNDED + HEAL_STEPS + 1, 2 * EVERY)]
+    steps = [WOUNDED, *range(WOUNDED, WOUNDED + HEAL_STEPS + 1, HEAL_EVERY)]
     film = list(ContactFilm(steps, panels, columns=AT_RANDOM))
     write_gif(
         path, film[:1] * HELD + film[1:2] * (HELD // 2) + film[2:] + film[-1:] * 2 * HELD, FPS
@@ -283,19 +283,27 @@ def _judged(zoo: Zoo, weights: np.ndarray, caption: str) -> Panel:
     return composite(visible, "dark"), caption, f"{db:.1f} dB"
 
 
+@cache
+def _good(path: str) -> Zoo:
+    zoo = nca_zoo.open(path, failed=True)
+    return zoo.subset(zoo.good)
+
+
 def main() -> None:
     """Draw the figures that the arguments name, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zoo", default="data/zoo.h5", help="default: data/zoo.h5")
+    parser.add_argument(
+        "--healing", default="data/healing.h5", help="the zoo of docs/healing.md, for wounds.gif"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
         parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")
-    zoo = nca_zoo.open(arguments.zoo, failed=True)
-    zoo = zoo.subset(zoo.good)
     FOLDER.mkdir(exist_ok=True)
     for name in arguments.names or FIGURES:
         print(FOLDER / name, flush=True)
+        zoo = _good(arguments.healing if name == "wounds.gif" else arguments.zoo)
         FIGURES[name](zoo, FOLDER / name)
 
 

@@ -7,6 +7,7 @@ __all__ = [
     "diary",
     "gate",
     "init",
+    "lessons",
     "metastart",
     "regime",
     "trainer",
