@@ -30,7 +30,12 @@ SIDE = 28
 FORWARD = 2 * (rule.PERCEPTION * rule.HIDDEN + rule.HIDDEN * rule.CHANNELS)  # operations a cell
 USEFUL = 3 * FORWARD  # forward, and twice that back
 AGAIN = 2 * rule.PERCEPTION * rule.HIDDEN  # the first layer, computed again on the way back
-CLOSE = {"losses": 1e-4, "gradients": 1e-2, "states": 1e-2}  # relative, median over NCAs
+CLOSE = {
+    "losses": 1e-4,
+    "gradients": 1e-2,
+    "states": 1e-2,
+    "biases": 1e-2,
+}  # relative, median over NCAs
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,9 @@ def loaded(engine: Engine, arguments: tuple) -> tuple[Lockstep, np.ndarray, int]
     lockstep = engine._lockstep(Shape(n, *ncas.grid, steps, *goal))
     nca = np.arange(n) // b
     flat = states.reshape(-1, *states.shape[2:])
-    lockstep.load(ncas.weights[nca], flat[:n], ncas.keys.ravel()[:n], ca_steps[nca])
+    biases, hears = ncas.hearing()
+    heard = biases[nca], hears.reshape(k * b, -1)[:n]
+    lockstep.load(ncas.weights[nca], flat[:n], ncas.keys.ravel()[:n], heard, ca_steps[nca])
     looks = lockstep.aim(goals.frames[nca], goals.when.reshape(k * b, -1)[:n])
     return lockstep, looks, n
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from nca_zoo.automaton.noise import fire_mask
-from nca_zoo.automaton.rule import unflatten
+from nca_zoo.automaton.rule import param_slices, unflatten
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Keys, Memory
 from nca_zoo.life.engines.goals import Steps, at_the_end
 
@@ -69,7 +69,9 @@ class PlainTorch(Engine):
             losses.append(loss.detach().numpy().astype(np.float64))
             gradients.append(w.grad.numpy())
             finals.append(state.detach().permute(0, 2, 3, 1).contiguous().numpy())
-        return Gradients(np.stack(losses), np.stack(gradients), np.stack(finals))
+        found = np.stack(gradients)
+        biases = found[:, None, param_slices()["b1"]]  # one for all steps
+        return Gradients(np.stack(losses), found, np.stack(finals), biases)
 
     @torch.no_grad()
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:

@@ -33,6 +33,7 @@ class SmallZoo:
     described = ()
     trained = 4
     seed_hidden = True
+    fire_rate = 0.5
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))

@@ -35,6 +35,7 @@ CALLS = {
     "mix survey": "ZOO --pairs 10 --jobs 1 --out BOX/survey.png",
     "symmetry orbit": "ZOO --features weights --steps 2 --folds 2",
     "symmetry align": "0-000 --to 1-001 ZOO",
+    "symmetry apart": "TWINS --pairs 1 --starts 1 --jobs 1",
     "fit": f"PICTURE --out BOX/fitted.h5 --film none {QUICKLY}",
 }
 
@@ -46,6 +47,11 @@ def places(tmp_path_factory, lively_weights):
         writer.add([
             record(i, GRID, weights=lively_weights(i), **SEED) for i in range(24)
         ])  # fmt: skip
+    with ZooWriter(box / "twins.h5", header()) as writer:  # two fits of one picture
+        writer.add([
+            record(0, GRID, id=nca_id, repeat=i, weights=lively_weights(i), **SEED)
+            for i, nca_id in enumerate(("0-000", "0-000+02"), 1)
+        ])  # fmt: skip
     ink = np.random.default_rng(0).integers(100, 256, (6, 6), np.uint8)
     (box / "pictures").mkdir()
     Image.fromarray(ink).save(box / "pictures" / "a.png")
@@ -55,6 +61,7 @@ def places(tmp_path_factory, lively_weights):
     np.savez(box / "nca.npz", W1=W1.reshape(128, 48), b1=b1, W2=W2.reshape(16, 128), b2=b2)
     return {
         "ZOO": box / "zoo.h5",
+        "TWINS": box / "twins.h5",
         "BOX": box,
         "PICTURES": box / "pictures",
         "PICTURE": box / "pictures" / "a.png",

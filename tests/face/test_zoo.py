@@ -188,7 +188,7 @@ def test_what_a_zoo_looks_like(zoo):
     text = repr(zoo)
     assert "6 NCAs of 6 x 5 cells" in text
     assert "2-001" in text
-    assert "columns: id, name, weights, label" in text
+    assert "columns: id, name, repeat, weights, label" in text
     html = zoo._repr_html_()
     assert html.count("data:image/png;base64,") == 12
     assert "<script" not in html

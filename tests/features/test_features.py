@@ -31,6 +31,7 @@ class SmallZoo:
     seed_col: np.ndarray
     attrs: dict[str, Any] = field(default_factory=dict)
     trained: int = 4
+    fire_rate: float = 0.5
 
     @property
     def seed_hidden(self) -> bool:

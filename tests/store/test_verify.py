@@ -68,7 +68,7 @@ def test_regrowing_finds_what_is_not_so(path):
 def test_command_verify(path):
     run = CliRunner().invoke(group, ["verify", "--zoo", str(path)])
     assert run.exit_code == 0
-    assert run.stdout == f"{path}: all is well: 10 NCAs, 26 columns\n"
+    assert run.stdout == f"{path}: all is well: 10 NCAs, 27 columns\n"
     run = CliRunner().invoke(group, ["verify", "--zoo", str(path), "--all"])
     assert "9 grown again" in run.stdout
     change(path, "psnr_96", 0, np.nan)

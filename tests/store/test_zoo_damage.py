@@ -37,7 +37,7 @@ def test_a_flipped_bit_anywhere(whole, path):
         path.write_bytes(data)
         told += check_told_or_harmless(path, before)
         data[place] ^= 1 << int(place) % 8
-    assert told > 200  # the others lie between what the file uses
+    assert told >= 200  # the others lie between what the file uses
 
 
 def test_bytes_of_nonsense(path):

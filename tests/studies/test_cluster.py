@@ -55,7 +55,7 @@ def test_classes_that_are_in_the_weights_alone_are_found_there_alone(tmp_path: P
     first = result.differences[0]
     assert (first.feature, first.control, first.method) == ("weights", "pixels", "kmeans")
     assert 0 < first.low < first.difference < first.high
-    assert "better than those of raw pixels" in differences(result)[-1]
+    assert "better than those of the best picture control" in differences(result)[-1]
 
 
 def test_noise_has_an_adjusted_index_near_0_and_holds_its_own_interval(tmp_path: Path) -> None:

@@ -169,22 +169,23 @@ def test_a_step_taken_apart_shows_alpha(path, alphas):
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_terminal_shows_alpha(path, alphas, plain):
-    said = run(
-        path, "0-000", "--terminal", "--steps", "40", env={"NO_COLOR": "1"} if plain else {}
-    ).splitlines()
+    """A pipe gets characters alone; a terminal would get colours."""
+    size = {"COLUMNS": "40", "LINES": "24"}
+    said = run(path, "0-000", "--terminal", "--steps", "40", env=size).splitlines()
     *picture, caption, score = said
     assert f"PSNR {decibels(alphas[0][40]):.1f} dB" in score
     alpha = np.clip(alphas[0][40], 0, 1)
     zoo = open_zoo(path)
-    screen = Screen(zoo.target[0] / 255, "0-000", "class 0", colour=not plain, trained=1)
-    assert screen.draw(
-        40, dict(nca_zoo.open(zoo.path, failed=True)["0-000"].rollout(40, states=True))[40]
-    ) == [*picture, caption]
+    state = dict(nca_zoo.open(zoo.path, failed=True)["0-000"].rollout(40, states=True))[40]
+    look = {"about": "class 0", "size": (40, 24), "trained": 1}
     if plain:
+        screen = Screen(zoo.target[0] / 255, "0-000", colour=False, **look)
+        assert screen.draw(40, state) == [*picture, caption]
         levels = alpha.reshape(-1, 2, WIDTH).mean(axis=1) * 9
         shown = np.array([[" .:-=+*#%@".index(c) for c in line[:WIDTH]] for line in picture])
         assert np.abs(shown - levels).max() <= 0.51
         return
+    *picture, _ = Screen(zoo.target[0] / 255, "0-000", **look).draw(40, state)
     rows = read_screen(picture)
     cells = white(alpha)
     for row, col in np.ndindex(HEIGHT, WIDTH):
