@@ -131,18 +131,24 @@ def variances(result: "Within") -> list[str]:
 
 def inner(result: "Within") -> list[str]:
     """R2 of what NCAs of one picture differ in."""
-    lines = [
+    return [
         f"R2 of the part within pictures, other pictures learned from: {result.folds} folds x "
         f"{result.repeats}.",
-        f"{'quantity':<16}{'from':<12}{'reader':<8}{'R2':>6}   "
-        f"{100 * result.coverage:.0f} % interval",
+        *explained(result),
     ]
-    for row in result.rows:
-        lines.append(
+
+
+def explained(result: "Forecast | Within") -> list[str]:
+    """A table of R2, a row for each quantity and feature."""
+    span = f"{100 * result.coverage:.0f} % interval"
+    return [
+        f"{'quantity':<16}{'from':<12}{'reader':<8}{'R2':>6}   {span}",
+        *(
             f"{row.quantity:<16}{row.feature:<12}{row.reader:<8}{row.r2:>6.2f}   "
             f"{row.low:.2f} to {row.high:.2f}"
-        )
-    return lines
+            for row in result.rows
+        ),
+    ]
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
@@ -179,13 +185,8 @@ def predictions(result: "Forecast") -> list[str]:
     span = f"{100 * result.coverage:.0f} % interval"
     lines = [
         f"R2 on held-out NCAs: {result.n} pictures, {result.folds} folds x {result.repeats}.",
-        f"{'quantity':<16}{'from':<12}{'reader':<8}{'R2':>6}   {span}",
+        *explained(result),
     ]
-    for row in result.rows:
-        lines.append(
-            f"{row.quantity:<16}{row.feature:<12}{row.reader:<8}{row.r2:>6.2f}   "
-            f"{row.low:.2f} to {row.high:.2f}"
-        )
     lines += ["", f"{'quantity':<16}{'weights minus best picture':<28}{'R2':>6}   {span}"]
     for gain in result.gains:
         lines.append(

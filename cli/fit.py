@@ -124,9 +124,7 @@ def fit(
     (picture,) = pictures
     source, drawn = picture_to_fit(picture, size, tell, scale)
     settings = solo_settings(training, drawn.pixels)
-    out = out or data_folder() / "fit" / f"{drawn.id}.h5"
-    if out.suffix != ".h5":
-        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
+    out = _zoo_file(out, drawn.id)
     job = make_job(drawn, settings)
     with (
         zoo_of_one(out, source, settings, size, replace, scale) as put,
@@ -159,6 +157,13 @@ def fit(
     click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
 
 
+def _zoo_file(out: Path | None, name: str) -> Path:
+    out = out or data_folder() / "fit" / f"{name}.h5"
+    if out.suffix != ".h5":
+        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
+    return out
+
+
 def _fit_several(
     paths: tuple[Path, ...],
     size: int | None,
@@ -174,28 +179,25 @@ def _fit_several(
     """Train one NCA to grow each of several pictures on a signal."""
     from dataclasses import replace as changed
 
-    from nca_zoo.building.together import fit_together, put_together, roomier, together
+    from nca_zoo.building.together import fit_together, roomier, together, zoo_of_several
     from nca_zoo.ground.interrupts import noted
     from nca_zoo.training.diary import Diary
 
     found = [picture_to_fit(path, size, tell, scale) for path in paths]
+    source = changed(found[0][0], name=", ".join(source.name for source, _ in found))
     drawn = [picture for _, picture in found]
     settings = roomier(solo_settings(training, drawn[0].pixels), len(drawn), training)
     group = together(drawn, settings, code)
     name = "+".join(picture.id for picture in drawn[:3]) + ("+" if len(drawn) > 3 else "")
-    out = out or data_folder() / "fit" / f"{name}.h5"
-    if out.suffix != ".h5":
-        raise ZooError(f"--out {out}: the name of the zoo file must end in .h5")
-    if out.exists() and not replace:
-        raise ZooError(f"{out} exists; give --replace to train anew, or another --out")
+    out = _zoo_file(out, name)
     with (
+        zoo_of_several(out, source, group, settings, size, replace, scale) as put,
         noted() as interrupted,
         progress_bar(total=settings.regime.steps, desc=name, unit="step") as bar,
     ):
         diary = Diary((), partial(_tell, bar), interrupted)
         fits = fit_together(group, settings, threads, diary, tell)
-        source = changed(found[0][0], name=", ".join(source.name for source, _ in found))
-        put_together(out, source, group, fits, settings, size, replace, scale)
+        put(fits)
     for done in fits:
         click.echo(
             f"{out}: {drawn[done.place].id}, {done.status.replace('_', ' ')} after "

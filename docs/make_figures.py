@@ -17,7 +17,7 @@ import nca_zoo
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seen
-from nca_zoo.automaton.wounds import Wound, random_cells
+from nca_zoo.automaton.wounds import Wound, wound_at_random
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -81,8 +81,7 @@ def wounds(zoo: Zoo, path: Path) -> None:
     for kind, radius in enumerate(RADII.values()):
         own = ncas.under(noise.fold(ncas.keys, noise.Stream.WOUNDS, kind))
         states = grown.copy()
-        for state, draws in zip(states[:, 0], noise.uniform(own.keys[:, 0], 2), strict=True):
-            state[random_cells(state, radius, draws)] = 0
+        wound_at_random(states, np.full(own.keys.shape, radius), noise.uniform(own.keys, 2))
         film = [grown, states]
         for now in range(WOUNDED, WOUNDED + HEAL_STEPS, HEAL_EVERY):
             film.append(engine.rollout(own, film[-1], now, HEAL_EVERY))

@@ -53,6 +53,17 @@ def random_cells(
     return (rows - row) * down + (cols - col) * right > 0
 
 
+def wound_at_random(
+    states: State, radii: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]
+) -> None:
+    """Give each of states ``(..., H, W, 16)`` a random wound, in place: as ``random_cells``.
+
+    radii ``(...)``; draws ``(..., 2)``.
+    """
+    for place in np.ndindex(radii.shape):
+        states[place][random_cells(states[place], float(radii[place]), draws[place])] = 0
+
+
 @dataclass(frozen=True)
 class Wound:
     """A wound: just before CA step ``step`` is taken, all cells in a circle lose all 16 channels.

@@ -4,7 +4,8 @@ In the file each picture has a row of its own, the plain NCA that always hears i
 differ in ``b1`` alone, and everything that knows NCAs knows them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,20 +103,31 @@ def fit_together(
     return list(train([job], settings.regime, engine, 1, watch))
 
 
-def put_together(
+@contextmanager
+def zoo_of_several(
     path: Path,
     source: Source,
     group: Together,
-    fits: Sequence[Fit],
     settings: BuildSettings,
     size: int | None = None,
     replaces: bool = False,
     scale: float | None = None,
-) -> None:
-    """Write the zoo file: a row for each picture, and ``S`` and ``s`` as columns."""
+) -> Iterator[Callable[[Sequence[Fit]], None]]:
+    """As ``zoo_of_one``; call the result to put all fits there, with ``S`` and ``s`` as columns."""
     path, about = zoo_path(path), header(source, settings, size, scale)
+    put: list[Fit] = []
     with claimed(path, replaces, "give --replace to train anew, or another --out"):
-        write_zoo(path, about, group.records(fits))
+
+        def write(fits: Sequence[Fit]) -> None:
+            write_zoo(path, about, group.records(fits))
+            put.extend(fits)
+
+        yield write
+    if put:  # a column is added by a writer of its own
+        _add_signals(path, group, put)
+
+
+def _add_signals(path: Path, group: Together, fits: Sequence[Fit]) -> None:
     heard = [fit.signal for fit in fits if fit.signal is not None]
     made_by = "nca-zoo fit"
     zoo = open_zoo(path)

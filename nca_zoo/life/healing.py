@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.wounds import HALF, random_cells
+from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats
 from nca_zoo.life.quality import STABLE, Looks, whole
@@ -80,10 +80,7 @@ def healing(engine: Engine, ncas: Automata, targets: Floats) -> Wounded:
     radii = np.repeat(list(RADII.values()), EACH)
     many = ncas.under(fold(fold(ncas.keys, Stream.WOUNDS), np.arange(len(radii))))  # (K, B)
     states = np.repeat(grown, len(radii), axis=1)
-    draws = uniform(many.keys, 2)
-    for k, wound in np.ndindex(many.keys.shape):
-        state = states[k, wound]
-        state[random_cells(state, float(radii[wound]), draws[k, wound])] = 0
+    wound_at_random(states, np.broadcast_to(radii, many.keys.shape), uniform(many.keys, 2))
     pictures = many.seen(engine.rollout(many, states, WOUNDED, HEAL_STEPS))
     goals = targets[:, None]
     closed = _share(whole(pictures, goals).reshape(len(ncas), len(RADII), EACH))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.signals import Places
-from nca_zoo.automaton.wounds import HALF, random_cells
+from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
@@ -273,8 +273,6 @@ class Cohort:
 
 def _wound(states: Floats, draws: npt.NDArray[np.float64]) -> None:
     """Wound each state ``(K, D, H, W, 16)`` at random, in place; draws ``(K, D, 3)``."""
-    side = min(states.shape[2:4])
-    for place in np.ndindex(states.shape[:2]):
-        _, size, kind = draws[place]
-        radius = HALF if kind < HALVES else (SMALLEST + size * (LARGEST - SMALLEST)) * side
-        states[place][random_cells(states[place], radius, draws[place][:2])] = 0
+    size, kind = draws[..., 1], draws[..., 2]
+    circles = (SMALLEST + size * (LARGEST - SMALLEST)) * min(states.shape[2:4])
+    wound_at_random(states, np.where(kind < HALVES, HALF, circles), draws[..., :2])

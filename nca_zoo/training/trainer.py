@@ -133,35 +133,30 @@ def _judge(cohort: Cohort, failed: dict[str, list[Fit]], stop: bool) -> list[Fit
     if not len(due):
         return []
     began = time.perf_counter()
-    moves: dict[int, str] = {}  # by the places of those that leave
-    statuses = [_verdict(cohort, due, place) for place in cohort.views]
-    for i, k in enumerate(due.tolist()):
-        member = cohort.members[k]
-        worst = min((of_view[i] for of_view in statuses), key=RANKS.index)
+    verdicts = [_verdict(cohort, due, place) for place in cohort.views]
+    leaving: dict[int, tuple[str, tuple[Status, ...]]] = {}  # by places: the move, a status a view
+    for k, statuses in zip(due.tolist(), zip(*verdicts, strict=True), strict=True):
+        member, worst = cohort.members[k], min(statuses, key=RANKS.index)
         move = "finish" if stop else next_move(worst, member.step, member.attempt, regime)
         if move != "go on":
-            moves[k] = move
-    leaving = np.isin(due, list(moves))
-    told = [[of_view[i] for i in np.flatnonzero(leaving)] for of_view in statuses]
-    views = [
-        _view(cohort, due[leaving], place, of_view)
-        for place, of_view in zip(cohort.views, told, strict=True)
-        if leaving.any()
-    ]
+            leaving[k] = move, statuses
+    rows = np.array(list(leaving), np.int64)
+    views = [_view(cohort, rows, place) for place in cohort.views] if leaving else []
     share = (time.perf_counter() - began) / len(due)
     for k in due:
         cohort.members[k].wall_s += share
     done, again = [], []
-    for i, k in enumerate(moves):
+    for i, (k, (final, statuses)) in enumerate(leaving.items()):
         member = cohort.members[k]
-        fits = [_fit(cohort, member, view, i) for view in views]
+        seen = zip(views, statuses, strict=True)
+        fits = [_fit(cohort, member, view, i, status) for view, status in seen]
         fits = _better(fits, failed.pop(member.job.id, None))
-        if moves[k] == "finish":
+        if final == "finish":
             done += fits
         else:
             failed[member.job.id] = fits
             again.append(Member(member.job, attempt=member.attempt + 1))
-    cohort.keep(~np.isin(np.arange(len(cohort.members)), list(moves)))
+    cohort.keep(~np.isin(np.arange(len(cohort.members)), rows))
     for member in again:
         cohort.add(member)
     return done
@@ -214,27 +209,26 @@ class _View:
     ncas: Automata
     looks: Looks
     healed: Healing
-    statuses: list[Status]
 
 
-def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int, statuses: list[Status]) -> _View:
+def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> _View:
     """Figures are of masks that decided nothing, so they flatter nobody."""
     ncas = cohort.ncas(rollout_keys(0, len(cohort.members)), place)[rows]
     due = _due_of(cohort, rows, place)
     looks = measure(cohort.engine, ncas, due)
     own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[rows, None])
     healed = healing_of_whole(cohort.engine, own, due(STABLE_STEP), looks)
-    return _View(place, ncas, looks, healed, statuses)
+    return _View(place, ncas, looks, healed)
 
 
-def _fit(cohort: Cohort, member: Member, view: _View, i: int) -> Fit:
+def _fit(cohort: Cohort, member: Member, view: _View, i: int, status: Status) -> Fit:
     """Attempt ``member`` as a fit; ``i`` is its row in the view."""
     looks = view.looks
     kept = stored_measures(looks) | view.healed.stored()
     return Fit(
         job=member.job,
         weights=view.ncas.weights[i],
-        status=view.statuses[i],
+        status=status,
         measured={name: float(values[i]) for name, values in kept.items()},
         grown=looks[GROWN.name].pictures[i],
         losses=member.losses,
