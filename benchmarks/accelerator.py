@@ -24,7 +24,7 @@ from pathlib import Path
 import click
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]  # the checkout need not be installed
+sys.path += [str(HERE.parent), str(HERE)]  # nca_zoo need not be installed; if it is, that one
 
 from report import Report, tell  # noqa: E402
 

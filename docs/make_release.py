@@ -13,7 +13,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OUT = CHECKOUT / "build" / "release"
-sys.path.insert(0, str(CHECKOUT))
+sys.path.append(str(CHECKOUT))
 NCA_ZOO = [sys.executable, "-P", "-m", "nca_zoo_cli.main"]
 
 
