@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
 from nca_zoo.features.measures import Vectors
-from nca_zoo.networks.writing import PENALTIES
 
 COMPONENTS = 300
+PENALTIES = np.logspace(-5, 3, 25)  # to choose from; weights of a zoo vary by about 1 in all
 
 
 class PictureReader:
@@ -29,7 +29,7 @@ class PictureReader:
     def fit(self, weights: Vectors, pictures: Vectors) -> Self:
         """Learn from weights ``(N, P)`` and the pictures that they grow, ``(N, H, W, C)``."""
         self._shape = pictures.shape[1:]
-        analysis = PCA(min(self.components, len(weights) - 1), whiten=True, random_state=0)
+        analysis = PCA(min(self.components, len(weights) - 1), random_state=0)
         self._model = make_pipeline(analysis, RidgeCV(PENALTIES))
         with threadpool_limits(limits=1):
             self._model.fit(weights, pictures.reshape(len(pictures), -1))

@@ -1,8 +1,7 @@
 """Learning to write: from pictures and the weights of the NCAs that grow them, a linear map.
 
-Ridge regression from the principal components of the seed-centred pictures to the weights' change
-from the start that all share. How far it is to be trusted with pictures that it has not seen is for
-``nca_zoo.studies.writing``.
+Ridge regression from the principal components of the seed-centred pictures to the weights. How far
+it is to be trusted with pictures that it has not seen is for ``nca_zoo.studies.writing``.
 """
 
 from typing import TYPE_CHECKING
@@ -35,7 +34,7 @@ def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
     """
     if components < 1:
         raise ZooError(f"--components is {components}; it must be 1 or more")
-    start = shared_start(zoo, "a writer")
+    shared_start(zoo, "a writer")  # else weights are no function of the picture
     read = readable(zoo)
     check_enough(zoo, read, FEWEST, "a writer")
     pictures = seen_centred(read)
@@ -53,9 +52,9 @@ def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
     said = [group for group in groups if group]
     with threadpool_limits(limits=1):
         mean, patterns, found = _components(pictures, said, components)
-        changes, of_mean = _regressed(found, read.weights - start)
+        changes, base = _regressed(found, read.weights)
     return Writer(
-        (start + of_mean).astype(np.float32),
+        base.astype(np.float32),
         mean,
         patterns.astype(np.float16),
         changes.astype(np.float16),
@@ -78,11 +77,11 @@ def _components(
     """
     merged = np.stack([pictures[..., group].mean(-1) for group in groups], axis=-1)
     flat = merged.reshape(len(merged), -1)
+    if (flat == flat[0]).all():
+        raise ZooError("a writer needs different pictures, and these are all the same")
     rank = min(most, len(flat) - 1, flat.shape[1])
     analysis = PCA(rank, whiten=True, svd_solver="full").fit(flat)
     strong = analysis.explained_variance_ > 1e-6 * analysis.explained_variance_[0]
-    if not strong.any():
-        raise ZooError("a writer needs different pictures, and these are all the same")
     scaled = analysis.components_ / np.sqrt(analysis.explained_variance_)[:, None]
     patterns = np.zeros((int(strong.sum()), *pictures.shape[1:]), np.float32)
     for place, group in enumerate(groups):
@@ -91,8 +90,8 @@ def _components(
     return pictures.mean(axis=0), patterns, analysis.transform(flat)[:, strong]
 
 
-def _regressed(found: Floats, changes: Vectors) -> tuple[Floats, Floats]:
-    """Changes ``(K, P)`` of the weights for 1 of each pattern, and that of the mean picture."""
-    penalty = RidgeCV(PENALTIES).fit(found, changes[:, ::EVERY]).alpha_
-    ridge = Ridge(penalty).fit(found, changes)
+def _regressed(found: Floats, weights: Vectors) -> tuple[Floats, Floats]:
+    """Changes ``(K, P)`` of the weights for 1 of each pattern, and the mean picture's weights."""
+    penalty = RidgeCV(PENALTIES).fit(found, weights[:, ::EVERY]).alpha_
+    ridge = Ridge(penalty).fit(found, weights)
     return ridge.coef_.T, ridge.intercept_
