@@ -162,7 +162,7 @@ def test_every_default_of_a_command_stands_in_its_page(name, command):
     for option in command.params:
         if not isinstance(option, click.Option) or option.is_flag or option.multiple:
             continue
-        default = "data/zoo.h5" if "--zoo" in option.opts else option.default
+        default = "data/zoo.h5" if option.default is options.default_zoo else option.default
         if not isinstance(default, (str, int, float)):
             continue
         told = [part for opt in option.opts for part in said.get(opt, [])]
