@@ -1,5 +1,5 @@
 # For those who have make; everything also works without (README.md).
-.PHONY: zoo explore test figures all-figures notebooks writeup findings starts patches benchmarks tables site dist release
+.PHONY: zoo explore test figures all-figures notebooks writeup findings starts writer patches benchmarks tables site dist release
 
 zoo explore test:
 	python3 start.py $@
@@ -23,6 +23,9 @@ starts: # the meta-learned starts that ship with the package: three quarters of 
 	.venv/bin/nca-zoo metastart --regime persistent --out nca_zoo/training/starts/persistent.npz
 	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/training/starts/persistent-grey.npz
 	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/training/starts/growing.npz
+
+writer: # the writer that ships, from the default zoo: seconds
+	.venv/bin/nca-zoo writer learn --out nca_zoo/training/starts/persistent-writer.npz
 
 patches: # the patches of the control of that name, learnt without labels: seconds
 	.venv/bin/python docs/make_patches.py

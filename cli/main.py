@@ -38,6 +38,8 @@ COMMANDS = {
     "symmetry": "Scramble or align weights without changing what grows.",
     "fit": "Train one NCA on any picture, and show how it learned.",
     "draw": "Draw a picture, and watch it grow.",
+    "write": "Write the weights of an NCA for a picture, with no training.",
+    "writer": "From a picture to weights in one pass: learn a writer, and test it.",
     "metastart": "Meta-learn the shared start that `build` uses.",
 }
 

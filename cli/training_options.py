@@ -39,7 +39,8 @@ _OPTIONS = (
     click.option(
         "--start",
         type=FilePath(),
-        help="A start file of `nca-zoo metastart`, for --init meta.",
+        help="A start file of `nca-zoo metastart`, for --init meta, or of `nca-zoo writer learn`, "
+        "for --init written.",
     ),
     click.option(
         "--seed-at",

@@ -1,7 +1,7 @@
 """Names to choose from, for help pages and for the code that they name: free of any dependency."""
 
 ENGINES = ("auto", "sparse", "dense", "fused")
-INITS = ("meta", "shared", "independent")
+INITS = ("meta", "written", "shared", "independent")
 VISIBLE = ("rgba", "grey")  # what is seen of an NCA: four channels, or alpha alone as white ink
 ALPHAS = ("ink", "opaque")  # what lives: what is drawn, or every cell
 SEEDS_AT = ("ink", "center")

@@ -11,4 +11,5 @@ __all__ = [
     "solo",
     "together",
     "workers",
+    "writing",
 ]  # modules that others may import from

@@ -86,6 +86,7 @@ def header(
             "init": settings.init.name,
             "seed": settings.seed,
             "engine": settings.engine_used,
+            **({} if settings.init.writer is None else {"writer": settings.init.writer.digest}),
             **({} if scale is None else {"scale": scale}),
         },
         source=f"{source.name}: {source.origin}",
@@ -181,7 +182,7 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
         "target": stored(fit.job.target.rgba),
         "grown": stored(fit.grown),
         **fit.measured,
-        "loss": resample_loss(fit.losses),
+        "loss": resample_loss(fit.losses or [np.nan]),  # none of what took no step
         "train_steps": fit.train_steps,
         "attempts": fit.attempts,
         "status": fit.status,

@@ -43,7 +43,7 @@ def longer(settings: BuildSettings, fit: Fit) -> BuildSettings:
     return dataclasses.replace(
         settings,
         regime=dataclasses.replace(regime, attempts=1, gate=regime.gate.until(math.inf)),
-        init=dataclasses.replace(settings.init, name="continued", shared=fit.weights),
+        init=dataclasses.replace(settings.init, name="continued", shared=fit.weights, writer=None),
     )
 
 

@@ -67,6 +67,8 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
             f"one NCA grows pictures of one size, and these have {' and '.join(sorted(sizes))} "
             "cells; give --size"
         )
+    if settings.init.writer is not None:
+        raise ZooError("a writer writes an NCA for one picture; several together need --init meta")
     if code < 0:
         raise ZooError(f"a code of {code} numbers; it must be 1 or more, or 0 for one of so many")
     jobs = [make_job(picture, settings) for picture in pictures]

@@ -2,6 +2,7 @@
 locks, interruptions that wait, how far some work is, and arithmetic that is the same everywhere."""
 
 __all__ = [
+    "archives",
     "arithmetic",
     "children",
     "compiling",

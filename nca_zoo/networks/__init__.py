@@ -1,4 +1,4 @@
-"""Networks that read weights and pictures: models and their training alone. How honest their
-answers are is for the room of probing."""
+"""Networks that read weights and write them: models and their training alone. How honest their
+answers are is for the rooms of probing and of studies."""
 
-__all__ = ["readers"]  # modules that others may import from
+__all__ = ["readers", "reading", "writing"]  # modules that others may import from

@@ -11,4 +11,5 @@ __all__ = [
     "neighbours",
     "orbit",
     "within",
+    "writing",
 ]  # modules that others may import from

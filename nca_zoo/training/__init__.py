@@ -11,4 +11,5 @@ __all__ = [
     "metastart",
     "regime",
     "trainer",
+    "writer",
 ]  # modules that others may import from

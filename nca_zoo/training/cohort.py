@@ -46,7 +46,7 @@ class Job:
     def start(self, attempt: int) -> Floats:
         """Weights, S and s before training, flat."""
         fresh = self.taught.fresh(self.rng_seed, attempt)
-        return np.concatenate([self.init.weights(self.rng_seed, attempt), fresh])
+        return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:
         """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""

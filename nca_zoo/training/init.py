@@ -1,6 +1,7 @@
-"""Where weights start: independent draws, one shared draw, or a meta-learned start."""
+"""Where weights start: independent draws, one shared draw, a meta-learned start, or one that is
+written for the picture."""
 
-import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,11 +13,15 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.choices import INITS
-from nca_zoo.errors import ZooError, one_line
-from nca_zoo.ground.files import published
+from nca_zoo.errors import ZooError
+from nca_zoo.ground.archives import read_archive, write_archive
+from nca_zoo.pictures.targets import Target
+from nca_zoo.training.writer import Writer, read_writer
 
 Floats = npt.NDArray[np.float32]
 MAX_START_BYTES = 1 << 20
+MADE_BY = "nca-zoo metastart"
+FROM_FILES = ("meta", "written")  # starts that a file of one's own can take the place of
 META_STARTS = {  # that ship, by regime and what is visible
     ("growing", "rgba"): "growing",
     ("persistent", "rgba"): "persistent",
@@ -24,20 +29,30 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "persistent-grey",
 }
+WRITERS = {("persistent", "rgba"): "persistent-writer"}  # that ship, likewise
 
 
 @dataclass(frozen=True)
 class Init:
-    """The start of every fit of a zoo: one weight vector for all, or None for a draw each."""
+    """The start of every fit of a zoo: one weight vector for all, else what a writer writes for the
+    picture, else a draw each."""
 
     name: str
     shared: Floats | None = None
     visible: str = "rgba"  # what a learnt start's own NCAs showed
+    writer: Writer | None = None
 
-    def weights(self, rng_seed: int, attempt: int) -> Floats:
-        """Starting weights ``(P,)`` of the NCA with this seed, at its ``attempt``, from 0."""
+    def weights(self, rng_seed: int, attempt: int, target: Target | None = None) -> Floats:
+        """Starting weights ``(P,)`` of the NCA with this seed, at its ``attempt``, from 0.
+
+        target: what it is to grow, for a writer.
+        """
         if self.shared is not None:
             return self.shared.copy()
+        if self.writer is not None:
+            if target is None:
+                raise ValueError("a writer writes for a target")
+            return self.writer.weights(target)
         return glorot(fold(fold(rng_seed, Stream.INIT), attempt))
 
 
@@ -60,12 +75,15 @@ def make_init(
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
-    ``start`` is a file of `nca-zoo metastart`, taken in place of those that ship.
+    ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
+    in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
-    if start is not None and name != "meta":
-        raise ZooError(f"a start file goes with the start 'meta', not with {name!r}")
+    if start is not None and name not in FROM_FILES:
+        raise ZooError(f"a start file goes with the start 'meta' or 'written', not with {name!r}")
+    if name == "written":
+        return _written(regime, visible, start)
     if name == "independent":
         return Init(name)
     if name == "shared":
@@ -88,8 +106,35 @@ def start_weights(start: str) -> Floats:
     return (_shipped(start) if shipped else _learnt(Path(start))).weights(0, 0)
 
 
+def _written(regime: str, visible: str, path: Path | None) -> Init:
+    """A writer's start, of a file or of the writer that ships."""
+    if path is None and (regime, visible) not in WRITERS:
+        raise ZooError(
+            f"no writer ships for the regime {regime!r} with --visible {visible}; use --init meta, "
+            "or --start with a file of `nca-zoo writer learn`"
+        )
+    writer = shipped_writer(regime, visible) if path is None else read_writer(path)
+    if writer.visible != visible:
+        raise ZooError(
+            f"{path}: this writer was learnt from NCAs that show {writer.visible}; use "
+            f"--visible {writer.visible}, or another writer"
+        )
+    return Init("written", visible=visible, writer=writer)
+
+
+def shipped_writer(regime: str = "persistent", visible: str = "rgba") -> Writer:
+    """The writer that ships for a regime and what is visible."""
+    with _starts(WRITERS[regime, visible]) as path:
+        return read_writer(path)
+
+
+def _starts(name: str) -> AbstractContextManager[Path]:
+    """The file of a start that ships."""
+    return resources.as_file(resources.files("nca_zoo.training") / "starts" / f"{name}.npz")
+
+
 def _shipped(name: str) -> Init:
-    with resources.as_file(resources.files("nca_zoo.training") / "starts" / f"{name}.npz") as path:
+    with _starts(name) as path:
         return _learnt(path)
 
 
@@ -105,25 +150,15 @@ def write_start(path: Path, weights: Floats, recipe: dict[str, Any], early: Floa
     ``early`` ``(P,)`` is where the recipe stood after its first rounds, so that a short rerun can
     be compared.
     """
-    text = json.dumps(recipe, sort_keys=True)
-    with published(path) as part, part.open("wb") as file:
-        np.savez(file, weights=weights, recipe=np.array(text), early=early)
+    write_archive(path, recipe, {"weights": weights, "early": early}, compressed=False)
 
 
 def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:
     """Starting weights ``(P,)`` and their recipe from a file of ``write_start``."""
-    wrong = f"{path}: not a start file of `nca-zoo metastart`"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if sum(member.file_size for member in archive.zip.infolist()) > MAX_START_BYTES:
-                raise ValueError(f"unpacks to more than {MAX_START_BYTES} bytes")
-            weights, recipe = archive["weights"], json.loads(str(archive["recipe"]))
-    except FileNotFoundError:
-        raise ZooError(f"{path}: no such start file") from None
-    except Exception as error:  # a damaged archive fails in a dozen ways, all meaning the same
-        raise ZooError(f"{wrong} ({one_line(error)})") from None
-    if not isinstance(recipe, dict):
-        raise ZooError(f"{wrong}: its recipe is no JSON object")
+    arrays, recipe = read_archive(path, "start file", MADE_BY, MAX_START_BYTES)
+    wrong = f"{path}: not a start file of `{MADE_BY}`"
+    if (weights := arrays.get("weights")) is None:
+        raise ZooError(f"{wrong}: it holds no weights")
     if weights.shape != (rule.N_PARAMS,) or weights.dtype != np.float32:
         raise ZooError(f"{wrong}: weights are {weights.dtype} {weights.shape}")
     if not np.isfinite(weights).all():

@@ -112,6 +112,19 @@ def train_together(
             return
 
 
+def untrained(
+    jobs: Iterable[Job], regime: Regime, engine: Engine, cohort_size: int = 8
+) -> Iterator[Fit]:
+    """Every job as it starts, judged without a training step; targets are as in ``train``."""
+    queue = iter(jobs)
+    while some := list(itertools.islice(queue, cohort_size)):
+        shape, kind = some[0].target.trained.shape, some[0].taught.kind
+        cohort = Cohort(regime, engine, *shape, room=len(some), kind=kind)
+        for job in some:
+            cohort.add(Member(job))
+        yield from _judge(cohort, {}, stop=True)
+
+
 def next_move(
     status: Status, step: int, attempt: int, regime: Regime
 ) -> Literal["finish", "go on", "retry"]:

@@ -29,6 +29,8 @@ CALLS = {
     "cluster": "ZOO --features b1 --seeds 1",
     "neighbours": "0-000 ZOO",
     "merge": "ZOO --out BOX/merged.h5",
+    "write": "PICTURE --zoo ZOO --out BOX/written.h5",
+    "writer test": "ZOO --components 2 --jobs 1",
     "import": "WEIGHTS --grid 9,8 --out BOX/imported.h5",
     "dynamics": "ZOO --seeds 1 --features b1 --readers knn --folds 2 --predict drift_400",
     "mix line": "0-000 1-001 ZOO --points 2 --jobs 1 --out BOX/line.png",

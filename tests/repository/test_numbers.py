@@ -15,6 +15,7 @@ from nca_zoo.features import nearness, queries, reduction
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
+from nca_zoo.networks import reading, writing
 from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.probing import probe, readers, resampling, splits
@@ -86,6 +87,9 @@ SENTENCES = [
     ("draw", "the last {} |", drawing.UNDO_STEPS),
     ("metastart", "replaced every {} rounds", WORDS[metastart.CHECKPOINT_ROUNDS]),
     ("metastart", "from the {}st of each class on", sources.META_FROM + 1),
+    ("write", "how much of each of {} patterns", writing.COMPONENTS),
+    ("writer", "leading {} principal components of the pictures", writing.COMPONENTS),
+    ("writer", "from their leading {} principal components", reading.COMPONENTS),
     ("protocol", "{:,} times, as many pictures", resampling.RESAMPLES),
     ("protocol", "components ({} at most)", reduction.MAX_COMPONENTS),
     (
@@ -158,7 +162,7 @@ def test_every_default_of_a_command_stands_in_its_page(name, command):
     for option in command.params:
         if not isinstance(option, click.Option) or option.is_flag or option.multiple:
             continue
-        default = "data/zoo.h5" if "--zoo" in option.opts else option.default
+        default = "data/zoo.h5" if option.default is options.default_zoo else option.default
         if not isinstance(default, (str, int, float)):
             continue
         told = [part for opt in option.opts for part in said.get(opt, [])]

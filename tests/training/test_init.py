@@ -18,6 +18,7 @@ from nca_zoo.training.cohort import Cohort
 from nca_zoo.training.init import (
     INITS,
     META_STARTS,
+    WRITERS,
     glorot,
     make_init,
     read_start,
@@ -43,13 +44,16 @@ def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
 
 @pytest.mark.parametrize("name", INITS)
 def test_a_start_depends_on_what_it_should(name):
-    first = make_init(name, "persistent", build_seed=1)
-    same_for_all = np.array_equal(first.weights(5, 0), first.weights(6, 0))
+    target = make_target(np.full((5, 5), 200, np.uint8))
+
+    def start(build_seed, rng_seed, attempt):
+        return make_init(name, "persistent", build_seed).weights(rng_seed, attempt, target)
+
+    same_for_all = np.array_equal(start(1, 5, 0), start(1, 6, 0))
     assert same_for_all == (name != "independent")
-    assert np.array_equal(first.weights(5, 0), first.weights(5, 0))
-    assert np.array_equal(first.weights(5, 0), first.weights(5, 1)) == same_for_all
-    again = make_init(name, "persistent", build_seed=2)
-    differs = not np.array_equal(first.weights(5, 0), again.weights(5, 0))
+    assert np.array_equal(start(1, 5, 0), start(1, 5, 0))
+    assert np.array_equal(start(1, 5, 0), start(1, 5, 1)) == same_for_all
+    differs = not np.array_equal(start(1, 5, 0), start(2, 5, 0))
     assert differs == (name == "shared")
 
 
@@ -124,7 +128,8 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 
 def test_every_packaged_start_is_used_and_is_there():
-    assert {path.stem for path in STARTS.glob("*")} == set(META_STARTS.values())
+    used = {*META_STARTS.values(), *WRITERS.values()}
+    assert {path.stem for path in STARTS.glob("*")} == used
 
 
 @pytest.mark.parametrize("name", PACKAGED)

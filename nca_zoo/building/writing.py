@@ -1,0 +1,55 @@
+"""NCAs that a writer writes, with no training step: judged and kept like any other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nca_zoo.building.build import BuildSettings, header, make_job, record
+from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.sources import Picture, Source
+from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.store.assemble import claimed
+from nca_zoo.store.parts import zoo_path
+from nca_zoo.store.zoowriter import write_zoo
+from nca_zoo.training.init import Init
+from nca_zoo.training.regime import REGIMES
+from nca_zoo.training.trainer import Fit, untrained
+from nca_zoo.training.writer import Writer
+
+TOGETHER = 8  # pictures that are grown at once
+NONE = {"steps": 0, "extra_steps": 0, "attempts": 1}  # of the regime's training
+
+
+def writers_settings(writer: Writer, seed: int = 0) -> BuildSettings:
+    """Settings under which what a writer writes runs and is judged: those that it learnt from."""
+    told = writer.recipe
+    usual = REGIMES.get(str(told.get("regime")), REGIMES["persistent"])
+    known = {name: told[name] for name in ("seed_hidden", "fire_rate") if name in told}
+    target = TargetSettings(visible=writer.visible)  # type: ignore[arg-type]
+    init = Init("written", visible=writer.visible, writer=writer)
+    return BuildSettings(replace(usual, **known), init, target, seed)
+
+
+def write(pictures: Sequence[Picture], settings: BuildSettings, threads: int = 1) -> Iterator[Fit]:
+    """The NCA that is written for each picture, all of one size, as a fit of no training steps."""
+    jobs = (make_job(picture, settings) for picture in pictures)
+    engine = make_engine(settings.engine, settings.device, threads)
+    return untrained(jobs, settings.regime, engine, TOGETHER)
+
+
+def keep_written(
+    path: Path,
+    source: Source,
+    pictures: Sequence[Picture],
+    settings: BuildSettings,
+    threads: int = 1,
+    replaces: bool = False,
+) -> list[Fit]:
+    """Write NCAs for pictures, as a zoo at ``path``; raises ZooError if there is one."""
+    path, about = zoo_path(path), header(source, settings)
+    regime = about.settings["regime"] | NONE
+    about = replace(about, settings=about.settings | {"regime": regime})
+    with claimed(path, replaces, "give --replace to write anew, or another --out"):
+        fits = list(write(pictures, settings, threads))
+        write_zoo(path, about, [record(*each) for each in zip(pictures, fits, strict=True)])
+    return fits

@@ -1,0 +1,44 @@
+"""Arrays in an ``.npz`` that somebody else may have made: read whole, or refused in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.errors import ZooError, one_line
+from nca_zoo.ground.files import published
+
+Arrays = dict[str, npt.NDArray[Any]]
+RECIPE = "recipe"  # how the arrays were made, as JSON
+
+
+def write_archive(path: Path, recipe: dict[str, Any], arrays: Arrays, compressed: bool) -> None:
+    """Write arrays and how they were made; the file appears whole or not at all."""
+    held = arrays | {RECIPE: np.array(json.dumps(recipe, sort_keys=True))}
+    with published(path) as part, part.open("wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **held)  # type: ignore[arg-type]
+
+
+def read_archive(path: Path, what: str, made_by: str, most: int) -> tuple[Arrays, dict[str, Any]]:
+    """The arrays of a file of ``write_archive`` and how they were made.
+
+    what, made_by: for errors, as in ``start file`` and ``nca-zoo metastart``. Raises ZooError if
+    there is no such file, if it is another kind of file, damaged, or unpacks to over ``most``
+    bytes. Never runs code from it.
+    """
+    wrong = f"{path}: not a {what} of `{made_by}`"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > most:
+                raise ValueError(f"unpacks to more than {most} bytes")
+            arrays = {name: archive[name] for name in archive.files}
+            recipe = json.loads(str(arrays.pop(RECIPE)))
+    except FileNotFoundError:
+        raise ZooError(f"{path}: no such {what}") from None
+    except Exception as error:  # a damaged archive fails in a dozen ways, all meaning the same
+        raise ZooError(f"{wrong} ({one_line(error)})") from None
+    if not isinstance(recipe, dict):
+        raise ZooError(f"{wrong}: its recipe is no JSON object")
+    return arrays, recipe

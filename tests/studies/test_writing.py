@@ -1,0 +1,99 @@
+"""Writing and reading with pictures held out: rows that are known beforehand, and a lying zoo."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rows import header, record
+
+from nca_zoo.automaton.rule import param_slices, seed_state
+from nca_zoo.errors import ZooError
+from nca_zoo.life.rollout import rollout
+from nca_zoo.networks.writing import COMPONENTS
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.studies.writing import both_ways
+from nca_zoo_cli.main import group
+from nca_zoo_cli.writer import PATTERNS
+
+GRID, N = (9, 8), 40
+
+
+@pytest.fixture(scope="module")
+def rows(lively_weights):
+    """NCAs along two directions from one; targets are what they grow."""
+    base, rng = lively_weights(0), np.random.default_rng(0)
+    directions = np.zeros((2, len(base)), np.float32)
+    directions[:, param_slices()["b2"]] = rng.normal(0, 2e-3, (2, 16))
+    seed = seed_state(*GRID, 4, 4, True)
+    made = []
+    for i in range(N):
+        weights = base + rng.uniform(-1, 1, 2).astype(np.float32) @ directions
+        *_, (_, state) = rollout(weights, seed, 96)
+        grown = np.rint(255 * np.clip(state[..., :4], 0, 1)).astype(np.uint8)
+        place = {"seed_row": 4, "seed_col": 4, "label": i % 2}
+        made.append(record(i, GRID, weights=weights, target=grown, **place))
+    return made
+
+
+def zoo_of(path, rows):
+    with ZooWriter(path, header()) as writer:
+        writer.add(rows)
+    return open_zoo(path)
+
+
+def named(found):
+    return {row.name: row for row in found}
+
+
+def test_rows_are_in_the_order_of_what_each_way_knows(rows, tmp_path):
+    found = both_ways(zoo_of(tmp_path / "zoo.h5", rows), components=4)
+    assert (found.learnt_from, found.held_out) == (32, 8)
+    written, read = named(found.written), named(found.read)
+    own = written["trained on the picture itself"]
+    assert own.median > 40  # they grow their targets, but for rounding
+    for row in (*found.written, *found.read):
+        assert row.low <= row.median <= row.high
+        assert row.n == 8
+    assert written["written"].median > written["mean of the weights"].median + 3
+    assert written["written"].median < own.median
+    assert read["read from the weights"].median > read["mean picture"].median + 3
+    json.dumps(found.as_dict())
+
+
+def test_weights_that_have_nothing_to_do_with_their_pictures_are_not_written(rows, tmp_path):
+    order = np.random.default_rng(1).permutation(N)
+    lying = [row | {"weights": rows[i]["weights"]} for row, i in zip(rows, order, strict=True)]
+    for row in lying:
+        del row["weights_sha256"]
+    found = both_ways(zoo_of(tmp_path / "zoo.h5", lying), components=4)
+    written, read = named(found.written), named(found.read)
+    assert written["written"].median < written["mean of the weights"].median + 2
+    assert read["read from the weights"].median < read["mean picture"].median + 1
+
+
+def test_fits_of_one_picture_count_once(rows, tmp_path):
+    again = [row | {"id": f"{row['id']}+02", "weights": row["weights"] + 1} for row in rows]
+    for row in again:
+        del row["weights_sha256"]
+    both = zoo_of(tmp_path / "both.h5", [*rows, *again])
+    found = both_ways(both, components=4)
+    assert found.learnt_from + found.held_out == N
+
+
+def test_the_command_prints_the_table_and_its_default_is_the_writers(rows, tmp_path):
+    zoo_of(tmp_path / "zoo.h5", rows)
+    arguments = ["writer", "test", str(tmp_path / "zoo.h5"), "--components", "4", "--jobs", "1"]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0, result.output
+    for name in ("trained on the picture itself", "the start", "read from the weights"):
+        assert name in result.output
+    found = json.loads(CliRunner().invoke(group, [*arguments, "--json"]).stdout)
+    assert found["held_out"] == 8
+    assert PATTERNS == COMPONENTS
+
+
+def test_a_small_zoo_is_told_what_is_missing(rows, tmp_path):
+    with pytest.raises(ZooError, match="needs 20 NCAs and there are 12"):
+        both_ways(zoo_of(tmp_path / "zoo.h5", rows[:12]))
