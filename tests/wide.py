@@ -6,5 +6,5 @@ import pytest
 def mostly_wide(cases, quick=1):
     """Cases for ``parametrize``; those after the first ``quick`` are marked ``wide``."""
     tuples = [case if isinstance(case, tuple) else (case,) for case in cases]
-    rest = [pytest.param(*case, marks=pytest.mark.wide) for case in tuples[quick:]]
-    return [*cases[:quick], *rest]
+    first = [pytest.param(*case) for case in tuples[:quick]]
+    return [*first, *(pytest.param(*case, marks=pytest.mark.wide) for case in tuples[quick:])]

@@ -21,6 +21,7 @@ WOUNDED = 200  # the CA step before which the wound is made
 HEAL_STEPS = 200
 EACH = 4  # wounds of each kind
 RADII = {"3": 3.0, "5": 5.0, "7": 7.0, "half": HALF}  # cells, by the name of the kind
+HARDEST = [2, 1, 3, 0]  # their places, from the kind that heals least often
 ASIDE = [step for step in product((-1, 0, 1), repeat=2) if step != (0, 0)]  # rows, columns
 
 
@@ -77,14 +78,42 @@ def healing(engine: Engine, ncas: Automata, targets: Floats) -> Wounded:
     other wounds.
     """
     grown = engine.rollout(ncas, ncas.starts(), 0, WOUNDED)  # (K, 1, H, W, 16)
-    radii = np.repeat(list(RADII.values()), EACH)
-    many = ncas.under(fold(fold(ncas.keys, Stream.WOUNDS), np.arange(len(radii))))  # (K, B)
-    states = np.repeat(grown, len(radii), axis=1)
-    wound_at_random(states, np.broadcast_to(radii, many.keys.shape), uniform(many.keys, 2))
-    pictures = many.seen(engine.rollout(many, states, WOUNDED, HEAL_STEPS))
+    pictures = _wounded(engine, ncas, grown, np.arange(len(RADII) * EACH))
     goals = targets[:, None]
     closed = _share(whole(pictures, goals).reshape(len(ncas), len(RADII), EACH))
     return Wounded(dict(zip(RADII, closed.T, strict=True)), pictures, goals)
+
+
+def heals_enough(
+    engine: Engine, ncas: Automata, targets: Floats, least: float
+) -> npt.NDArray[np.bool_]:
+    """Which of K NCAs close that share of their wounds: ``healing(...).share >= least``, sooner.
+
+    The kinds of wounds come one by one, the hardest first, and an NCA meets the next while it can
+    still reach the share and has not.
+    """
+    if not len(ncas):
+        return np.zeros(0, bool)
+    grown = engine.rollout(ncas, ncas.starts(), 0, WOUNDED)
+    kinds = np.arange(len(RADII) * EACH).reshape(len(RADII), EACH)[HARDEST]
+    closed, left = np.zeros(len(ncas), int), kinds.size
+    for which in kinds:
+        rows = np.flatnonzero((closed < least * kinds.size) & (closed + left >= least * kinds.size))
+        if not len(rows):
+            break
+        pictures = _wounded(engine, ncas[rows], grown[rows], which)
+        closed[rows] += np.count_nonzero(whole(pictures, targets[rows, None]), axis=1)
+        left -= len(which)
+    return closed >= least * kinds.size
+
+
+def _wounded(engine: Engine, ncas: Automata, grown: Floats, which: npt.NDArray[np.int64]) -> Floats:
+    """What is seen of K NCAs after these of their wounds, B: ``(K, B, H, W, 4)``."""
+    radii = np.repeat(list(RADII.values()), EACH)[which]
+    many = ncas.under(fold(fold(ncas.keys, Stream.WOUNDS), which))  # (K, B)
+    states = np.repeat(grown, len(which), axis=1)
+    wound_at_random(states, np.broadcast_to(radii, many.keys.shape), uniform(many.keys, 2))
+    return many.seen(engine.rollout(many, states, WOUNDED, HEAL_STEPS))
 
 
 def _share(which: npt.ArrayLike) -> Floats:

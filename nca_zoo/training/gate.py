@@ -38,7 +38,7 @@ class Heals:
     """What is asked of an NCA's wounds: the share of the standard ones that close."""
 
     passes: float = 0.5  # from here on an NCA is ok
-    stops: float = 0.8  # training may end early once a check reaches this
+    stops: float = 0.75  # training may end early once a check reaches this
 
     def __post_init__(self) -> None:
         for name in ("passes", "stops"):
@@ -131,14 +131,16 @@ class Gate:
         """What the gate weighs, in dB ``(K,)``: the worst PSNR that it asks for."""
         return np.min([looks[trial.name].psnr for trial in self.trials], axis=0)
 
-    def verdict(self, looks: Looks, weights: Floats, shares: Floats | None = None) -> list[Status]:
+    def verdict(
+        self, looks: Looks, weights: Floats, heals: npt.NDArray[np.bool_] | None = None
+    ) -> list[Status]:
         """Each NCA's status: fit to be used, or why not. weights: ``(K, P)``.
 
-        shares: ``(K,)`` of their wounds that closed, where the gate asks for it.
+        heals: ``(K,)``, whether enough of their wounds close, where the gate asks for it.
         """
         passed, alive = self.reached(looks, "passes"), self.alive(looks)
-        if self.heals and shares is not None:
-            passed &= shares >= self.heals.passes
+        if heals is not None:
+            passed &= heals
         finite = [bool(np.isfinite(row).all()) for row in weights]
 
         def one(k: int) -> Status:

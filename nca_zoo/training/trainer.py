@@ -17,7 +17,7 @@ from nca_zoo.automaton.noise import Stream, fold
 from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
-from nca_zoo.life.healing import Healing, healing, healing_of_whole
+from nca_zoo.life.healing import Healing, healing_of_whole, heals_enough
 from nca_zoo.life.quality import GROWN, STABLE_STEP, Looks, measure, stored_measures
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import Status
@@ -180,10 +180,12 @@ def _verdict(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> list[St
     gate, due = cohort.regime.gate, _due_of(cohort, rows, place)
     ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.GATE)[:, None], place)[rows]
     looks = measure(cohort.engine, ncas, due, gate.trials)
-    healed = (
-        healing_of_whole(cohort.engine, ncas, due(STABLE_STEP), looks).share if gate.heals else None
-    )
-    return gate.verdict(looks, ncas.weights, healed)
+    heals = None
+    if gate.heals:
+        heals = gate.reached(looks, "passes")  # what has not grown is not wounded
+        grown, goals = ncas[heals], due(STABLE_STEP)[heals]
+        heals[heals] = heals_enough(cohort.engine, grown, goals, gate.heals.passes)
+    return gate.verdict(looks, ncas.weights, heals)
 
 
 def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
@@ -201,9 +203,9 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
             ncas, goal = cohort.ncas(keys, place)[checked], _due_of(cohort, checked, place)
             looks = measure(cohort.engine, ncas, goal, gate.trials, gate.enough)
             done &= gate.reached(looks, "stops")
-            if gate.heals and done.any():
-                healed = healing(cohort.engine, ncas[done], goal(STABLE_STEP)[done])
-                done[done] = healed.share >= gate.heals.stops
+            if gate.heals:
+                grown, goals = ncas[done], goal(STABLE_STEP)[done]
+                done[done] = heals_enough(cohort.engine, grown, goals, gate.heals.stops)
             dead |= looks[GROWN.name].alive == 0
         due[checked] = done | dead
     return np.flatnonzero(due)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from wide import mostly_wide
 
 from nca_zoo.building.build import BuildSettings, build, header
 from nca_zoo.errors import ZooError
@@ -63,14 +64,17 @@ def assert_same(zoo, other):
             np.testing.assert_array_equal(zoo.column(name), other.column(name), err_msg=name)
 
 
-def test_the_same_zoo_whatever_the_workers_cohorts_and_stops(tmp_path, drawings):
-    whole = built(tmp_path / "whole.h5", drawings)
-    assert len(whole) == 9
-    assert_same(built(tmp_path / "workers.h5", drawings, workers=2, cohort=3), whole)
-    assert_same(built(tmp_path / "one.h5", drawings, cohort=1), whole)
-    stopped = built(tmp_path / "stopped.h5", drawings, stop_after=3)
-    assert 3 <= len(stopped) < 9
-    assert_same(built(tmp_path / "stopped.h5", drawings), whole)
+@pytest.mark.parametrize("each", mostly_wide([1, 3]))
+def test_the_same_zoo_whatever_the_workers_cohorts_and_stops(tmp_path, drawings, each):
+    def zoo(name, **how):
+        return built(tmp_path / name, drawings, per_class=each, **how)
+
+    whole = zoo("whole.h5")
+    assert len(whole) == 3 * each
+    assert_same(zoo("workers.h5", workers=2, cohort=each), whole)
+    assert_same(zoo("one.h5", cohort=1), whole)
+    assert each <= len(zoo("stopped.h5", stop_after=each)) < 3 * each
+    assert_same(zoo("stopped.h5"), whole)
 
 
 def test_in_one_process_the_next_takes_the_place_of_the_first_that_is_done(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from browsing import GRID, SEED, over, pause, picture, served, take, until
 from calls import walk
+from wide import mostly_wide
 
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import rollout_keys
@@ -52,7 +53,7 @@ def test_the_browser_grows_what_the_engine_grows(page, start, lively_weights):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("rate", [1.0, 0.75, 0.9])
+@pytest.mark.parametrize("rate", mostly_wide([0.75, 1.0, 0.9]))
 def test_the_browser_knows_other_fire_rates(page, lively_weights, rate):
     pause(page)
     state, weights = seed_state(13, 17, 6, 5), lively_weights(3)
@@ -114,7 +115,7 @@ def test_the_brush_erases_and_a_click_plants_a_seed(page):
     assert page.inner_text("#play") == "Play"
 
 
-@pytest.mark.parametrize(("place", "heals"), [((18, 14), True), ((14, 13), False)])
+@pytest.mark.parametrize(("place", "heals"), mostly_wide([((18, 14), True), ((14, 13), False)]))
 def test_a_wound_heals_or_does_not_as_in_python(page, exhibit, place, heals):
     wound = Wound(120, *place, 3)
     states = dict(rollout(exhibit.weights[0], seed_state(*GRID, *SEED), 260, damage=[wound]))
@@ -216,7 +217,7 @@ def test_the_slider_goes_from_a_to_b_while_it_grows(page, exhibit):
     assert not page.is_disabled("#mix")
 
 
-@pytest.mark.parametrize("standing_alone", [False, True])
+@pytest.mark.parametrize("standing_alone", mostly_wide([False, True]))
 def test_a_grey_automaton_is_seen_by_its_alpha(
     visit, grey_exhibit, start, tmp_path, standing_alone
 ):

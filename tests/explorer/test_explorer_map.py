@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from browsing import nearest_pair, pause, picture, place_of, served, until
+from wide import mostly_wide
 
 from nca_zoo.explorer.page import standalone_page
 
@@ -126,7 +127,7 @@ def test_every_control_has_a_name(page):
     assert nameless == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", mostly_wide(["light", "dark"]))
 def test_one_file_works_from_disk_on_a_phone(visit, file_url, scheme):
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme, "has_touch": True}
     page = visit(file_url, **phone)
@@ -158,7 +159,7 @@ def test_the_file_opens_at_the_nca_that_its_address_names(visit, file_url):
     assert page.inner_text("#grown") == "2-001"
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (900, 760), (390, 844)])
+@pytest.mark.parametrize("size", mostly_wide([((1280, 720),), ((900, 760),), ((390, 844),)]))
 def test_no_picture_covers_another_and_the_ring_covers_nobody(visit, server, exhibit, size):
     page = visit(server.url, viewport=dict(zip(("width", "height"), size, strict=True)))
     pause(page)
@@ -239,7 +240,7 @@ class Slow:
         return self.quick | {"method": "UMAP", "points": self.quick["points"][::-1]}
 
 
-@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+@pytest.mark.parametrize("motion", mostly_wide(["no-preference", "reduce"]))
 def test_the_better_map_takes_the_place_of_the_first(visit, exhibit, motion):
     slow = Slow(exhibit.charts[0])
     about = {**exhibit.about, "maps": ["weights"]}

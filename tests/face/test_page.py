@@ -48,10 +48,9 @@ def check(folder):
 
 def test_in_a_script(folder):
     assert len(BLOCKS) == 3
-    for block in BLOCKS:
-        command = [sys.executable, "-c", quick(block)]
-        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
+    command = [sys.executable, "-c", "\n".join(map(quick, BLOCKS))]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     check(folder)
 
 

@@ -72,7 +72,7 @@ def overwritten(path: Path) -> None:
 HARMS = list(product((emptied, flipped, cut, overwritten, replaced_by_a_folder), ("nbi", "nbc")))
 
 
-@pytest.mark.parametrize(("harm", "kind"), mostly_wide(HARMS, 3))
+@pytest.mark.parametrize(("harm", "kind"), mostly_wide(HARMS))
 def test_broken_caches_are_made_anew(
     ask: Callable[..., str], tmp_path: Path, kind: str, harm: Callable[[Path], None]
 ) -> None:

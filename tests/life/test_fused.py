@@ -67,6 +67,7 @@ def test_in_float64_all_is_as_of_the_dense_engine(call):
     assert_close(engine(exact=True).gradients(*arguments), expected, 1e-13)
 
 
+@pytest.mark.wide
 def test_the_split_changes_no_bit_and_all_is_as_of_the_sparse_engine(call):
     weights, states, keys = call
     arguments = record(weights, states, keys), states, film(channels=1), np.array([4, 5])

@@ -9,8 +9,9 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.wounds import HALF, random_cells
 from nca_zoo.life import healing as module
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.healing import EACH, RADII, healing, healing_of_whole
+from nca_zoo.life.healing import EACH, RADII, healing, healing_of_whole, heals_enough
 from nca_zoo.life.quality import measure
+from nca_zoo.training.init import start_weights
 
 SIDE = 20
 
@@ -108,6 +109,22 @@ def test_only_what_is_whole_is_wounded(lively_weights):
         SparseEngine(), ncas[:1], targets[:1], measure(SparseEngine(), ncas[:1], targets[:1])
     )
     assert not nothing.share.any()
+
+
+def test_whether_enough_heals_is_what_the_share_says():
+    """Eight lives of a start that closes some wounds, and one that closes all: every share."""
+    seed = rule.seed_state(SIDE, SIDE, 9, 9)
+    weights = np.stack([start_weights("regenerating")] * 8 + [SPREADS])
+    ncas = Automata.grown(weights, seed).under(fold(np.arange(9), Stream.ROLLOUT)[:, None])
+    grown = SparseEngine().rollout(ncas, ncas.starts(), 0, 200)
+    targets = np.clip(np.repeat(grown[:1, 0, :, :, :4], 9, axis=0), 0, 1)
+    targets[8] = np.clip(grown[8, 0, :, :, :4], 0, 1)
+    shares = healing(SparseEngine(), ncas, targets).share
+    assert len(set(shares.tolist())) > 2
+    for least in (0, 0.05, *np.unique(shares), 0.5, 1):
+        enough = heals_enough(SparseEngine(), ncas, targets, least)
+        assert enough.tolist() == (shares >= least).tolist()
+    assert not heals_enough(SparseEngine(), ncas[:0], targets[:0], 0.5).size
 
 
 def test_other_keys_are_other_wounds():

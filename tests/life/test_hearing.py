@@ -100,6 +100,7 @@ def test_a_signal_that_stays_is_another_bias_to_the_bit(engine, call):
     assert not found.biases[:, [0, 1, 3]].any()
 
 
+@pytest.mark.wide
 def test_an_engine_that_hears_does_not_depend_on_threads_chunks_or_capture(call):
     one, two = SparseEngine(), SparseEngine(threads=2)
     found, again = one.gradients(*call), two.gradients(*call)

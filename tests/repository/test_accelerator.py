@@ -34,6 +34,7 @@ def rows(printed):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.wide
 def test_the_checks_pass_and_see_what_is_off(capsys, monkeypatch):
     sections.checks(plan())
     lines = capsys.readouterr().out.splitlines()
@@ -130,6 +131,7 @@ def run(tmp_path, *arguments):
     return out.read_text()
 
 
+@pytest.mark.wide
 def test_a_section_that_fails_or_is_cut_costs_itself_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(accelerator, "LEAST_S", 0.01)
     report = run(tmp_path, "--budget", "0.02", "--only", "checks,roofline")

@@ -27,6 +27,7 @@ def test_truncated_anywhere(whole, path):
         assert check_told_or_harmless(path, before), stop
 
 
+@pytest.mark.wide
 def test_a_flipped_bit_anywhere(whole, path):
     data, before = bytearray(whole.read_bytes()), read_all(whole)
     rng = np.random.default_rng(0)

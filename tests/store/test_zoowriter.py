@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from rows import datasets, header, record, same
+from wide import mostly_wide
 
 from nca_zoo.errors import ZooError
 from nca_zoo.store import assemble, zoowriter
@@ -216,7 +217,7 @@ def test_ctrl_c_while_merging(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("limit", [100, 30_000, 1_100_000, 1_400_000])
+@pytest.mark.parametrize("limit", mostly_wide([30_000, 100, 1_100_000, 1_400_000], 2))
 def test_the_system_refuses_to_write_more(tmp_path, limit):
     """A limit on the size of files, met by shards or by the merged file, is a full disk to us."""
     path = tmp_path / "zoo.h5"

@@ -16,6 +16,7 @@ from nca_zoo.viewer.frames import BACKGROUNDS
 from nca_zoo_cli.main import group
 
 
+@pytest.mark.wide
 def test_groups_that_are_far_apart_stay_apart_and_a_seed_fixes_the_map() -> None:
     rng = np.random.default_rng(0)
     which = np.arange(40) % 2

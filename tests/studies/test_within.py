@@ -121,6 +121,7 @@ def test_means_are_taken_away_picture_by_picture():
     np.testing.assert_array_equal(left, [[-1, 0], [1, 0], [0, 0]])
 
 
+@pytest.mark.wide
 def test_the_command_tells_it(path, monkeypatch):
     from nca_zoo.studies import measuring
 

@@ -47,10 +47,10 @@ def test_verdict(measured, asked, expected):
 def test_what_does_not_heal_is_below_a_gate_that_asks_for_it():
     weights, whole = np.zeros((1, 8336), np.float32), looks_of(30, 30)
     asks = gate(heals=Heals(passes=0.5))
-    for share, expected in ((0.49, "below_gate"), (0.5, "ok")):
-        assert asks.verdict(whole, weights, np.array([share])) == [expected]
-    assert asks.verdict(looks_of(30, 10), weights, np.array([1.0])) == ["below_gate"]
-    assert Gate().verdict(whole, weights, np.array([0.0])) == ["ok"]
+    for heals, expected in ((False, "below_gate"), (True, "ok")):
+        assert asks.verdict(whole, weights, np.array([heals])) == [expected]
+    assert asks.verdict(looks_of(30, 10), weights, np.array([True])) == ["below_gate"]
+    assert Gate().verdict(whole, weights) == ["ok"]
 
 
 def test_until_what_training_lasts_can_be_chosen():

@@ -192,6 +192,7 @@ def test_the_step_size_falls_within_a_round(monkeypatch):
     np.testing.assert_allclose(seen, [(lr, *own) for lr in (1e-3, 8e-4, 6e-4, 4e-4)] * 2)
 
 
+@pytest.mark.wide
 def test_a_short_recipe_rebuilds_bit_for_bit_and_helps(tmp_path):
     """Meta-learning repeats itself exactly, and its start beats the one it began with."""
     targets = [make_target(picture.pixels[4:24, 4:24]) for picture in meta_pictures(tmp_path)[:40]]
