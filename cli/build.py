@@ -13,9 +13,9 @@ import numpy as np
 from nca_zoo.building.build import build as build_zoo
 from nca_zoo.building.build import header
 from nca_zoo.building.going_on import begun, settings_for
-from nca_zoo.building.settings import zoo_settings
 from nca_zoo.building.share import parse_share
 from nca_zoo.building.workers import cluster
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import workers_for
 from nca_zoo.pictures.sources import SOURCES, load_pictures
@@ -82,7 +82,11 @@ NAMED = 10  # failed NCAs named in the summary
     metavar="I/N",
     help="Fit only the I-th of N equal parts of the pictures, into a file of its own beside --out.",
 )
-@training_options(init="meta; writeup: independent", alpha="ink; writeup: opaque")
+@training_options(
+    init="meta; writeup: independent",
+    alpha="ink; writeup: opaque",
+    regime=f"{DEFAULT_REGIME}; of a zoo that goes on, its own",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -138,7 +142,9 @@ def build(
         raise click.UsageError("--jobs is for workers of this machine; a --cluster has its own")
     began = time.monotonic()
     share = None if part is None else parse_share(part)
-    settings = zoo_settings(training, tell)
+    if share is not None:
+        out = share.file(out)
+    settings = settings_for(out, training, tell)
     origin, pictures = load_pictures(
         source,
         classes,
@@ -151,9 +157,8 @@ def build(
         tell=tell,
     )
     if share is not None:
-        pictures, out = list(share.take(pictures)), share.file(out)
+        pictures = list(share.take(pictures))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    settings = settings_for(out, settings)
     about = header(origin, settings, size, scale)
     with begun(out, origin, pictures, settings, about, refit, repeats) as (writer, pictures):
         held = len({picture.id for picture in pictures} & writer.finished_ids())

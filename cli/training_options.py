@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
-from nca_zoo.choices import ALPHAS, ENGINES, INITS, SEEDS_AT, VISIBLE
+from nca_zoo.choices import ALPHAS, DEFAULT_REGIME, ENGINES, INITS, SEEDS_AT, VISIBLE
 from nca_zoo.training.regime import REGIMES
 
 from .options import FilePath
@@ -33,9 +33,6 @@ visible_option = click.option(
 )
 
 _OPTIONS = (
-    click.option(
-        "--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True
-    ),
     click.option(
         "--start",
         type=FilePath(),
@@ -95,10 +92,19 @@ _OPTIONS = (
 
 
 def training_options(
-    init: str, alpha: str, steps: str = "the regime's", lr: str = "the regime's"
+    init: str,
+    alpha: str,
+    steps: str = "the regime's",
+    lr: str = "the regime's",
+    regime: str = DEFAULT_REGIME,
 ) -> Callable[[Command], Command]:
     """All of them. The arguments say, for the help page, what these options default to."""
     differing = (
+        click.option(
+            "--regime",
+            type=click.Choice(list(REGIMES)),
+            help=f"What training asks for.  [default: {regime}]",
+        ),
         click.option(
             "--init", type=click.Choice(INITS), help=f"Where weights start.  [default: {init}]"
         ),
@@ -119,13 +125,6 @@ def training_options(
         return command
 
     return decorate
-
-
-def build_settings(chosen: dict[str, Any], **defaults: Any) -> "BuildSettings":
-    """See ``nca_zoo.building.settings.build_settings``; says on stderr what should be known."""
-    from nca_zoo.building.settings import build_settings as settings_of
-
-    return settings_of(chosen, tell, **defaults)
 
 
 def solo_settings(chosen: dict[str, Any], pixels: "Pixels") -> "BuildSettings":

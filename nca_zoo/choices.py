@@ -1,5 +1,6 @@
 """Names to choose from, for help pages and for the code that they name: free of any dependency."""
 
+DEFAULT_REGIME = "regenerating"  # of what is trained, but for a zoo that goes on with its own
 ENGINES = ("auto", "sparse", "dense", "fused")
 INITS = ("meta", "written", "shared", "independent")
 VISIBLE = ("rgba", "grey")  # what is seen of an NCA: four channels, or alpha alone as white ink

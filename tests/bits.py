@@ -24,7 +24,7 @@ from nca_zoo.training.init import META_STARTS, make_init
 from nca_zoo.training.regime import REGIMES, Regime
 from nca_zoo.training.trainer import train
 
-DEFAULT = "persistent-rgba"  # these go through the gate, as ten NCAs of the default zoo
+DEFAULT = "regenerating-rgba"  # these go through the gate, as ten NCAs of the default zoo
 CASES = {f"{regime}-{visible}" for regime in REGIMES for visible in ("rgba", "grey")}
 
 

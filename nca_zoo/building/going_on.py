@@ -5,15 +5,17 @@ soon as somebody adds a file. So ids and numbers of classes that a zoo has given
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import Tell, quiet, zoo_settings
 from nca_zoo.errors import DiskError, ZooError
 from nca_zoo.pictures.names import unique
 from nca_zoo.pictures.sources import Picture, Source, repeated
@@ -22,19 +24,22 @@ from nca_zoo.store.parts import find_shards, read_part
 from nca_zoo.store.schema import Header, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.training.regime import REGIMES
 
 NAMED = 3  # changed pictures that an error names
 
 
-def settings_for(out: Path, settings: BuildSettings) -> BuildSettings:
-    """Settings with which a zoo at ``out`` goes on, if there is one: all pass the same gate.
+def settings_for(out: Path, choices: Mapping[str, Any], tell: Tell = quiet) -> BuildSettings:
+    """``zoo_settings`` for a zoo at ``out``. One that is there goes on in its own regime, unless
+    another is chosen, and all of it pass the same gate.
 
     That of version 0.1 asked nothing about errors. Raises ZooError if the file cannot be read.
     """
     there = [path for path in (out, *find_shards(out)) if path.exists()]
-    if not there:
-        return settings
-    known = read_part(there[0]).layout.header.settings.get("regime", {}).get("gate")
+    own = read_part(there[0]).layout.header.settings.get("regime", {}) if there else {}
+    regime = choices["regime"] or own.get("name")
+    settings = zoo_settings({**choices, "regime": regime if regime in REGIMES else None}, tell)
+    known = own.get("gate")
     if not isinstance(known, dict) or "pass_error" in known:
         return settings
     gate = replace(settings.regime.gate, error=None, window=None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.init import make_init
@@ -28,7 +29,7 @@ FULL = 0.5  # share of the frame that is filled, from which that holds
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
-    "regime": "persistent",
+    "regime": None,  # that of the zoo that goes on, else DEFAULT_REGIME
     "init": None,
     "start": None,
     "alpha": None,
@@ -62,9 +63,10 @@ def chosen(**given: Any) -> dict[str, Any]:
         )
     if given.get("start") is not None:
         given["start"] = Path(given["start"])
-    if (regime := given.get("regime", "persistent")) not in REGIMES:
-        raise ZooError(f"there is no regime {regime!r}; there are {', '.join(REGIMES)}")
-    return CHOICES | given
+    choices = CHOICES | given
+    if choices["regime"] not in (None, *REGIMES):
+        raise ZooError(f"there is no regime {choices['regime']!r}; there are {', '.join(REGIMES)}")
+    return choices
 
 
 def build_settings(
@@ -94,7 +96,8 @@ def build_settings(
 
 
 def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettings":
-    """``build_settings`` of a whole zoo."""
+    """``build_settings`` of a whole zoo, a new one (``going_on.settings_for``)."""
+    choices = _with_regime(choices)
     writeup = choices["regime"] == "writeup"
     return build_settings(
         choices,
@@ -108,8 +111,13 @@ def solo_settings(
     choices: Mapping[str, Any], pixels: "Pixels", tell: Tell = quiet
 ) -> "BuildSettings":
     """``build_settings`` of what trains on one picture."""
+    choices = _with_regime(choices)
     defaults = solo_defaults(pixels, choices["regime"], choices["visible"])
     return build_settings(choices, tell, **defaults)
+
+
+def _with_regime(choices: Mapping[str, Any]) -> dict[str, Any]:
+    return {**choices, "regime": choices["regime"] or DEFAULT_REGIME}
 
 
 def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:

@@ -144,14 +144,14 @@ def build(
     from nca_zoo.life.engines import workers_for
     from nca_zoo.pictures.sources import load_pictures
 
-    shared = settings.zoo_settings(settings.chosen(**choices), _warn)
+    chosen = settings.chosen(**choices)
     wanted = [classes] if isinstance(classes, int) else classes
     each = None if per_class in (None, "all") else int(per_class)
     if each is not None and each < 1:
         raise ZooError(f"per_class is {per_class}; it must be a whole number above 0, or 'all'")
     data = settings.data_folder()
     path = data / "zoo.h5" if out is None else Path(out)
-    shared = settings_for(path, shared)
+    shared = settings_for(path, chosen, _warn)
     origin, pictures = load_pictures(
         source,
         wanted,

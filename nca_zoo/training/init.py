@@ -27,7 +27,7 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("persistent", "rgba"): "persistent",
     ("persistent", "grey"): "persistent-grey",
     ("regenerating", "rgba"): "regenerating",
-    ("regenerating", "grey"): "persistent-grey",
+    ("regenerating", "grey"): "regenerating",
 }
 WRITERS = {("persistent", "rgba"): "persistent-writer"}  # that ship, likewise
 

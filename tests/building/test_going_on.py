@@ -8,6 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 from rows import as_schema_1
 
+from nca_zoo.building.going_on import settings_for
+from nca_zoo.building.settings import chosen
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo_cli.main import group
@@ -184,3 +187,20 @@ def test_what_is_safe_is_said_where_something_is(tmp_path, held_before, says):
     run = build(pets, out)
     assert run.exit_code == 1
     assert run.stderr.strip().splitlines()[-1] == f"Error: {out}: {says}"
+
+
+def test_a_zoo_goes_on_in_its_own_regime_unless_another_is_named(tmp_path):
+    pets = draw(tmp_path / "pets", "cat/a.png")
+    assert build(pets, tmp_path / "z.h5").exit_code == 0  # growing
+    draw(pets, "cat/b.png")
+    where = ["--source", str(pets), "--per-class", "all", "--out", str(tmp_path / "z.h5")]
+    again = ["build", *where, "--jobs", "1", *QUICKLY[2:]]
+    run = CliRunner().invoke(group, [*again, "--regime", "persistent"])
+    assert run.exit_code == 1
+    assert "regime" in run.stderr
+    run = CliRunner().invoke(group, again)
+    assert run.exit_code == 0, run.output
+    zoo = open_zoo(tmp_path / "z.h5")
+    assert len(zoo) == 2
+    assert zoo.settings.values["regime"]["name"] == "growing"
+    assert settings_for(tmp_path / "new.h5", chosen()).regime.name == DEFAULT_REGIME

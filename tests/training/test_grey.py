@@ -14,6 +14,7 @@ from nca_zoo.automaton.noise import Stream, fire_mask, fold
 from nca_zoo.automaton.record import Automata
 from nca_zoo.building.build import BuildSettings
 from nca_zoo.building.regrow import regrow_problems
+from nca_zoo.building.settings import build_settings, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import measure, stored_measures
@@ -25,7 +26,6 @@ from nca_zoo.training import init
 from nca_zoo.training.metastart import Recipe, meta_learn
 from nca_zoo.training.regime import REGIMES
 from nca_zoo_cli.main import group
-from nca_zoo_cli.training_options import build_settings
 
 START = Path(init.__file__).parent / "starts" / "persistent-grey.npz"
 QUICKLY = ["--extra-steps", "0", "--attempts", "1", "--steps"]
@@ -56,7 +56,8 @@ def drawings(tmp_path_factory):
 def zoo(tmp_path_factory, drawings):
     """A grey zoo, trained until good."""
     out = tmp_path_factory.mktemp("zoo") / "grey.h5"
-    run("build", "--source", drawings, "--per-class", "all", *GREY, "--jobs", 1, "--out", out)
+    run("build", "--source", drawings, "--per-class", "all", *GREY, "--regime", "persistent",
+        "--jobs", 1, "--out", out)  # fmt: skip
     return out
 
 
@@ -132,6 +133,7 @@ def test_its_ncas_grow_again_bit_for_bit(zoo, tmp_path):
 def test_it_goes_on_as_grey_and_as_nothing_else(zoo, tmp_path, drawings):
     out = tmp_path / "zoo.h5"
     command = ["build", "--source", drawings, "--jobs", 1, "--out", out]
+    command += ["--regime", "persistent"]
     run(*command, *GREY, "--per-class", 2)
     refused = run(*command, "--per-class", "all", code=1).stderr
     assert "target.visible grey -> rgba" in refused
@@ -213,7 +215,7 @@ def test_writeup_is_grey_if_it_is_not_opaque(pictures):
 def test_fit_trains_and_films_alpha(pictures):
     out = pictures / "fit.h5"
     picture = pictures / "white" / "one.png"
-    run("fit", picture, *GREY, "--film", "gif", *QUICKLY, 3, "--out", out)
+    run("fit", picture, *GREY, "--regime", "persistent", "--film", "gif", *QUICKLY, 3, "--out", out)
     zoo = open_zoo(out)
     assert zoo.visible == "grey"
     assert zoo.attrs["regime"]["lr"] == REGIMES["persistent"].lr  # nothing coloured to learn
@@ -225,7 +227,7 @@ def test_fit_trains_and_films_alpha(pictures):
             assert (blue - red).min() >= -8  # white ink on bluish black, nothing else
             assert (blue - red).max() <= 24
     run("build", "--source", picture.parent, "--per-class", "all", *GREY, *QUICKLY, 3,
-        "--jobs", 1, "--out", pictures / "build.h5")  # fmt: skip
+        "--regime", "persistent", "--jobs", 1, "--out", pictures / "build.h5")  # fmt: skip
     np.testing.assert_array_equal(open_zoo(pictures / "build.h5").weights, zoo.weights)
 
 
@@ -274,13 +276,13 @@ def test_options_become_settings():
     names = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "init", "alpha", "start")
     names += ("until", "until_heals", "fire_rate")
     chosen = dict.fromkeys(names) | {
-        "regime": "regenerating", "seed_at": "center", "visible": "grey", "seed": 3,
+        "regime": "persistent", "seed_at": "center", "visible": "grey", "seed": 3,
         "engine": "sparse", "device": "cpu",
     }  # fmt: skip
-    settings = build_settings(chosen, init="meta", alpha="ink")
+    settings = build_settings(chosen, quiet, init="meta", alpha="ink")
     assert isinstance(settings, BuildSettings)
     assert settings.target == TargetSettings("ink", "center", "grey")
     with np.load(START) as start:
         np.testing.assert_array_equal(settings.init.shared, start["weights"])
     with pytest.raises(ZooError, match="alpha cannot be opaque"):
-        build_settings(chosen | {"alpha": "opaque"}, init="meta", alpha="ink")
+        build_settings(chosen | {"alpha": "opaque"}, quiet, init="meta", alpha="ink")

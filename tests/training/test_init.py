@@ -113,7 +113,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
         ("persistent", "rgba", "persistent"),
         ("persistent", "grey", "persistent-grey"),
         ("regenerating", "rgba", "regenerating"),
-        ("regenerating", "grey", "persistent-grey"),
+        ("regenerating", "grey", "regenerating"),
     ):
         with np.load(STARTS / f"{name}.npz") as file:
             start = make_init("meta", regime, visible=visible)
