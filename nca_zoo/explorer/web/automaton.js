@@ -114,15 +114,12 @@ export class Automaton {
     const { rows, state } = this;
     this.#dilate(this.pre);
     const living = this.#listCells(key, step);
-    for (let i = 0; i < living; i++) {
-      this.#network(i);
-      const site = rows.sites[i];
-      this.mature[site] = this.#nextAlpha(i) > THRESHOLD ? 1 : 0;
-    }
+    this.#run(0, living);
+    for (let i = 0; i < living; i++) this.mature[rows.sites[i]] = this.#nextAlpha(i) > THRESHOLD ? 1 : 0;
     this.#dilate(this.post);
     const ghosts = this.#listGhosts(living);
+    this.#run(living, living + ghosts);
     for (let i = living; i < living + ghosts; i++) {
-      this.#network(i);
       if (this.#nextAlpha(i) > THRESHOLD) this.#save(rows.sites[i]);
     }
     for (let i = 0; i < living; i++) {
@@ -145,9 +142,10 @@ export class Automaton {
     return Math.fround(this.state[sites[i] * CHANNELS + ALPHA] + updates[i * CHANNELS + ALPHA]);
   }
 
-  #network(i) {
-    this.#perceive(i);
-    this.network.forward(this.rows, i);
+  /** Perceptions, hidden units and updates of rows `first` to `end`. */
+  #run(first, end) {
+    for (let i = first; i < end; i++) this.#perceive(i);
+    this.network.forward(this.rows, first, end);
   }
 
   /** 3 x 3 maximum of `mature`, over the inner sites. */

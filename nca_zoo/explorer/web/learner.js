@@ -55,21 +55,28 @@ export class Learner {
     return sum / batch;
   }
 
-  /** What grows by now: dB after each of the regime's trials, in the rollout of `key`. */
-  look(key = rolloutKey(0)) {
-    const { tried, target } = this;
+  /**
+   * What grows by now: dB after each of the regime's trials, in the rollout of `key`. After one below
+   * `enough` dB the later ones, which take longer, are not made.
+   */
+  look(key = rolloutKey(0), enough = 0) {
+    const { tried, target, regime } = this;
     tried.setWeights(this.weights);
     tried.write(this.seed);
-    let taken = 0;
-    return this.regime.trials.map((steps) => {
-      while (taken < steps) tried.step(key, taken++);
-      return likeness(tried.read(), target);
-    });
+    const found = [];
+    for (let step = 0; found.length < regime.trials.length; step++) {
+      if (step === regime.trials[found.length]) found.push(likeness(tried.read(), target));
+      if (found.at(-1) < enough) break;
+      tried.step(key, step);
+    }
+    return found;
   }
 
-  /** Whether it is good enough by masks that nothing else is seen under, as a gate asks. */
-  get done() {
-    return Math.min(...this.look(fold(this.key, STREAM.CHECK, this.step))) >= this.regime.stops;
+  /** Whether it is good enough, also by masks that nothing else is seen under, as a gate asks. */
+  isDone(found) {
+    const { trials, stops } = this.regime;
+    const enough = (dB) => dB.length === trials.length && Math.min(...dB) >= stops;
+    return enough(found) && enough(this.look(fold(this.key, STREAM.CHECK, this.step), stops));
   }
 
   #key(stream) {

@@ -1,7 +1,7 @@
-// The network of THE rule, one cell at a time: what a cell adds to itself, and the derivatives of that.
+// The network of THE rule: what cells add to themselves, and the derivatives of that.
 //
 // A point of weight space is laid out for both ways: tensors apart, W2 transposed, all in float64,
-// which JavaScript computes in anyway.
+// which JavaScript computes in anyway. Cells are taken in pairs: what is loaded serves both.
 
 export const CHANNELS = 16;
 export const HIDDEN = 128;
@@ -20,7 +20,7 @@ export class Rows {
   constructor(count) {
     this.count = count;
     this.sites = new Int32Array(count);
-    this.perception = new Float32Array(count * PERCEPTION);
+    this.perception = new Float64Array(count * PERCEPTION);
     this.hidden = new Float32Array(count * HIDDEN); // after the ReLU
     this.updates = new Float32Array(count * CHANNELS);
   }
@@ -31,6 +31,8 @@ export class Network {
   constructor(weights = new Float32Array(N_WEIGHTS)) {
     for (const [name, size] of Object.entries(SIZES)) this[name] = new Float64Array(size);
     this.update = new Float64Array(CHANNELS);
+    this.active = []; // rows in which a unit is on, and its gradients there
+    this.deltas = [];
     this.set(weights);
   }
 
@@ -64,61 +66,124 @@ export class Network {
     return out;
   }
 
-  /** From the perception of row `i` to its hidden units and its update. */
-  forward(rows, i) {
-    const { w1, b1, w2, b2, update } = this;
-    const { perception, hidden } = rows;
-    const [seen, unit] = [i * PERCEPTION, i * HIDDEN];
-    for (let j = 0; j < HIDDEN; j += 4) { // four sums at once, so that none waits for the one before
-      const [a, b, c, d] = [j * PERCEPTION, (j + 1) * PERCEPTION, (j + 2) * PERCEPTION, (j + 3) * PERCEPTION];
-      let [p, q, r, s] = [b1[j], b1[j + 1], b1[j + 2], b1[j + 3]];
+  /** From the perceptions of rows `first` to `end` to their hidden units and updates. */
+  forward(rows, first, end) {
+    for (let i = first; i < end; i += 2) this.#hidden(rows, i, Math.min(i + 1, end - 1));
+    for (let i = first; i < end; i++) this.#update(rows, i);
+  }
+
+  /** The hidden units of two rows: eight sums at once, so that none waits for the one before. */
+  #hidden({ perception, hidden }, one, two) {
+    const { w1, b1: bias } = this;
+    const x = one * PERCEPTION;
+    const y = two * PERCEPTION;
+    const u = one * HIDDEN;
+    const v = two * HIDDEN;
+    for (let j = 0; j < HIDDEN; j += 4) {
+      const a = j * PERCEPTION;
+      const b = a + PERCEPTION;
+      const c = b + PERCEPTION;
+      const d = c + PERCEPTION;
+      let a1 = bias[j];
+      let b1 = bias[j + 1];
+      let c1 = bias[j + 2];
+      let d1 = bias[j + 3];
+      let a2 = a1;
+      let b2 = b1;
+      let c2 = c1;
+      let d2 = d1;
       for (let k = 0; k < PERCEPTION; k++) {
-        const x = perception[seen + k];
-        p += w1[a + k] * x;
-        q += w1[b + k] * x;
-        r += w1[c + k] * x;
-        s += w1[d + k] * x;
+        const p = perception[x + k];
+        const q = perception[y + k];
+        a1 += w1[a + k] * p;
+        a2 += w1[a + k] * q;
+        b1 += w1[b + k] * p;
+        b2 += w1[b + k] * q;
+        c1 += w1[c + k] * p;
+        c2 += w1[c + k] * q;
+        d1 += w1[d + k] * p;
+        d2 += w1[d + k] * q;
       }
-      hidden[unit + j] = p <= 0 ? 0 : p; // NaN stays to be seen
-      hidden[unit + j + 1] = q <= 0 ? 0 : q;
-      hidden[unit + j + 2] = r <= 0 ? 0 : r;
-      hidden[unit + j + 3] = s <= 0 ? 0 : s;
+      hidden[u + j] = relu(a1);
+      hidden[u + j + 1] = relu(b1);
+      hidden[u + j + 2] = relu(c1);
+      hidden[u + j + 3] = relu(d1);
+      hidden[v + j] = relu(a2);
+      hidden[v + j + 1] = relu(b2);
+      hidden[v + j + 2] = relu(c2);
+      hidden[v + j + 3] = relu(d2);
     }
-    for (let c = 0; c < CHANNELS; c++) update[c] = b2[c];
+  }
+
+  #update({ hidden, updates }, i) {
+    const { w2, update } = this;
+    update.set(this.b2);
     for (let j = 0; j < HIDDEN; j++) {
-      const on = hidden[unit + j];
+      const on = hidden[i * HIDDEN + j];
       if (on === 0) continue;
       const out = j * CHANNELS;
       for (let c = 0; c < CHANNELS; c++) update[c] += on * w2[out + c];
     }
-    rows.updates.set(update, i * CHANNELS);
+    updates.set(update, i * CHANNELS);
   }
 
   /**
-   * Back over row `i`: `dUpdate` (16) is the loss's gradient by its update; adds to `gradient`, a
-   * Network, that by the weights, and leaves in `dPerception` (48) that by what it perceived.
+   * Back over rows `first` to `end`: `dUpdates` (16 a row) are the loss's gradients by their updates;
+   * adds to `gradient`, a Network, those by the weights, and leaves in `dPerceptions` (48 a row) those
+   * by what they perceived.
    */
-  back(rows, i, dUpdate, gradient, dPerception) {
-    const { w1, w2 } = this;
-    const { w1: g1, w2: g2 } = gradient;
-    const { perception, hidden } = rows;
-    const [seen, unit] = [i * PERCEPTION, i * HIDDEN];
-    dPerception.fill(0);
+  back(rows, first, end, dUpdates, gradient, dPerceptions) {
+    dPerceptions.fill(0, 0, (end - first) * PERCEPTION);
     for (let j = 0; j < HIDDEN; j++) {
-      const on = hidden[unit + j];
-      if (!(on > 0)) continue;
-      const [out, row] = [j * CHANNELS, j * PERCEPTION];
-      let d = 0;
-      for (let c = 0; c < CHANNELS; c++) {
-        d += w2[out + c] * dUpdate[c];
-        g2[out + c] += on * dUpdate[c];
-      }
-      gradient.b1[j] += d;
-      for (let k = 0; k < PERCEPTION; k++) {
-        g1[row + k] += d * perception[seen + k];
-        dPerception[k] += d * w1[row + k];
-      }
+      const count = this.#backToUnit(j, rows, first, end, dUpdates, gradient);
+      for (let n = 0; n < count; n += 2) this.#backFromUnit(j, n, rows, first, gradient, dPerceptions);
     }
-    for (let c = 0; c < CHANNELS; c++) gradient.b2[c] += dUpdate[c];
+    for (let at = 0; at < (end - first) * CHANNELS; at++) gradient.b2[at % CHANNELS] += dUpdates[at];
+  }
+
+  /** List the rows in which unit `j` is on, an even number, with its gradients; returns how many. */
+  #backToUnit(j, { hidden }, first, end, dUpdates, gradient) {
+    const { w2, active, deltas } = this;
+    const { w2: g2, b1: g1 } = gradient;
+    const out = j * CHANNELS;
+    let count = 0;
+    for (let i = 0; i < end - first; i++) {
+      const on = hidden[(first + i) * HIDDEN + j];
+      if (!(on > 0)) continue;
+      let delta = 0;
+      for (let c = 0; c < CHANNELS; c++) {
+        const d = dUpdates[i * CHANNELS + c];
+        delta += w2[out + c] * d;
+        g2[out + c] += on * d;
+      }
+      g1[j] += delta;
+      active[count] = i;
+      deltas[count++] = delta;
+    }
+    if (count % 2 === 0) return count;
+    active[count] = active[count - 1];
+    deltas[count] = 0;
+    return count + 1;
+  }
+
+  /** Carry the gradients of unit `j` in the two rows from place `n` of the list on to W1 and perceptions. */
+  #backFromUnit(j, n, { perception }, first, gradient, dPerceptions) {
+    const { w1, active, deltas } = this;
+    const g1 = gradient.w1;
+    const d = deltas[n];
+    const e = deltas[n + 1];
+    const x = active[n] * PERCEPTION;
+    const y = active[n + 1] * PERCEPTION;
+    const p = first * PERCEPTION + x;
+    const q = first * PERCEPTION + y;
+    const row = j * PERCEPTION;
+    for (let k = 0; k < PERCEPTION; k++) {
+      const w = w1[row + k];
+      g1[row + k] += d * perception[p + k] + e * perception[q + k];
+      dPerceptions[x + k] += d * w;
+      dPerceptions[y + k] += e * w;
+    }
   }
 }
+
+const relu = (value) => (value <= 0 ? 0 : value); // NaN stays to be seen

@@ -17,7 +17,7 @@ export class Tape {
     this.alive = []; // of each step: the sites that lived through it
     this.grad = new Float64Array(sites * CHANNELS); // the loss's gradient by the state
     this.dUpdates = new Float64Array(sites * CHANNELS);
-    this.dPerception = new Float64Array(PERCEPTION);
+    this.dPerceptions = new Float64Array(sites * PERCEPTION);
   }
 
   /**
@@ -77,31 +77,28 @@ export class Tape {
 
   /** Carry `grad` back over one step. */
   #back(step, gradient) {
-    const { rows, grad, dUpdates, dPerception } = this;
+    const { automaton, rows, grad, dUpdates, dPerceptions } = this;
     const [first, end, alive] = [this.first[step], this.first[step + 1], this.alive[step]];
     for (let site = 0; site < alive.length; site++) {
       if (!alive[site]) grad.fill(0, site * CHANNELS, (site + 1) * CHANNELS); // what it had is lost
     }
-    for (let i = first; i < end; i++) { // all before any: what cells perceived changes their gradients
+    for (let i = first; i < end; i++) {
       const at = rows.sites[i] * CHANNELS;
       dUpdates.set(grad.subarray(at, at + CHANNELS), (i - first) * CHANNELS);
     }
-    for (let i = first; i < end; i++) {
-      const own = dUpdates.subarray((i - first) * CHANNELS, (i - first + 1) * CHANNELS);
-      this.automaton.network.back(rows, i, own, gradient, dPerception);
-      this.#spread(rows.sites[i] * CHANNELS);
-    }
+    automaton.network.back(rows, first, end, dUpdates, gradient, dPerceptions);
+    for (let i = first; i < end; i++) this.#spread(rows.sites[i] * CHANNELS, (i - first) * PERCEPTION);
   }
 
   /** From what a cell perceived to the cells that it saw: the transpose of perceiving. */
-  #spread(at) {
-    const { grad, dPerception } = this;
+  #spread(at, own) {
+    const { grad, dPerceptions } = this;
     const up = at - this.automaton.pitch * CHANNELS;
     const down = at + this.automaton.pitch * CHANNELS;
     for (let c = 0; c < CHANNELS; c++) {
-      const x = dPerception[CHANNELS + c] / 8;
-      const y = dPerception[2 * CHANNELS + c] / 8;
-      grad[at + c] += dPerception[c];
+      const x = dPerceptions[own + CHANNELS + c] / 8;
+      const y = dPerceptions[own + 2 * CHANNELS + c] / 8;
+      grad[at + c] += dPerceptions[own + c];
       grad[up - CHANNELS + c] -= x + y;
       grad[up + CHANNELS + c] += x - y;
       grad[down - CHANNELS + c] += y - x;

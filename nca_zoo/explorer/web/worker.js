@@ -1,7 +1,7 @@
 // Where a drawing's NCA learns: in a worker, so that the page stays smooth.
 //
-// Takes { begin }, what a Learner is made of, and { going }, whether to learn; says after every
-// training step { step, loss, weights, dB, done }, dB only every few steps.
+// Takes { begin }, what a Learner is made of, and { going }, whether to learn. Says after every
+// training step { step, loss, weights, dB, done }; of dB, every few steps, as many as were measured.
 
 import { Learner } from "explore/learner.js";
 
@@ -13,9 +13,9 @@ function turn() {
   if (!going) return;
   const loss = learner.learn();
   const { step, weights, regime } = learner;
-  const dB = step % LOOK_EVERY === 0 ? learner.look() : null;
-  const spent = step >= regime.steps;
-  const done = dB !== null && (spent || (Math.min(...dB) >= regime.stops && learner.done));
+  const looked = step % LOOK_EVERY === 0;
+  const dB = looked ? learner.look(undefined, regime.stops) : [];
+  const done = looked && (step >= regime.steps || learner.isDone(dB));
   if (done) going = false;
   postMessage({ step, loss, weights: weights.slice(), dB, done });
   setTimeout(turn); // what the page says is heard between two steps
