@@ -105,12 +105,13 @@ export class Pad {
     nca.weights = weights;
     if (dB.length) [nca.usual, nca.dB] = [dB[0], dB];
     this.on.learned(nca);
-    const steps = this.zoo.pad.regime.trials;
-    const reached = (nca.dB ?? []).map((value, i) => `${value.toFixed(1)} dB at step ${steps[i]}`);
-    const words = [`${step} training steps`, `${seconds.toFixed(1)} s`, ...reached];
-    parts.progress.textContent = words.join(", ");
-    if (done) parts.padSays.textContent = `Trained: ${parts.progress.textContent}.`;
-    if (done) this.#label();
+    const { trials } = this.zoo.pad.regime;
+    const reached = (nca.dB ?? []).map((value, i) => `${value.toFixed(1)} dB at step ${trials[i]}`);
+    const words = [`${step} training steps`, `${seconds.toFixed(1)} s`, ...reached].join(", ");
+    parts.progress.textContent = done ? "" : words;
+    if (!done) return;
+    parts.padSays.textContent = `Trained: ${words}.`;
+    this.#label();
   }
 
   #label() {
@@ -127,7 +128,8 @@ export class Pad {
     const { weights, seed } = this.nca;
     const tensors = Object.entries(SHAPES).map(([name, shape], i) => [name, shape, weights.subarray(...TENSORS[i])]);
     download(new Blob([npz(tensors)], { type: "application/octet-stream" }), `${NAME}.npz`);
-    this.parts.kept.textContent = `saved ${NAME}.npz; with ${NAME}.png beside it: nca-zoo import ${NAME}.npz --target ${NAME}.png --seed-at ${seed}`;
+    const command = `nca-zoo import ${NAME}.npz --target ${NAME}.png --seed-at ${seed}`;
+    this.parts.padSays.textContent = `Saved ${NAME}.npz. With the drawing saved beside it: ${command}`;
   }
 
   #savePicture() {
@@ -137,6 +139,6 @@ export class Pad {
     image.data.forEach((_, i) => (image.data[i] = i % 4 === 3 ? target[i] : 255)); // white ink on nothing
     canvas.getContext("2d").putImageData(image, 0, 0);
     canvas.toBlob((blob) => download(blob, `${NAME}.png`), "image/png");
-    this.parts.kept.textContent = `saved ${NAME}.png`;
+    this.parts.padSays.textContent = `Saved ${NAME}.png.`;
   }
 }
