@@ -95,14 +95,18 @@ export class Network {
       for (let k = 0; k < PERCEPTION; k++) {
         const p = perception[x + k];
         const q = perception[y + k];
-        a1 += w1[a + k] * p;
-        a2 += w1[a + k] * q;
-        b1 += w1[b + k] * p;
-        b2 += w1[b + k] * q;
-        c1 += w1[c + k] * p;
-        c2 += w1[c + k] * q;
-        d1 += w1[d + k] * p;
-        d2 += w1[d + k] * q;
+        const wa = w1[a + k];
+        const wb = w1[b + k];
+        const wc = w1[c + k];
+        const wd = w1[d + k];
+        a1 += wa * p;
+        a2 += wa * q;
+        b1 += wb * p;
+        b2 += wb * q;
+        c1 += wc * p;
+        c2 += wc * q;
+        d1 += wd * p;
+        d2 += wd * q;
       }
       hidden[u + j] = relu(a1);
       hidden[u + j + 1] = relu(b1);
