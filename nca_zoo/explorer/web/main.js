@@ -71,7 +71,7 @@ class Page {
     parts.compare.addEventListener("click", () => this.compare(!this.compares));
     parts.random.addEventListener("click", () => this.visit(this.lucky(), false));
     parts.mix.addEventListener("input", () => {
-      this.tank.change(this.weights, this.seed, this.share > 0.5 ? 1 : 0);
+      this.#mix();
       this.label();
       this.#rememberSoon();
     });
@@ -84,6 +84,11 @@ class Page {
       choice.addEventListener(choice === parts.allHidden ? "click" : "change", () => this.remember());
     }
     addEventListener("hashchange", () => this.fromAddress());
+  }
+
+  /** Live on as what lies between A and B. */
+  #mix() {
+    this.tank.change(this.weights, this.seed, this.share > 0.5 ? 1 : 0);
   }
 
   /** A good NCA at random that passes the filter, of class `label` if one is asked for. */
@@ -205,8 +210,11 @@ class Page {
   /** A drawing's NCA has learned: what lives goes on living by its new weights. */
   learned(nca) {
     if (this.a !== nca) return;
-    this.tank.change(this.compares ? nca.weights : this.weights, this.compares ? nca.seed : this.seed, 0);
-    if (!this.b || this.compares) this.tank.subjects[0].usual = nca.usual;
+    if (this.b && !this.compares) this.#mix();
+    else {
+      this.tank.change(nca.weights, nca.seed, 0);
+      this.tank.subjects[0].usual = nca.usual;
+    }
   }
 
   get share() {
