@@ -125,11 +125,9 @@ export class Pad {
   }
 
   #saveWeights() {
-    const { weights, seed } = this.nca;
+    const { weights } = this.nca;
     const tensors = Object.entries(SHAPES).map(([name, shape], i) => [name, shape, weights.subarray(...TENSORS[i])]);
-    download(new Blob([npz(tensors)], { type: "application/octet-stream" }), `${NAME}.npz`);
-    const command = `nca-zoo import ${NAME}.npz --target ${NAME}.png --seed-at ${seed}`;
-    this.parts.padSays.textContent = `Saved ${NAME}.npz. With the drawing saved beside it: ${command}`;
+    this.#save(new Blob([npz(tensors)], { type: "application/octet-stream" }), "npz");
   }
 
   #savePicture() {
@@ -138,7 +136,12 @@ export class Pad {
     const image = canvas.getContext("2d").createImageData(width, height);
     image.data.forEach((_, i) => (image.data[i] = i % 4 === 3 ? target[i] : 255)); // white ink on nothing
     canvas.getContext("2d").putImageData(image, 0, 0);
-    canvas.toBlob((blob) => download(blob, `${NAME}.png`), "image/png");
-    this.parts.padSays.textContent = `Saved ${NAME}.png.`;
+    canvas.toBlob((blob) => this.#save(blob, "png"), "image/png");
+  }
+
+  #save(blob, kind) {
+    download(blob, `${NAME}.${kind}`);
+    const command = `nca-zoo import ${NAME}.npz --target ${NAME}.png --seed-at ${this.nca.seed}`;
+    this.parts.padSays.textContent = `Saved ${NAME}.${kind}. Weights and drawing come into a zoo by: ${command}`;
   }
 }
