@@ -70,6 +70,8 @@ def _page(zoo: Path) -> Path:
     html = zoo.with_suffix(".html")
     held = open_zoo(zoo)
     with published(html) as part:
-        part.write_text(standalone_page(make_exhibit(held, ["weights"], len(held))), "utf-8")
+        part.write_text(
+            standalone_page(make_exhibit(held, ["weights"], len(held), draws=False)), "utf-8"
+        )
     webbrowser.open(html.resolve().as_uri())
     return html

@@ -41,7 +41,8 @@ def explore(
     """One page in which the whole zoo grows.
 
     A map of all NCAs by their weights. Click one and it grows in the browser: wound it, plant
-    seeds, walk in a straight line from its weights to another's, or set the two side by side. The
+    seeds, walk in a straight line from its weights to another's, or set the two side by side. Of
+    the default digits, draw one yourself: it grows at once, and can be trained in the browser. The
     page is served to this machine alone until Ctrl-C. It opens at once with a map by principal
     components; UMAP's follows, and is kept beside the zoo (FILE.layouts/) for the next time.
 

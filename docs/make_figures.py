@@ -7,11 +7,12 @@ import argparse
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import nca_zoo
 from nca_zoo.automaton import noise
@@ -54,6 +55,18 @@ HURT = {  # NCAs of the default zoo; the wound takes a third of the picture or s
     "7-012": Wound(100, 8, 16, 6),
     "8-003": Wound(100, 20, 12, 6),
 }
+DRAWN = [
+    (9, 8),
+    (13, 6),
+    (18, 7.5),
+    (17.5, 11),
+    (13.5, 13),
+    (18, 15),
+    (19, 18.5),
+    (15, 21.5),
+    (9, 20.5),
+]
+LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
@@ -112,17 +125,30 @@ def contact_sheet(zoo: Zoo, path: Path) -> None:
 
 def page(zoo: Zoo, path: Path) -> None:
     """The explorer's page, with one NCA growing."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        file = Path(folder) / "page.html"
-        file.write_text(standalone_page(make_exhibit(zoo)))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
-        tab.goto(f"{file.as_uri()}#{zoo.id[len(zoo) * 3 // 4]}")
+    with _page(zoo, 800) as tab:
         tab.wait_for_timeout(5000)
         tab.screenshot(path=path)
-        browser.close()
+
+
+def pad(zoo: Zoo, path: Path) -> None:
+    """A digit drawn on the page by a line of points, and trained there for some steps."""
+    with _page(zoo, 900) as tab:
+        tab.click("#draw")
+        while "Draw a digit" not in tab.inner_text("#padSays"):
+            tab.wait_for_timeout(100)
+        box = tab.locator("#paper").bounding_box()
+        assert box
+        side = box["width"] / zoo.grid[1]
+        places = [(box["x"] + x * side, box["y"] + y * side) for x, y in DRAWN]
+        tab.mouse.move(*places[0])
+        tab.mouse.down()
+        for place in places[1:]:
+            tab.mouse.move(*place, steps=6)
+        tab.mouse.up()
+        tab.click("#train")
+        while not tab.inner_text("#progress").startswith(f"{LEARNED} "):
+            tab.wait_for_timeout(20)
+        tab.screenshot(path=path)
 
 
 def moments(zoo: Zoo, path: Path) -> None:
@@ -219,6 +245,7 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "sheet.png": contact_sheet,
     "channels.png": apart,
     "explore.png": page,
+    "pad.png": pad,
     "rule-perception.png": perception,
     "rule-step.png": one_step,
     "rule-channels.png": channels,
@@ -228,6 +255,22 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "mix-line.png": mixed("line", "3-000", "3-007"),
     "mix-means.png": mixed("survey", "--pairs", "50"),
 }
+
+
+@contextmanager
+def _page(zoo: Zoo, height: int) -> Iterator[Page]:
+    """The explorer's page of a zoo in a browser."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        file = Path(folder) / "page.html"
+        file.write_text(standalone_page(make_exhibit(zoo)))
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser.new_page(viewport={"width": 1280, "height": height})
+        tab.goto(f"{file.as_uri()}#{zoo.id[len(zoo) * 3 // 4]}")
+        tab.wait_for_selector("body.ready")
+        yield tab
+        browser.close()
 
 
 def _film(path: Path, zoo: Zoo, lives: dict[int, list[Wound]], last: int, lines: int = 1) -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import shutil
 import threading
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.explorer.server import ExhibitServer
 from nca_zoo.life.rollout import rollout
+from nca_zoo.pictures.targets import make_target
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.training.init import make_init
+from nca_zoo.training.init import make_init, shipped_writer
 
 GRID = (28, 28)
 SEED = (14, 13)
@@ -65,6 +68,39 @@ def grey_exhibit(tmp_path_factory, start):
     with ZooWriter(path, header(target=GREY)) as writer:
         writer.add([grey(number, start, ink, SEED) for number in range(2)])
     return make_exhibit(open_zoo(path))
+
+
+def strokes(points, radius=1.0):
+    """A picture (28, 28) of a line through points (row, column) with soft edges, uint8."""
+    share = np.linspace(0, 1, 60)[:, None]
+    pairs = pairwise(points)
+    line = np.concatenate([np.array(a) + share * np.subtract(b, a) for a, b in pairs])
+    rows, cols = np.indices(GRID) + 0.5
+    away = np.hypot(rows[..., None] - line[:, 0], cols[..., None] - line[:, 1]).min(axis=-1)
+    return np.round(255 * np.clip(radius + 0.5 - away, 0, 1)).astype(np.uint8)
+
+
+def kin_zoo(path, changes, init_weights=None, pad=0):
+    """A zoo of twelve NCAs as the shipped writer writes them, the last of which failed."""
+    writer, rng = shipped_writer(), np.random.default_rng(0)
+    start = make_init("meta", "persistent").shared if init_weights is None else init_weights
+    with ZooWriter(path, replace(header(**changes), init_weights=start)) as zoo:
+        records = []
+        for number in range(12):
+            target = make_target(np.pad(strokes(rng.uniform(6, 22, (4, 2))), pad))
+            levels = np.round(255 * target.rgba).astype(np.uint8)
+            place = {"seed_row": target.seed_row, "seed_col": target.seed_col}
+            own = {"weights": writer.weights(target), "target": levels, "grown": levels}
+            status = "ok" if number < 11 else "below_gate"
+            records.append(record(number, levels.shape[:2], status=status, **own, **place))
+        zoo.add(records)
+    return open_zoo(path)
+
+
+@pytest.fixture(scope="session")
+def kin_exhibit(tmp_path_factory):
+    """An exhibit on whose page one can draw."""
+    return make_exhibit(kin_zoo(tmp_path_factory.mktemp("explorer") / "kin.h5", {}))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +156,7 @@ def visit(browser):
     for page, url in pages:
         page.close()
         own = url.split("#")[0]
-        assert [other for other in requests if not other.startswith((own, "data:"))] == []
+        assert [other for other in requests if not other.startswith((own, "data:", "blob:"))] == []
     assert complaints == []
 
 

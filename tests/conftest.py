@@ -8,7 +8,17 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from browsing import browser, exhibit, file_url, grey_exhibit, page, server, start, visit  # noqa: F401
+from browsing import (  # noqa: F401
+    browser,
+    exhibit,
+    file_url,
+    grey_exhibit,
+    kin_exhibit,
+    page,
+    server,
+    start,
+    visit,
+)
 from hypothesis import HealthCheck, settings
 
 from nca_zoo.automaton import noise, rule

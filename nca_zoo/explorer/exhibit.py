@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.chart import Chart
+from nca_zoo.explorer.pad import Pad, make_pad
 from nca_zoo.store.columns import Column
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Exhibit:
     charts: tuple[Chart, ...]  # the maps
     targets: bytes  # uint8 (N, H, W, 4), premultiplied RGBA
     weights: npt.NDArray[np.float32]  # (N, P)
+    pad: Pad | None = None  # to draw on, where what is drawn can be written as a kin of these
 
     def weights_of(self, row: int) -> bytes:
         """The weights (P,) of one NCA as little-endian float32."""
@@ -38,12 +40,14 @@ def make_exhibit(
     features: Sequence[str] = FEATURES,
     total: int | None = None,
     opening: int | None = None,
+    draws: bool = True,
 ) -> Exhibit:
     """Gather what a zoo's page needs; its maps are laid out when they are asked for.
 
     features: names from ``nca_zoo.features.catalogue``, one map each; total: how many NCAs the zoo
     has, if ``zoo`` is a sample; opening: the row that the page opens with, otherwise a good one at
-    random. Raises ZooError for an unknown feature or an empty zoo.
+    random; draws: whether a drawing pad belongs to it, if there is a writer for such NCAs. Raises
+    ZooError for an unknown feature or an empty zoo.
     """
     if not len(zoo):
         raise ZooError(f"{zoo.path}: holds no NCA yet; there is nothing to explore")
@@ -51,6 +55,7 @@ def make_exhibit(
         raise ZooError("--features names nothing; write for example weights,pixels")
     charts = tuple(Chart(zoo, name) for name in features)
     height, width = zoo.grid
+    pad = make_pad(zoo) if draws else None
     about = {
         "name": zoo.path.name,
         "source": zoo.attrs["source"],
@@ -64,8 +69,9 @@ def make_exhibit(
         "classNames": {str(number): name for number, name in zoo.classes.items()},
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [chart.name for chart in charts],
+        "pad": pad and pad.about,
     }
-    return Exhibit(about, charts, zoo.target.tobytes(), zoo.weights)
+    return Exhibit(about, charts, zoo.target.tobytes(), zoo.weights, pad)
 
 
 def _column(zoo: "Zoo", name: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The page put together: as files to serve, or as one file that needs nothing else.
 
 The modules import each other by the name ``explore/NAME.js``. An import map says where that is:
-beside the page when it is served, inside it when it stands alone. Nothing is bundled or rewritten.
+beside the page when it is served, inside it when it stands alone. Nothing is bundled or rewritten,
+but for what runs in a worker: import maps do not reach there.
 """
 
 import base64
 import hashlib
 import html
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -17,10 +19,12 @@ from nca_zoo.explorer.exhibit import Exhibit
 
 MOST_IN_A_FILE = 1000  # NCAs; their weights alone are 44 MB of text
 TYPES = {"js": "text/javascript", "css": "text/css"}
+WORKER = "worker.js"  # where a drawing learns
 
 _IMPORTS = '<script type="importmap">{}</script>'
 _DATA = '<script type="text/plain" id="data-{}">{}</script>'
 _ENTRY = '<script type="module">import "explore/main.js";</script>'
+_IMPORT = re.compile(r'^import \{[^}]*\} from "explore/([\w.]+)";\n', re.MULTILINE)
 
 
 def web_files() -> dict[str, str]:
@@ -31,6 +35,21 @@ def web_files() -> dict[str, str]:
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.rpartition(".")[2] in TYPES
     }
+
+
+def worker_source(files: dict[str, str]) -> str:
+    """What runs in the worker, as one script: its modules, each after those that it imports."""
+    told: dict[str, str] = {}
+
+    def tell(name: str) -> None:
+        if name in told:
+            return
+        for other in _IMPORT.findall(files[name]):
+            tell(other)
+        told[name] = re.sub(r"^export ", "", _IMPORT.sub("", files[name]), flags=re.MULTILINE)
+
+    tell(WORKER)
+    return "\n".join(['"use strict";', *told.values()])
 
 
 def safe_json(value: Any) -> str:
@@ -45,7 +64,7 @@ def policy(scripts: str, styles: str, connect: str) -> str:
     """A Content-Security-Policy under which the page can reach nothing but itself."""
     return (
         f"default-src 'none'; script-src {scripts}; style-src {styles}; connect-src {connect}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -83,6 +102,8 @@ def standalone_page(exhibit: Exhibit) -> str:
         "targets": _base64(exhibit.targets),
         "weights": _base64(np.ascontiguousarray(exhibit.weights, "<f4").tobytes()),
     }
+    if exhibit.pad:
+        data |= {"pad": _base64(exhibit.pad.data), "worker": safe_json(worker_source(files))}
     tail = [_DATA.format(key, text) for key, text in data.items()]
     return _fill(html.escape(exhibit.about["name"]), "\n".join(head), "\n".join([*tail, _ENTRY]))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.exhibit import Exhibit
-from nca_zoo.explorer.page import TYPES, served_page, web_files
+from nca_zoo.explorer.page import TYPES, WORKER, served_page, web_files, worker_source
 
 HOST = "127.0.0.1"
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
@@ -39,7 +39,8 @@ class ExhibitServer(ThreadingHTTPServer):
             "/about.json": ("application/json", about.encode()),
             "/targets": ("application/octet-stream", exhibit.targets),
         }
-        for name, text in web_files().items():
+        web = web_files()
+        for name, text in (web | {WORKER: worker_source(web)}).items():
             kind = TYPES[name.rpartition(".")[2]]
             self._files[f"/{name}"] = (f"{kind}; charset=utf-8", text.encode())
         try:
@@ -66,6 +67,8 @@ class ExhibitServer(ThreadingHTTPServer):
             return None
         if path in self._files:
             return self._files[path]
+        if path == "/pad" and self._exhibit.pad:
+            return "application/octet-stream", self._exhibit.pad.data
         match = _MAP.fullmatch(path)
         if match and int(match[1]) < len(self._exhibit.charts):
             chart = self._exhibit.charts[int(match[1])]

@@ -5,11 +5,13 @@ Two NCAs are near if they differ from the mean NCA in the same direction. By pla
 their vectors the few that lie nearest the mean would be near to all: docs/near.md has figures.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.features.measures import Floats, Vectors
-from nca_zoo.features.reduction import Scaling, project, unit_rows
+from nca_zoo.features.reduction import Basis, Scaling, find_basis, unit_rows
 
 COMPONENTS = 50  # principal components that count
 _AT_ONCE = 2**24  # distances that are held at a time
@@ -22,15 +24,32 @@ def directions(
 ) -> Floats:
     """Directions ``(N, at most 50)`` of length 1 of vectors ``(N, D)``, seen from their mean.
 
-    Columns are scaled (see ``reduction.find_basis``) and reduced to principal components before.
-    known: which rows ``(N,)`` mean, scales and components are learned from, such as good fits; all
-    if these are fewer than two. Values that are not finite, as failed fits may have, count as 0.
+    See ``seen_from``. Values that are not finite, as failed fits may have, count as 0.
     """
-    finite = np.nan_to_num(vectors, nan=0, posinf=0, neginf=0)
-    learned = finite if known is None or known.sum() < 2 else finite[known]
     with np.errstate(over="ignore", invalid="ignore"):  # of what diverged
-        scores = project(learned, finite, scaling, COMPONENTS)[1]
-        return unit_rows(np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
+        scores = seen_from(vectors, known, scaling).scores(_finite(vectors))
+        return unit_rows(_finite(scores))
+
+
+def seen_from(
+    vectors: Vectors,
+    known: npt.NDArray[np.bool_] | None = None,
+    scaling: Scaling = "standardise",
+) -> Basis:
+    """What ``directions`` of vectors ``(N, D)`` are seen in, for others to be seen in, too.
+
+    Columns are scaled (see ``reduction.find_basis``) and reduced to principal components. known:
+    which rows ``(N,)`` mean, scales and components are learned from, such as good fits; all if
+    these are fewer than two.
+    """
+    finite = _finite(vectors)
+    learned = finite if known is None or known.sum() < 2 else finite[known]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return find_basis(learned, scaling, COMPONENTS)
+
+
+def _finite(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.nan_to_num(values, nan=0, posinf=0, neginf=0)
 
 
 def nearest(

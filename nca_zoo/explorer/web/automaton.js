@@ -4,18 +4,11 @@
 // fire, and in "ghosts", dead cells that fire beside a cell about to die. The grid has a border of
 // dead cells, and a site is an index into the grid with its border.
 
+import { CHANNELS, Network, PERCEPTION, Rows } from "explore/network.js";
 import { FireMask } from "explore/noise.js";
 
-export const CHANNELS = 16;
 export const ALPHA = 3;
-const HIDDEN = 128;
-const PERCEPTION = 48;
-const THRESHOLD = Math.fround(0.1);
-const W1 = 0;
-const B1 = W1 + HIDDEN * PERCEPTION;
-const W2 = B1 + HIDDEN;
-const B2 = W2 + CHANNELS * HIDDEN;
-export const N_WEIGHTS = B2 + CHANNELS;
+export const THRESHOLD = Math.fround(0.1); // of alpha, above which a cell is mature
 
 export class Automaton {
   /**
@@ -33,26 +26,14 @@ export class Automaton {
     this.post = new Uint8Array(sites); // alive after it
     this.across = new Uint8Array(sites); // row-wise part of a dilation
     this.fire = new Uint8Array(sites);
-    this.cells = new Int32Array(2 * sites); // sites whose network runs in this step
-    this.updates = new Float32Array(2 * sites * CHANNELS);
-    this.perception = new Float32Array(PERCEPTION);
-    this.update = new Float64Array(CHANNELS);
+    this.rows = new Rows(2 * sites); // cells whose network runs in this step
     this.mask = new FireMask(height * width, fireRate);
-    this.w2 = new Float32Array(HIDDEN * CHANNELS);
-    this.setWeights(weights);
+    this.network = new Network(weights);
   }
 
   /** Go on from the present state by another rule. */
   setWeights(weights) {
-    if (weights.length !== N_WEIGHTS) {
-      throw new Error(`expected ${N_WEIGHTS} weights, found ${weights.length}`);
-    }
-    this.weights = weights;
-    for (let c = 0; c < CHANNELS; c++) {
-      for (let j = 0; j < HIDDEN; j++) {
-        this.w2[j * CHANNELS + c] = weights[W2 + c * HIDDEN + j];
-      }
-    }
+    this.network.set(weights);
   }
 
   site(row, col) {
@@ -128,37 +109,43 @@ export class Automaton {
     return out;
   }
 
-  /** Take CA step number `step` (from 0) with the fire masks of `key`. */
+  /** Take CA step number `step` (from 0) with the fire masks of `key`; returns how many rows count. */
   step(key, step) {
+    const { rows, state } = this;
     this.#dilate(this.pre);
     const living = this.#listCells(key, step);
-    for (let i = 0; i < living; i++) {
-      this.#network(i);
-      const site = this.cells[i];
-      this.mature[site] = this.#nextAlpha(i) > THRESHOLD ? 1 : 0;
-    }
+    this.#run(0, living);
+    for (let i = 0; i < living; i++) this.mature[rows.sites[i]] = this.#nextAlpha(i) > THRESHOLD ? 1 : 0;
     this.#dilate(this.post);
     const ghosts = this.#listGhosts(living);
+    this.#run(living, living + ghosts);
     for (let i = living; i < living + ghosts; i++) {
-      this.#network(i);
-      if (this.#nextAlpha(i) > THRESHOLD) this.#save(this.cells[i]);
+      if (this.#nextAlpha(i) > THRESHOLD) this.#save(rows.sites[i]);
     }
     for (let i = 0; i < living; i++) {
-      const at = this.cells[i] * CHANNELS;
-      for (let c = 0; c < CHANNELS; c++) this.state[at + c] += this.updates[i * CHANNELS + c];
+      const at = rows.sites[i] * CHANNELS;
+      for (let c = 0; c < CHANNELS; c++) state[at + c] += rows.updates[i * CHANNELS + c];
     }
     for (let r = 0; r < this.height; r++) {
       for (let site = this.site(r, 0); site < this.site(r, this.width); site++) {
-        if (this.pre[site] & this.post[site]) continue;
+        this.post[site] &= this.pre[site];
+        if (this.post[site]) continue;
         this.mature[site] = 0;
-        this.state.fill(0, site * CHANNELS, (site + 1) * CHANNELS);
+        state.fill(0, site * CHANNELS, (site + 1) * CHANNELS);
       }
     }
+    return living;
   }
 
   #nextAlpha(i) {
-    const alpha = this.state[this.cells[i] * CHANNELS + ALPHA];
-    return Math.fround(alpha + this.updates[i * CHANNELS + ALPHA]);
+    const { sites, updates } = this.rows;
+    return Math.fround(this.state[sites[i] * CHANNELS + ALPHA] + updates[i * CHANNELS + ALPHA]);
+  }
+
+  /** Perceptions, hidden units and updates of rows `first` to `end`. */
+  #run(first, end) {
+    for (let i = first; i < end; i++) this.#perceive(i);
+    this.network.forward(this.rows, first, end);
   }
 
   /** 3 x 3 maximum of `mature`, over the inner sites. */
@@ -181,7 +168,7 @@ export class Automaton {
     for (let r = 0; r < this.height; r++) {
       for (let site = this.site(r, 0); site < this.site(r, this.width); site++) {
         this.fire[site] = this.mask.fires(cell++);
-        if (this.fire[site] & this.pre[site]) this.cells[listed++] = site;
+        if (this.fire[site] & this.pre[site]) this.rows.sites[listed++] = site;
       }
     }
     return listed;
@@ -196,7 +183,7 @@ export class Automaton {
         for (let other = site + dy - 1; other < site + dy + 2; other++) {
           if (this.fire[other] <= this.pre[other]) continue;
           this.fire[other] = 0; // listed once
-          this.cells[first + listed++] = other;
+          this.rows.sites[first + listed++] = other;
         }
       }
     }
@@ -211,25 +198,11 @@ export class Automaton {
     }
   }
 
-  /** What the cell of row `i` would add to its state, into `updates`. */
-  #network(i) {
-    const { weights, w2, perception, update } = this;
-    this.#perceive(this.cells[i] * CHANNELS);
-    for (let c = 0; c < CHANNELS; c++) update[c] = weights[B2 + c];
-    for (let j = 0; j < HIDDEN; j++) {
-      let sum = weights[B1 + j];
-      const row = j * PERCEPTION;
-      for (let k = 0; k < PERCEPTION; k++) sum += weights[row + k] * perception[k];
-      if (sum <= 0) continue;
-      const out = j * CHANNELS;
-      for (let c = 0; c < CHANNELS; c++) update[c] += sum * w2[out + c];
-    }
-    this.updates.set(update, i * CHANNELS);
-  }
-
-  /** The cell itself, then its Sobel x and y, of all channels. */
-  #perceive(at) {
-    const { state, perception } = this;
+  /** What the cell of row `i` perceives: itself, then Sobel x and y, of all channels. */
+  #perceive(i) {
+    const { state } = this;
+    const { perception, sites } = this.rows;
+    const [at, own] = [sites[i] * CHANNELS, i * PERCEPTION];
     const up = at - this.pitch * CHANNELS;
     const down = at + this.pitch * CHANNELS;
     for (let c = 0; c < CHANNELS; c++) {
@@ -239,9 +212,9 @@ export class Automaton {
       const se = state[down + CHANNELS + c];
       const acrossX = state[at + CHANNELS + c] - state[at - CHANNELS + c];
       const acrossY = state[down + c] - state[up + c];
-      perception[c] = state[at + c];
-      perception[CHANNELS + c] = (ne - nw + se - sw + 2 * acrossX) / 8;
-      perception[2 * CHANNELS + c] = (sw - nw + se - ne + 2 * acrossY) / 8;
+      perception[own + c] = state[at + c];
+      perception[own + CHANNELS + c] = (ne - nw + se - sw + 2 * acrossX) / 8;
+      perception[own + 2 * CHANNELS + c] = (sw - nw + se - ne + 2 * acrossY) / 8;
     }
   }
 }

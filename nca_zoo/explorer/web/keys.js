@@ -12,6 +12,7 @@ export function listenToKeys(page, parts) {
     r: () => parts.restart.click(),
     u: () => parts.undo.click(),
     n: () => parts.random.click(),
+    d: () => parts.draw.hidden || parts.draw.click(),
     b: () => page.choosing(!page.choosesB),
     c: () => modes.large(!modes.isLarge),
     f: () => modes.full(!modes.isLarge),

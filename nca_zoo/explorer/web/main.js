@@ -5,7 +5,9 @@ import { describe, hover, showNeighbours } from "explore/card.js";
 import { Finder } from "explore/finder.js";
 import { listenToKeys } from "explore/keys.js";
 import { ZooMap } from "explore/map.js";
+import { Guest } from "explore/guest.js";
 import { Modes } from "explore/modes.js";
+import { Pad } from "explore/pad.js";
 import { Saver } from "explore/saving.js";
 import { loadZoo } from "explore/source.js";
 import { Tank } from "explore/tank.js";
@@ -43,6 +45,14 @@ class Page {
     };
     this.map = new ZooMap(parts.map, zoo, on, still);
     this.finder = new Finder(parts, zoo, this.map, (row) => this.visit(row, false), () => this.neighbours());
+    this.pad = new Pad(parts, zoo, {
+      grow: (nca) => {
+        this.asking += 1; // a pick that is on its way comes too late
+        this.choosing(false);
+        this.hold(nca);
+      },
+      learned: (nca) => this.learned(nca),
+    });
     this.#controls();
     listenToKeys(this, parts);
     parts.title.textContent = zoo.name;
@@ -57,11 +67,11 @@ class Page {
 
   #controls() {
     parts.chooseB.addEventListener("click", () => this.choosing(!this.choosesB));
-    parts.dropB.addEventListener("click", () => this.pick(this.a.row, false));
+    parts.dropB.addEventListener("click", () => this.hold(this.a));
     parts.compare.addEventListener("click", () => this.compare(!this.compares));
     parts.random.addEventListener("click", () => this.visit(this.lucky(), false));
     parts.mix.addEventListener("input", () => {
-      this.tank.change(this.weights, this.seed, this.share > 0.5 ? 1 : 0);
+      this.#mix();
       this.label();
       this.#rememberSoon();
     });
@@ -74,6 +84,11 @@ class Page {
       choice.addEventListener(choice === parts.allHidden ? "click" : "change", () => this.remember());
     }
     addEventListener("hashchange", () => this.fromAddress());
+  }
+
+  /** Live on as what lies between A and B. */
+  #mix() {
+    this.tank.change(this.weights, this.seed, this.share > 0.5 ? 1 : 0);
   }
 
   /** A good NCA at random that passes the filter, of class `label` if one is asked for. */
@@ -115,7 +130,7 @@ class Page {
   remember() {
     clearTimeout(this.later);
     const { zoo, a, b } = this;
-    if (!a) return;
+    if (!a || a.kin || b?.kin) return; // a drawing has no address
     const other = (select, usual) => (select.value === usual ? undefined : select.value);
     this.written = writeAddress({
       id: zoo.ids[a.row],
@@ -169,17 +184,37 @@ class Page {
     const { seed_row: rows, seed_col: cols, psnr_96: usual } = this.zoo.column;
     const found = {
       row,
+      name: this.zoo.ids[row],
       weights: await this.zoo.weightsOf(row),
       seed: [rows.values[row], cols.values[row]],
       usual: usual?.values[row] ?? null,
       target: this.zoo.target(row),
     };
     if (asked !== this.asking) return;
+    if (!second) this.visited.push(row);
+    this.hold(found, second, share);
+  }
+
+  /**
+   * Show an NCA as A, or as `second`, B: { row, name, weights, seed, usual, target }; a drawing's is of
+   * no row, and has `kin`.
+   */
+  hold(found, second = false, share = 0.5) {
     if (second) this.b = found;
     else [this.a, this.b, this.compares] = [found, null, false];
-    if (!second) this.visited.push(row);
+    if (!this.a.kin) this.pad.learn(false);
     parts.mix.value = second ? share : 0;
     this.show();
+  }
+
+  /** A drawing's NCA has learned: what lives goes on living by its new weights. */
+  learned(nca) {
+    if (this.a !== nca) return;
+    if (this.b && !this.compares) this.#mix();
+    else {
+      this.tank.change(nca.weights, nca.seed, 0);
+      this.tank.subjects[0].usual = nca.usual;
+    }
   }
 
   get share() {
@@ -204,25 +239,27 @@ class Page {
   show() {
     const { zoo, a, b, compares } = this;
     const both = b ? [a, b] : [a];
-    const names = both.map(({ row }) => zoo.nameOf(row));
+    const names = both.map(({ row, name }) => (row === null ? `your ${name}` : zoo.nameOf(row)));
     paintTarget(parts.targetA, a.target, zoo.height, zoo.width);
     if (b) paintTarget(parts.targetB, b.target, zoo.height, zoo.width);
-    parts.nameA.textContent = zoo.ids[a.row];
-    parts.nameB.textContent = b ? zoo.ids[b.row] : "";
+    parts.nameA.textContent = a.name;
+    parts.nameB.textContent = b ? b.name : "";
     parts.figureB.hidden = parts.dropB.hidden = parts.compare.hidden = !b;
     parts.mix.disabled = !b || compares;
     parts.compare.setAttribute("aria-pressed", String(Boolean(compares)));
     parts.letterA.hidden = parts.letterB.hidden = !b;
-    parts.grown.textContent = both.map(({ row }) => zoo.ids[row]).join(compares ? " and " : " to ");
+    parts.grown.textContent = both.map(({ name }) => name).join(compares ? " and " : " to ");
     const spoken = names.join(compares ? " and " : " to ");
     parts.tank.setAttribute("aria-label", `the automaton ${compares ? names[0] : spoken}`);
     parts.tankB.setAttribute("aria-label", `the automaton ${names.at(-1)}`);
     parts.spoken.textContent = `growing ${spoken}`;
     document.body.classList.toggle("comparing", Boolean(compares));
     this.label();
-    describe(parts.facts, zoo, a.row);
+    parts.known.hidden = a.row === null;
+    if (a.row !== null) describe(parts.facts, zoo, a.row);
+    const guest = a.kin ? new Guest(a.target, zoo.height, zoo.width, a.kin) : null;
+    this.map.set({ guest, picked: both.map(({ row }) => row).filter((row) => row !== null) });
     this.neighbours();
-    this.map.set({ picked: both.map(({ row }) => row) });
     this.map.reveal(both.at(-1).row);
     this.remember();
     this.tank.start(this.automata);
@@ -236,12 +273,11 @@ class Page {
   }
 
   neighbours() {
-    const { layout } = this.finder;
-    if (!this.a || !layout) return;
-    const { row } = this.a;
-    const [rows, apart] = [layout.near[row], layout.apart[row]];
+    const { a, finder: { layout } } = this;
+    if (!a || !layout) return;
+    const { rows, apart } = a.kin ?? { rows: layout.near[a.row], apart: layout.apart[a.row] };
     showNeighbours(parts.neighbours, this.zoo, rows, apart, (other, asSecond) => this.visit(other, asSecond));
-    this.map.set({ near: { from: row, rows, apart } });
+    this.map.set({ near: { from: a.row, rows, apart } });
   }
 }
 

@@ -11,6 +11,7 @@ const MARGIN = 14; // pixels around all
 const GLIDE_MS = 900; // from one layout to the next
 const WAYPOINTS = [0.5, 0.6, 0.4, 0.7, 0.3]; // of a line, where its distance may stand
 const WIDEST = 32; // pixels of a distance
+const GUEST = [255, 176, 66]; // the ring of who is no row of the zoo
 
 export class ZooMap {
   /** `on` has hover(row or null, x, y), pick(row, asSecond), lasso(rows) and moved(). */
@@ -20,6 +21,7 @@ export class ZooMap {
     this.picked = []; // rows with a ring
     this.focus = null; // row under the pointer or the keyboard
     this.near = { from: null, rows: [], apart: [] };
+    this.guest = null; // who is no row of the zoo: null wherever rows are named
     this.columns = Math.max(1, Math.floor(SHEET_PIXELS / zoo.width));
     this.aSheet = this.columns * Math.max(1, Math.floor(SHEET_PIXELS / zoo.height)); // pictures
     this.sheets = Array.from({ length: Math.ceil(zoo.size / this.aSheet) }, () => document.createElement("canvas"));
@@ -88,7 +90,7 @@ export class ZooMap {
     context.putImageData(image, 0, 0);
   }
 
-  /** Change what is drawn: `shown`, `picked`, `near` or `rope`. */
+  /** Change what is drawn: `shown`, `picked`, `near`, `guest` or `rope`. */
   set(changes) {
     Object.assign(this, changes);
     this.redraw();
@@ -126,7 +128,7 @@ export class ZooMap {
     const [x, y] = this.screen(row);
     const { clientWidth, clientHeight } = this.canvas;
     if (x < 20 || y < 20 || x > clientWidth - 20 || y > clientHeight - 20) {
-      this.centre = [...this.points[row]];
+      this.centre = [...this.#placeOf(row)];
       this.redraw();
     }
   }
@@ -160,9 +162,13 @@ export class ZooMap {
     return this.tile ? FILL * this.tile * this.unit : this.#loose;
   }
 
+  #placeOf(row) {
+    return row === null ? this.guest.place(this.points, this.tile) : this.points[row];
+  }
+
   screen(row) {
     const { clientWidth, clientHeight } = this.canvas;
-    const [x, y] = this.points[row];
+    const [x, y] = this.#placeOf(row);
     const { unit } = this;
     return [
       clientWidth / 2 + (x - this.centre[0]) * unit,
@@ -197,6 +203,7 @@ export class ZooMap {
     const larger = this.tile ? side : 1.25 * side; // where each has a place, nobody covers another
     for (const row of this.picked) this.#drawRow(context, row, larger, true, 3);
     if (this.focus !== null) this.#drawRow(context, this.focus, larger, true, 1.5);
+    if (this.guest) this.#drawGuest(context, larger);
     this.#drawDistances(context);
     if (this.rope) this.#drawRope(context);
   }
@@ -205,23 +212,33 @@ export class ZooMap {
     const [x, y] = this.screen(row);
     const { clientWidth, clientHeight } = this.canvas;
     if (x < -side || y < -side || x > clientWidth + side || y > clientHeight + side) return;
+    if (onTile) this.#drawTile(context, [x, y], side, this.colours[row], ring);
+    const sheet = this.sheets[Math.floor(row / this.aSheet)];
+    this.#drawPicture(context, [x, y], side, sheet, this.#corner(row));
+  }
+
+  #drawGuest(context, side) {
+    this.#drawTile(context, this.screen(null), side, GUEST, 3);
+    this.#drawPicture(context, this.screen(null), side, this.guest.canvas, [0, 0]);
+  }
+
+  #drawTile(context, [x, y], side, colour, ring) {
+    const edge = side / 2 + Math.min(3, 0.08 * side);
+    context.beginPath();
+    context.roundRect(x - edge, y - edge, 2 * edge, 2 * edge, Math.min(6, edge / 4));
+    context.fillStyle = ring ? this.#style.backgroundColor : css(colour, 0.35);
+    context.fill();
+    if (!ring) return;
+    context.strokeStyle = css(colour);
+    context.lineWidth = ring;
+    context.stroke();
+  }
+
+  #drawPicture(context, [x, y], side, canvas, corner) {
     const { height, width } = this.zoo;
-    if (onTile) {
-      const edge = side / 2 + Math.min(3, 0.08 * side);
-      context.beginPath();
-      context.roundRect(x - edge, y - edge, 2 * edge, 2 * edge, Math.min(6, edge / 4));
-      context.fillStyle = ring ? this.#style.backgroundColor : css(this.colours[row], 0.35);
-      context.fill();
-      if (ring) {
-        context.strokeStyle = css(this.colours[row]);
-        context.lineWidth = ring;
-        context.stroke();
-      }
-    }
     const scale = side / Math.max(height, width);
     const [w, h] = [width * scale, height * scale];
-    const sheet = this.sheets[Math.floor(row / this.aSheet)];
-    context.drawImage(sheet, ...this.#corner(row), width, height, x - w / 2, y - h / 2, w, h);
+    context.drawImage(canvas, ...corner, width, height, x - w / 2, y - h / 2, w, h);
   }
 
   get #style() {

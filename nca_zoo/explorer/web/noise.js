@@ -6,7 +6,9 @@ const PARITY = 0x1bd11bda;
 const PLANES = 8; // of draws that a fire rate may take
 const RATES = 1 << PLANES;
 const PLANE_SHIFT = 24;
-const ROLLOUT = 6; // Stream.ROLLOUT: rollouts that people see
+
+/** What a key is for: Stream of noise.py. */
+export const STREAM = { MASKS: 3, DRAWS: 4, CHECK: 5, ROLLOUT: 6 };
 
 /** Threefry of counter (c0, c1) under key (k0, k1); writes two unsigned numbers into `out`. */
 export function threefry(k0, k1, c0, c1, out) {
@@ -25,12 +27,28 @@ export function threefry(k0, k1, c0, c1, out) {
   out[1] = x1 >>> 0;
 }
 
+/** A new key, from a key and two numbers below 2^32. */
+export function fold(key, a, b = 0) {
+  const out = new Uint32Array(2);
+  threefry(key[0] | 0, key[1] | 0, a | 0, b | 0, out);
+  return out;
+}
+
+/** `count` numbers in [0, 1) of a key, 32 random bits each. */
+export function uniform(key, count) {
+  const blocks = Array.from({ length: Math.ceil(count / 2) }, (_, i) => [...fold(key, i)]);
+  return blocks.flat().slice(0, count).map((bits) => bits / 2 ** 32);
+}
+
+/** A number or BigInt below 2^64 as a key. */
+export function keyOf(seed) {
+  const wide = BigInt.asUintN(64, BigInt(seed));
+  return Uint32Array.of(Number(wide >> 32n), Number(wide & 0xffffffffn));
+}
+
 /** The key that decides which cells fire in the rollout of `seed`, a number or BigInt below 2^64. */
 export function rolloutKey(seed) {
-  const wide = BigInt.asUintN(64, BigInt(seed));
-  const key = new Uint32Array(2);
-  threefry(Number(wide >> 32n) | 0, Number(wide & 0xffffffffn) | 0, ROLLOUT, 0, key);
-  return key;
+  return fold(keyOf(seed), STREAM.ROLLOUT);
 }
 
 /**

@@ -4,7 +4,7 @@ const LEAST = 480; // pixels of the smaller side: a cell becomes a square of who
 const FILM_KINDS = ["video/mp4", "video/webm"];
 const FRAMES_A_SECOND = 30;
 
-function download(blob, name) {
+export function download(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

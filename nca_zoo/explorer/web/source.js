@@ -16,9 +16,12 @@ async function fetched(path) {
 
 /** What the page shows: `about` (see exhibit.py), target pictures; weights and maps when asked for. */
 export class Zoo {
-  /** `weightsOf(row)` promises a Float32Array, `layout(number, "first" or "final")` a map (see chart.py). */
-  constructor(about, targets, weightsOf, layout) {
-    Object.assign(this, about, { targets, weightsOf, layout });
+  /**
+   * `given` promises what is asked for later: weightsOf(row) a Float32Array, layout(number, "first" or
+   * "final") a map (see chart.py), padData() the drawing pad's numbers (see pad.py), worker() its script.
+   */
+  constructor(about, targets, given) {
+    Object.assign(this, about, { targets }, given);
     this.column = Object.fromEntries(about.columns.map((column) => [column.name, column]));
     this.ids = this.column.id.values;
     this.size = this.ids.length;
@@ -68,8 +71,12 @@ function standingAlone(inside) {
   const about = JSON.parse(inside("about"));
   const maps = JSON.parse(inside("maps"));
   const each = weights.length / about.columns[0].values.length;
-  const weightsOf = async (row) => weights.subarray(row * each, (row + 1) * each);
-  return new Zoo(about, fromBase64(inside("targets")), weightsOf, async (number) => maps[number]);
+  return new Zoo(about, fromBase64(inside("targets")), {
+    weightsOf: async (row) => weights.subarray(row * each, (row + 1) * each),
+    layout: async (number) => maps[number],
+    padData: async () => fromBase64(inside("pad")),
+    worker: async () => JSON.parse(inside("worker")),
+  });
 }
 
 export async function loadZoo() {
@@ -77,10 +84,15 @@ export async function loadZoo() {
   if (inside("about") !== undefined) return standingAlone(inside);
   const layout = async (number, stage) => (await fetched(`map/${number}/${stage}`)).json();
   layout(0, "first").catch(() => null); // the server begins with it while the rest arrives
+  const bytes = async (path) => (await fetched(path)).arrayBuffer();
   const [about, targets] = await Promise.all([
     fetched("about.json").then((answer) => answer.json()),
-    fetched("targets").then((answer) => answer.arrayBuffer()),
+    bytes("targets"),
   ]);
-  const weightsOf = async (row) => new Float32Array(await (await fetched(`weights/${row}`)).arrayBuffer());
-  return new Zoo(about, new Uint8Array(targets), weightsOf, layout);
+  return new Zoo(about, new Uint8Array(targets), {
+    weightsOf: async (row) => new Float32Array(await bytes(`weights/${row}`)),
+    layout,
+    padData: async () => new Uint8Array(await bytes("pad")),
+    worker: async () => (await fetched("worker.js")).text(),
+  });
 }

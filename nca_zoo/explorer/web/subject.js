@@ -1,10 +1,10 @@
 // One automaton under observation: its life, what it is measured against, what was done to it.
 
-import { ALPHA, CHANNELS } from "explore/automaton.js";
+import { ALPHA, THRESHOLD } from "explore/automaton.js";
 import { Life } from "explore/life.js";
+import { CHANNELS } from "explore/network.js";
 import { Touch } from "explore/wounds.js";
 
-const THRESHOLD = Math.fround(0.1);
 const UNDOS = 50;
 
 function lives(state) {

@@ -1,13 +1,14 @@
 // States as pictures: what colour each cell has in each way of looking at it.
 
-import { ALPHA, CHANNELS } from "explore/automaton.js";
+import { ALPHA } from "explore/automaton.js";
+import { decibels, likeness, part } from "explore/likeness.js";
+import { CHANNELS } from "explore/network.js";
 
 const NIGHT = [24, 28, 36]; // behind transparent cells, as in nca_zoo/viewer/frames.py
 const CHECKS = [[44, 48, 56], [60, 64, 72]]; // or these, in squares of 2 x 2 cells
 const BELOW = [74, 163, 255]; // colour of a channel at -1
 const ABOVE = [255, 176, 66]; // and at +1
 
-const part = (value) => Math.min(1, Math.max(0, value || 0)); // NaN counts as 0
 const byte = (value) => Math.round(255 * Math.min(1, value));
 
 function shade(pixels, at, value, low, high) {
@@ -119,15 +120,7 @@ export class Looks {
   /** Peak signal-to-noise ratio of a state against a target in dB, as in nca_zoo/life/quality.py.
    *  NaN against a blank one: nobody knows what that NCA was to grow. */
   psnr(state, target) {
-    if (!target.some(Boolean)) return NaN;
-    let sum = 0;
-    for (let cell = 0; VISIBLE * cell < target.length; cell++) {
-      for (let c = 0; c < VISIBLE; c++) {
-        const value = Math.min(1, Math.max(0, state[cell * CHANNELS + this.seen[c]]));
-        sum += (value - target[VISIBLE * cell + c] / 255) ** 2;
-      }
-    }
-    return decibels(sum, target.length);
+    return target.some(Boolean) ? likeness(state, target, this.seen) : NaN;
   }
 
   /**
@@ -158,11 +151,6 @@ export class Looks {
     }
     return decibels(sum, target.length);
   }
-}
-
-function decibels(sum, count) {
-  if (!Number.isFinite(sum)) return 0;
-  return -10 * Math.log10(Math.max(sum / count, 1e-10));
 }
 
 /** Draw a target picture (RGBA, premultiplied, 0 to 255) on a canvas, one pixel a cell. */

@@ -1,0 +1,104 @@
+"""What the page's drawing pad is made of: the writer that ships, and where a zoo's NCAs lie.
+
+Packed for a page to carry: the large matrices as one byte a number, each row with a scale of its
+own. ``web/writing.js`` unpacks it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.rule import N_PARAMS
+from nca_zoo.features.measures import Vectors
+from nca_zoo.features.nearness import COMPONENTS, directions, seen_from
+from nca_zoo.training.init import META_STARTS, WRITERS, shipped_writer, start_weights
+from nca_zoo.training.regime import CA_STEPS, REGIMES
+from nca_zoo.training.writer import Writer
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
+KIND = next(iter(WRITERS))  # the regime, and what is visible, of the writer that ships
+
+
+@dataclass(frozen=True, eq=False)
+class Pad:
+    """A pad for drawings whose NCAs are to be kin to those of a zoo."""
+
+    zoo: "Zoo"
+    writer: Writer
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What JSON can say: sizes of what lies in ``data``, and how a drawing's NCA is trained."""
+        regime = REGIMES[KIND[0]]
+        return {
+            "window": list(self.writer.grid),
+            "patterns": len(self.writer.patterns),
+            "directions": COMPONENTS,
+            "weights": N_PARAMS,
+            "regime": {
+                "batch": regime.batch,
+                "pool": regime.pool,
+                "lr": regime.lr,
+                "steps": regime.steps + regime.extra_steps,
+                "caSteps": list(CA_STEPS),
+                "trials": [criterion.trial.steps for criterion in regime.gate.criteria],
+                "stops": max(criterion.stops for criterion in regime.gate.criteria),
+            },
+        }
+
+    @cached_property
+    def data(self) -> bytes:
+        """All numbers, one array after the other, float32 before int8, little-endian.
+
+        base (P), mean (K), origin (D), moves (K, D); scales (K), (K) and (N) of the rows of
+        patterns (K, h * w), changes (K, P) and directions (N, D).
+        """
+        writer, zoo = self.writer, self.zoo
+        patterns = writer.patterns.astype(np.float32)
+        ink = patterns.sum(axis=-1).reshape(len(patterns), -1)  # a drawing's channels are all equal
+        mean = (patterns * writer.mean).reshape(len(patterns), -1).sum(axis=1)
+        changes = writer.changes.astype(np.float32)
+        basis = seen_from(zoo.weights, zoo.good)
+        written = basis.scores(np.concatenate([writer.base[None], writer.base + changes]))
+        origin, moves = written[0], written[1:] - written[0]
+        floats = [writer.base, mean, _wide(origin[None]), _wide(moves)]
+        packed = [
+            _packed(rows) for rows in (ink, changes, _wide(directions(zoo.weights, zoo.good)))
+        ]
+        scales, small = zip(*packed, strict=True)
+        parts = [part.astype("<f4") for part in (*floats, *scales)]
+        return b"".join(part.tobytes() for part in (*parts, *small))
+
+
+def make_pad(zoo: "Zoo") -> Pad | None:
+    """A pad for a zoo's page; None if the writer that ships writes NCAs of another kind.
+
+    Of the same kind are NCAs of one grid, regime, seed and fire rate that began at the same start:
+    others have weights that those which are written cannot be compared with.
+    """
+    settings = zoo.settings
+    if (settings.regime, settings.visible, settings.init) != (*KIND, "meta"):
+        return None
+    writer = shipped_writer(*KIND)
+    runs = {"seed_hidden": zoo.seed_hidden, "fire_rate": zoo.fire_rate}
+    start = np.asarray(zoo.attrs["init_weights"])
+    same = zoo.grid == writer.grid and all(writer.recipe[name] == runs[name] for name in runs)
+    if not same or not np.array_equal(start, start_weights(META_STARTS[KIND])):
+        return None
+    return Pad(zoo, writer)
+
+
+def _wide(rows: npt.NDArray[np.floating]) -> Vectors:
+    """Rows with as many columns as there may be components: those that are missing are 0."""
+    return np.pad(rows, [(0, 0), (0, COMPONENTS - rows.shape[1])]).astype(np.float32)
+
+
+def _packed(rows: Vectors) -> tuple[Vectors, npt.NDArray[np.int8]]:
+    """Rows as small integers, and what 1 of each row is worth."""
+    scales = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny) / 127
+    return scales, np.rint(rows / scales[:, None]).astype(np.int8)

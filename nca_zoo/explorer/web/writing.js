@@ -1,0 +1,82 @@
+// The writer: from a drawing to the weights of an NCA that grows it, and who among the zoo is near.
+//
+// As nca_zoo/training/writer.py, for ink: nca_zoo/explorer/pad.py packs it, and says what lies where.
+
+/** Rows of small integers, each with a scale of its own. */
+class Scaled {
+  constructor(scales, bytes) {
+    Object.assign(this, { scales, bytes });
+    this.width = bytes.length / scales.length;
+  }
+
+  /** The sum of the products of row `row` and `values`. */
+  dot(row, values) {
+    const first = row * this.width;
+    let sum = 0;
+    for (let i = 0; i < this.width; i++) sum += this.bytes[first + i] * values[i];
+    return sum * this.scales[row];
+  }
+
+  /** Add `share` times row `row` to `sums`. */
+  addTo(sums, row, share) {
+    const [first, scaled] = [row * this.width, share * this.scales[row]];
+    for (let i = 0; i < this.width; i++) sums[i] += scaled * this.bytes[first + i];
+  }
+}
+
+export class Writer {
+  /** `about` is the pad's part of the exhibit's `about`, `bytes` its data; `zoo` says who is good. */
+  constructor(about, bytes, zoo) {
+    Object.assign(this, { zoo, window: about.window });
+    const { patterns, directions, weights } = about;
+    let at = bytes.byteOffset; // numbers of 4 bytes come first, those of 1 byte after them
+    const next = (Kind) => (count) => {
+      const values = new Kind(bytes.buffer, at, count);
+      at += values.byteLength;
+      return values;
+    };
+    const [take, small] = [next(Float32Array), next(Int8Array)];
+    this.base = take(weights); // what is written for the mean picture
+    this.mean = take(patterns); // how much of each pattern is in it
+    this.origin = take(directions); // where it lies, seen from the zoo's mean NCA
+    this.moves = Array.from({ length: patterns }, () => take(directions)); // how 1 of each pattern moves that
+    const scales = [take(patterns), take(patterns), take(zoo.size)];
+    this.patterns = new Scaled(scales[0], small(patterns * this.window[0] * this.window[1]));
+    this.changes = new Scaled(scales[1], small(patterns * weights)); // of the weights, for 1 of each pattern
+    this.rows = new Scaled(scales[2], small(zoo.size * directions)); // where the zoo's NCAs lie, of length 1
+  }
+
+  /** How much of each pattern is in a drawing, seen through a window around its seed. */
+  find({ ink, height, width, seed }) {
+    const [tall, wide] = this.window;
+    const seen = Float32Array.from({ length: tall * wide }, (_, cell) => {
+      const row = seed[0] + Math.floor(cell / wide) - Math.floor(tall / 2);
+      const col = seed[1] + (cell % wide) - Math.floor(wide / 2);
+      const inside = row >= 0 && row < height && col >= 0 && col < width;
+      return inside ? ink[row * width + col] / 255 : 0;
+    });
+    return Float64Array.from(this.mean, (mean, k) => this.patterns.dot(k, seen) - mean);
+  }
+
+  /** The weights for what was found. */
+  write(found) {
+    const sums = Float64Array.from(this.base);
+    found.forEach((share, k) => this.changes.addTo(sums, k, share));
+    return Float32Array.from(sums);
+  }
+
+  /**
+   * The `count` nearest of the zoo's good NCAs to what is written, and how far they are apart: of
+   * directions from the mean NCA, 0 is the same, 1.41 nothing in common, 2 the opposite.
+   */
+  kin(found, count) {
+    const scores = Float64Array.from(this.origin);
+    found.forEach((share, k) => this.moves[k].forEach((move, i) => (scores[i] += share * move)));
+    const length = Math.hypot(...scores) || 1;
+    const direction = scores.map((score) => score / length);
+    const good = [...Array(this.zoo.size).keys()].filter((row) => this.zoo.good(row));
+    const near = good.map((row) => ({ row, apart: Math.sqrt(Math.max(0, 2 - 2 * this.rows.dot(row, direction))) }));
+    near.sort((a, b) => a.apart - b.apart).splice(count);
+    return { rows: near.map(({ row }) => row), apart: near.map(({ apart }) => apart) };
+  }
+}
