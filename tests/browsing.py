@@ -11,6 +11,7 @@ import pytest
 from rows import GREY, grey, header, record
 
 from nca_zoo.automaton.rule import seed_state
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.explorer.server import ExhibitServer
@@ -83,8 +84,9 @@ def strokes(points, radius=1.0):
 def kin_zoo(path, changes, init_weights=None, pad=0):
     """A zoo of twelve NCAs as the shipped writer writes them, the last of which failed."""
     writer, rng = shipped_writer(), np.random.default_rng(0)
-    start = make_init("meta", "persistent").shared if init_weights is None else init_weights
-    with ZooWriter(path, replace(header(**changes), init_weights=start)) as zoo:
+    start = make_init("meta", DEFAULT_REGIME).shared if init_weights is None else init_weights
+    kin = {"regime": header().settings["regime"] | {"name": DEFAULT_REGIME}}
+    with ZooWriter(path, replace(header(**kin | changes), init_weights=start)) as zoo:
         records = []
         for number in range(12):
             target = make_target(np.pad(strokes(rng.uniform(6, 22, (4, 2))), pad))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 KIND = next(iter(WRITERS))  # the regime, and what is visible, of the writer that ships
+LEARNS = REGIMES["persistent"]  # how a drawing is trained: a page makes no wounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Pad:
     @property
     def about(self) -> dict[str, Any]:
         """What JSON can say: sizes of what lies in ``data``, and how a drawing's NCA is trained."""
-        regime = REGIMES[KIND[0]]
+        regime = LEARNS
         return {
             "window": list(self.writer.grid),
             "patterns": len(self.writer.patterns),

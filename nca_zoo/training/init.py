@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.choices import INITS
+from nca_zoo.choices import DEFAULT_REGIME, INITS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
 from nca_zoo.pictures.targets import Target
@@ -29,7 +29,7 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "regenerating",
 }
-WRITERS = {("persistent", "rgba"): "persistent-writer"}  # that ship, likewise
+WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _written(regime: str, visible: str, path: Path | None) -> Init:
     return Init("written", visible=visible, writer=writer)
 
 
-def shipped_writer(regime: str = "persistent", visible: str = "rgba") -> Writer:
+def shipped_writer(regime: str = DEFAULT_REGIME, visible: str = "rgba") -> Writer:
     """The writer that ships for a regime and what is visible."""
     with _starts(WRITERS[regime, visible]) as path:
         return read_writer(path)

@@ -7,6 +7,7 @@ from rows import header
 
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.explorer.notebook import live
 from nca_zoo.explorer.pad import make_pad
@@ -29,7 +30,7 @@ def server(kin_exhibit):
 
 def test_a_page_has_a_pad_if_its_ncas_are_kin_to_what_is_written(tmp_path, kin_exhibit):
     assert kin_exhibit.about["pad"]["patterns"] == 100
-    regime = {"name": "persistent", "seed_hidden": True}
+    regime = {"name": DEFAULT_REGIME, "seed_hidden": True}
     others = {
         "regime": {"regime": regime | {"name": "growing"}},
         "seed": {"regime": regime | {"seed_hidden": False}},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nca_zoo.automaton import rule
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import psnr
@@ -146,8 +147,8 @@ def test_the_writer_that_ships_is_small_and_starts_where_it_was_learnt():
         assert (STARTS / f"{name}.npz").stat().st_size < 2e6
     writer = shipped_writer()
     assert writer.grid == (28, 28)
-    assert writer.recipe["regime"] == "persistent"
-    meta = make_init("meta", "persistent").shared
+    assert writer.recipe["regime"] == DEFAULT_REGIME
+    meta = make_init("meta", DEFAULT_REGIME).shared
     assert 0.1 < np.linalg.norm(writer.base - meta) < 2  # one zoo's NCAs are 1.6 from each other
 
 
