@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -171,7 +172,9 @@ def _read(
 ) -> list[npt.NDArray[Any]]:
     """What readers answer for the test rows, ``(m, readers)``, for each of ``answers``."""
     # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
-    with threadpool_limits(limits=1):
+    # Thousands of fits of a few milliseconds: what scikit-learn checks of each, we have checked.
+    checked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with threadpool_limits(limits=1), checked:
         fold = Fold(vectors[side.train], vectors[side.test], shape)
         found = []
         for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):
