@@ -1,8 +1,8 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,29 @@ def read_all(
     progress: Progress = silent,
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
-    seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+    workers = jobs if jobs > 0 else usable_cores()
+    with isolated_children():
+        starting = _start(workers)
+        seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+        deque(starting, maxlen=0)
+        return _marks(features, seen, readers, splits, workers, progress)
+
+
+def _start(workers: int) -> Iterable[Any]:
+    """Have processes import what they need while this one makes the features."""
+    if workers == 1:
+        return ()
+    return Parallel(workers, return_as="generator")(delayed(_ready)() for _ in range(workers))
+
+
+def _marks(
+    features: list[Feature],
+    seen: list["_Seen"],
+    readers: list[AnyReader],
+    splits: Splits,
+    workers: int,
+    progress: Progress,
+) -> Marks:
     able = [
         [r for r in readers if applies(r, feature, one.shape)]
         for feature, one in zip(features, seen, strict=True)
@@ -91,13 +113,12 @@ def read_all(
         )
         for f, s in tasks
     )
+    results = Parallel(workers, return_as="generator")(calls)
     worth = np.zeros((splits.repeats, len(splits.known), len(cells)))
     numeric = np.issubdtype(splits.known.dtype, np.floating)
     base = np.zeros_like(worth) if numeric else None
     given = np.full(worth.shape[1:], np.nan)
-    for done, ((f, s), answers) in enumerate(
-        zip(tasks, _in_order(calls, jobs), strict=True), start=1
-    ):
+    for done, ((f, s), answers) in enumerate(zip(tasks, results, strict=True), start=1):
         side = splits.sides[s]
         for known, start, found in zip(
             [splits.known, splits.shuffled[side.repeat]], (starts[f], first), answers, strict=False
@@ -115,12 +136,6 @@ def read_all(
     tested = splits.tested
     base = None if base is None else base[:, tested]
     return Marks(tuple(cells), worth[:, tested], base, given[tested])
-
-
-def _in_order(calls: Iterable[Any], jobs: int) -> Iterator[Any]:
-    workers = jobs if jobs > 0 else usable_cores()
-    with isolated_children():
-        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
 
 
 class _Seen:
@@ -161,6 +176,10 @@ class _Seen:
         self._uses[reference] -= 1
         held = self._learned
         return held[reference] if self._uses[reference] else held.pop(reference)
+
+
+def _ready() -> None:
+    """Nothing; but whoever is told to do it has imported this module."""
 
 
 def _read(
