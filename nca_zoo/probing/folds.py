@@ -72,8 +72,10 @@ def read_all(
     workers = jobs if jobs > 0 else usable_cores()
     with isolated_children():
         starting = _start(workers)
-        seen = [_Seen(feature, zoo, splits.sides) for feature in features]
-        deque(starting, maxlen=0)
+        try:
+            seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+        finally:  # in any case: joblib warns of what it had begun when that is given up
+            deque(starting, maxlen=0)
         return _marks(features, seen, readers, splits, workers, progress)
 
 
