@@ -91,8 +91,10 @@ def aligner(weights: Array, reference: Array, seed_hidden: bool = True) -> Eleme
 
 def _put(elements: Element, rows: Ints, others: Element) -> Element:
     """Elements of which some are replaced by others."""
-    permutation, scales, basis = map(
-        np.array, (elements.permutation, elements.scales, elements.basis)
+    permutation, scales, basis = (
+        elements.permutation.copy(),
+        elements.scales.copy(),
+        elements.basis.copy(),
     )
     permutation[rows], scales[rows], basis[rows] = others.permutation, others.scales, others.basis
     return Element(permutation, scales, basis)

@@ -51,7 +51,7 @@ class Element:
         return Element(self.permutation[rows], self.scales[rows], self.basis[rows])
 
 
-def _permuted(values: Array, permutation: Ints) -> Array:
+def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
     """``values[..., permutation]``, whose leading axes go together."""
     if permutation.ndim == 1:
         return values[..., permutation]
