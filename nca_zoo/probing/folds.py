@@ -1,8 +1,8 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -68,7 +69,31 @@ def read_all(
     progress: Progress = silent,
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
-    seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+    workers = jobs if jobs > 0 else usable_cores()
+    with isolated_children():
+        starting = _start(workers)
+        try:
+            seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+        finally:  # in any case: joblib warns of what it had begun when that is given up
+            deque(starting, maxlen=0)
+        return _marks(features, seen, readers, splits, workers, progress)
+
+
+def _start(workers: int) -> Iterable[Any]:
+    """Have processes import what they need while this one makes the features."""
+    if workers == 1:
+        return ()
+    return Parallel(workers, return_as="generator")(delayed(_ready)() for _ in range(workers))
+
+
+def _marks(
+    features: list[Feature],
+    seen: list["_Seen"],
+    readers: list[AnyReader],
+    splits: Splits,
+    workers: int,
+    progress: Progress,
+) -> Marks:
     able = [
         [r for r in readers if applies(r, feature, one.shape)]
         for feature, one in zip(features, seen, strict=True)
@@ -90,13 +115,12 @@ def read_all(
         )
         for f, s in tasks
     )
+    results = Parallel(workers, return_as="generator")(calls)
     worth = np.zeros((splits.repeats, len(splits.known), len(cells)))
     numeric = np.issubdtype(splits.known.dtype, np.floating)
     base = np.zeros_like(worth) if numeric else None
     given = np.full(worth.shape[1:], np.nan)
-    for done, ((f, s), answers) in enumerate(
-        zip(tasks, _in_order(calls, jobs), strict=True), start=1
-    ):
+    for done, ((f, s), answers) in enumerate(zip(tasks, results, strict=True), start=1):
         side = splits.sides[s]
         for known, start, found in zip(
             [splits.known, splits.shuffled[side.repeat]], (starts[f], first), answers, strict=False
@@ -114,12 +138,6 @@ def read_all(
     tested = splits.tested
     base = None if base is None else base[:, tested]
     return Marks(tuple(cells), worth[:, tested], base, given[tested])
-
-
-def _in_order(calls: Iterable[Any], jobs: int) -> Iterator[Any]:
-    workers = jobs if jobs > 0 else usable_cores()
-    with isolated_children():
-        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
 
 
 class _Seen:
@@ -162,6 +180,10 @@ class _Seen:
         return held[reference] if self._uses[reference] else held.pop(reference)
 
 
+def _ready() -> None:
+    """Nothing; but whoever is told to do it has imported this module."""
+
+
 def _read(
     vectors: Vectors,
     side: Side,
@@ -171,7 +193,9 @@ def _read(
 ) -> list[npt.NDArray[Any]]:
     """What readers answer for the test rows, ``(m, readers)``, for each of ``answers``."""
     # One BLAS thread: folds already fill the cores, and rounding must not depend on their number.
-    with threadpool_limits(limits=1):
+    # Thousands of fits of a few milliseconds: what scikit-learn checks of each, we have checked.
+    checked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with threadpool_limits(limits=1), checked:
         fold = Fold(vectors[side.train], vectors[side.test], shape)
         found = []
         for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):

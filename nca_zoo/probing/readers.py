@@ -7,24 +7,29 @@ same readers with the same choices (docs/notes/probe.md says why these).
 """
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.svm import SVC, SVR
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats, Ints, Vectors
-from nca_zoo.features.reduction import MAX_COMPONENTS, SCALINGS, Scaling, project, unit_rows
+from nca_zoo.features.reduction import MAX_COMPONENTS, SCALINGS, Scaling, projections, unit_rows
 from nca_zoo.networks.readers import CEILING, SET_READER, NetworkReader
-from nca_zoo.probing.kernel import KernelSVC, KernelSVR
+from nca_zoo.probing.logistic import Logistic
+from nca_zoo.probing.nearest import NearestClasses, NearestNumbers
+from nca_zoo.probing.pairs import Pairs, radial
 
 FEW_ROWS = 1000  # training rows up to which settings are chosen by all inner folds, not by one
 Answers = Floats | Ints
+Sight = Callable[[Ints, Ints], Floats]  # what is seen of some rows by who learned from others
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,32 @@ class Fold:
     train: Vectors  # (n, D)
     test: Vectors  # (m, D)
     shape: tuple[int, ...] = ()  # of a row: (D,), or (H, W, C) if it is a picture
-    _scores: dict[Scaling, tuple[Floats, Floats]] = field(default_factory=dict)
 
     def scores(self, scaling: Scaling) -> tuple[Floats, Floats]:
         """Scores of the training and of the test rows."""
-        if scaling not in self._scores:
-            self._scores[scaling] = project(self.train, self.test, scaling)
         return self._scores[scaling]
+
+    @cached_property
+    def _scores(self) -> dict[Scaling, tuple[Floats, Floats]]:
+        return projections(self.train, self.test)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice open to a reader: what it sees of the principal components, and the estimator."""
+    """One choice open to a reader: what it sees of the principal components, and the estimator.
+
+    What it sees are rows, or, with ``pairs``, how near each of them is to each that it learned
+    from, as scikit-learn's estimators with ``kernel="precomputed"`` want it.
+    """
 
     components: int
     estimator: BaseEstimator  # never fitted itself: a fresh clone is
     even: float = 0.0  # scores are divided by their spread to this power: 0 as they are, 1 whitened
     unit: bool = True  # whether every row is then brought to length 1: its direction alone counts
+    pairs: Pairs | None = None
 
-    def seen(self, scores: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-        """What the estimator sees of the scores of training and test rows."""
+    def rows(self, scores: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """What is left of the scores of training and test rows."""
         train, test = (some[:, : self.components] for some in scores)
         if self.even:
             spread = np.sqrt((train**2).mean(axis=0))
@@ -63,6 +74,26 @@ class Setting:
             return unit_rows(train), unit_rows(test)
         length = np.sqrt((train**2).sum(axis=1).mean()) or 1.0
         return train / length, test / length
+
+    def seen(self, scores: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """What the estimator sees of the scores of training and test rows."""
+        train, test = self.rows(scores)
+        return (self.pairs(train, train), self.pairs(test, train)) if self.pairs else (train, test)
+
+    def sight(self, train: Floats, often: bool) -> Sight:
+        """What it sees of rows of ``train`` if it learns from others; ``often``: asked again."""
+        pairs = self.pairs
+        if pairs is None:
+            return lambda some, learned: train[some]
+        if often:  # all pairs at once are fewer
+            whole = pairs(train, train)
+            return lambda some, learned: whole[np.ix_(some, learned)]
+
+        def between(some: Ints, learned: Ints) -> Floats:
+            rows = train[learned]
+            return pairs(rows if some is learned else train[some], rows)
+
+        return between
 
 
 @dataclass(frozen=True)
@@ -99,10 +130,12 @@ class Reader:
         parts = np.unique(inner)[: 1 if len(known) > FEW_ROWS else None]
 
         def goodness(scaling: Scaling, setting: Setting) -> float:
-            rows, total = setting.seen(fold.scores(scaling))[0], 0.0
-            for held_out in (inner == k for k in parts):
-                model = _fitted(setting.estimator, rows[~held_out], known[~held_out])
-                total += _goodness(model.predict(rows[held_out]), known[held_out])
+            train, total = setting.rows(fold.scores(scaling))[0], 0.0
+            sight = setting.sight(train, often=len(parts) > 1)
+            for k in parts:
+                held_out, learned = np.flatnonzero(inner == k), np.flatnonzero(inner != k)
+                model = _fitted(setting.estimator, sight(learned, learned), known[learned])
+                total += _goodness(model.predict(sight(held_out, learned)), known[held_out])
             return total
 
         scaling, first = self.scalings[0], self.settings[0]
@@ -140,8 +173,14 @@ SIMPLE = ("logistic", "ridge", "knn", "svm")
 _EPOCHS = 200
 
 
-def _logistic(c: float) -> LogisticRegression:
-    return LogisticRegression(C=c, tol=1e-3, max_iter=10_000)
+def _svc(gamma: float, even: float = 0.0, unit: bool = True) -> Setting:
+    model = SVC(C=10.0, kernel="precomputed", cache_size=500)
+    return Setting(MAX_COMPONENTS, model, even, unit, partial(radial, gamma=gamma))
+
+
+def _svr(c: float, even: float, unit: bool) -> Setting:
+    model = SVR(C=c, kernel="precomputed", cache_size=500)
+    return Setting(MAX_COMPONENTS, model, even, unit, partial(radial, gamma=0.3))
 
 
 def _mlp(kind: type[MLPClassifier] | type[MLPRegressor]) -> Setting:
@@ -149,15 +188,14 @@ def _mlp(kind: type[MLPClassifier] | type[MLPRegressor]) -> Setting:
     return Setting(MAX_COMPONENTS, model, even=0.5)
 
 
-def _neighbours(kind: type[KNeighborsClassifier] | type[KNeighborsRegressor]) -> list[Setting]:
-    five, three = (kind(k, weights="distance", algorithm="brute") for k in (5, 3))
-    return [
-        Setting(60, five),
-        Setting(60, five, even=0.5),
-        Setting(60, three, even=0.5),
-        Setting(30, five),
-        Setting(30, five, unit=False),
-    ]
+def _neighbours(kind: type[NearestClasses] | type[NearestNumbers]) -> tuple[Setting, ...]:
+    return (
+        Setting(60, kind(5)),
+        Setting(60, kind(5), even=0.5),
+        Setting(60, kind(3), even=0.5),
+        Setting(30, kind(5)),
+        Setting(30, kind(5), unit=False),
+    )
 
 
 READERS: dict[str, AnyReader] = {
@@ -167,21 +205,16 @@ READERS: dict[str, AnyReader] = {
             "logistic",
             "multinomial logistic regression with an L2 penalty",
             (
-                Setting(MAX_COMPONENTS, _logistic(30.0)),
-                Setting(MAX_COMPONENTS, _logistic(3.0)),
-                Setting(MAX_COMPONENTS, _logistic(30.0), unit=False),
+                Setting(MAX_COMPONENTS, Logistic(30.0)),
+                Setting(MAX_COMPONENTS, Logistic(3.0)),
+                Setting(MAX_COMPONENTS, Logistic(30.0), unit=False),
             ),
         ),
-        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsClassifier))),
+        Reader("knn", "nearest neighbours", _neighbours(NearestClasses)),
         Reader(
             "svm",
             "support vectors with a radial kernel",
-            (
-                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0)),
-                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3)),
-                Setting(MAX_COMPONENTS, KernelSVC(gamma=1.0), even=0.5),
-                Setting(MAX_COMPONENTS, KernelSVC(gamma=0.3), unit=False),
-            ),
+            (_svc(1.0), _svc(0.3), _svc(1.0, even=0.5), _svc(0.3, unit=False)),
         ),
         Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPClassifier),)),
         SET_READER,
@@ -200,12 +233,12 @@ REGRESSORS: dict[str, AnyReader] = {
                 for alpha in (1.0, 10.0, 0.1, 0.01)
             ),
         ),
-        Reader("knn", "nearest neighbours", tuple(_neighbours(KNeighborsRegressor))),
+        Reader("knn", "nearest neighbours", _neighbours(NearestNumbers)),
         Reader(
             "svm",
             "support vectors with a radial kernel",
             tuple(
-                Setting(MAX_COMPONENTS, KernelSVR(C=c, gamma=0.3), even, unit)
+                _svr(c, even, unit)
                 for unit in (False, True)
                 for even in (0.0, 0.5)
                 for c in (10.0, 1.0)

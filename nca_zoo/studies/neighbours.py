@@ -7,18 +7,18 @@ docs/neighbours.md.
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import sane
 from nca_zoo.features.measures import Floats, Ints, Vectors
 from nca_zoo.features.nearness import directions
-from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.symmetry.alignment import align
@@ -101,11 +101,13 @@ def _from_the_first(vectors: Vectors, known: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
-    some = [zoo.weights[i : i + AT_ONCE] for i in range(1, len(zoo), AT_ONCE)]
-    jobs = usable_cores() if len(some) > 2 else 1  # to start processes takes longer than a few
-    calls = (delayed(align)(weights, zoo.weights[0], zoo.seed_hidden) for weights in some)
-    with isolated_children():
-        aligned = np.concatenate(Parallel(n_jobs=jobs)(calls))
+    first, others = zoo.weights[0], zoo.weights[1:]
+    some = [others[i : i + AT_ONCE] for i in range(0, len(others), AT_ONCE)]
+    # Threads: to start processes takes longer than to align some hundred. The limit stands around
+    # them all, since it is one for the process.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(usable_cores()) as threads:
+        moved = threads.map(lambda weights: align(weights, first, zoo.seed_hidden), some)
+        aligned = np.concatenate(list(moved))
     return _from_the_first(np.concatenate([zoo.weights[:1], aligned]), zoo.good)
 
 

@@ -4,19 +4,24 @@
 (nca_zoo/symmetry/group.py), so that the aligned NCA grows what it always grew. ``invariants`` are
 numbers that no element changes. docs/symmetry.md says what each of them recovers and what it does
 not.
+
+All take many NCAs at once, by leading axes of their weights: the matrices of one are so small that
+calling for them takes longer than computing them. What becomes of an NCA never depends on others.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from scipy.linalg import null_space, solve_sylvester
+from scipy.linalg import null_space
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton.rule import CHANNELS, HIDDEN, VISIBLE, Array, unflatten
-from nca_zoo.symmetry.group import Element, act, compose, identity, seed_vector
+from nca_zoo.symmetry.group import Element, Ints, act, compose, identity, seed_vector
 
+AT_ONCE = 16  # NCAs that are moved together: their weights stay in the cache
 ROUNDS = 8  # of alternating between units and basis, at most
 LEAST_GAIN = 1e-4  # of the distance, or the alternation ends
 NEWTON_STEPS = 6
@@ -26,7 +31,7 @@ H, V = slice(VISIBLE, CHANNELS), slice(0, VISIBLE)
 
 
 def canonicaliser(weights: Array, seed_hidden: bool = True) -> Element:
-    """The element that takes weights ``(P,)`` to the standard form of their orbit.
+    """The element that takes weights ``(..., P)`` to the standard form of their orbit.
 
     In that form every unit is balanced (its visible outgoing weights are as long as what it makes
     of b1, the seed and b2), hidden channels are orthonormal under W1, sorted along the principal
@@ -37,55 +42,81 @@ def canonicaliser(weights: Array, seed_hidden: bool = True) -> Element:
     balanced = act(balance, np.asarray(weights, np.float64))
     basis = replace(identity(), basis=_standard_basis(balanced, seed_hidden))
     w = unflatten(act(basis, balanced))
-    length = (w["W1"] ** 2).sum(1) + w["b1"] ** 2 + (w["W2"] ** 2).sum(0)
-    order = replace(identity(), permutation=np.argsort(-length))
+    length = (w["W1"] ** 2).sum(-1) + w["b1"] ** 2 + (w["W2"] ** 2).sum(-2)
+    order = replace(identity(), permutation=np.argsort(-length, axis=-1))
     return compose(order, compose(basis, balance))
 
 
 def aligner(weights: Array, reference: Array, seed_hidden: bool = True) -> Element:
-    """An element that takes weights ``(P,)`` close to ``reference`` ``(P,)``.
+    """An element that takes weights ``(P,)`` close to ``reference`` ``(P,)``, or ``(N, P)`` each.
 
     Exact for copies of the reference. It depends on the orbit alone: every element's image of
     ``weights`` is taken to the same place, up to rounding. For other NCAs it is a local optimum:
     units are matched by assignment on their basis-free descriptors, then basis and units in turn,
     while the distance falls.
     """
-    wanted = np.asarray(reference, np.float64)
-    found = canonicaliser(weights, seed_hidden)
-    moved = act(found, np.asarray(weights, np.float64))
+    ours, wanted = np.asarray(weights, np.float64), np.asarray(reference, np.float64)
+    if ours.ndim == 1:
+        return aligner(ours[None], wanted, seed_hidden).of(0)
+    found = canonicaliser(ours, seed_hidden)
+    moved = act(found, ours)
     here, there = (_basis_free(w, seed_hidden) for w in (moved, wanted))
     first = _match(here, there)
     found, moved = compose(first, found), act(first, moved)
     first = nearest_basis(moved, wanted, seed_hidden, far=True)
     found, moved = compose(first, found), act(first, moved)
-    distance = np.linalg.norm(moved - wanted)
+    distance, going = np.linalg.norm(moved - wanted, axis=1), np.arange(len(ours))
     for _ in range(ROUNDS):
-        units = _match(descriptors(moved), descriptors(wanted))
-        units = compose(nearest_scales(act(units, moved), wanted), units)
-        basis = nearest_basis(act(units, moved), wanted, seed_hidden)
-        steps = [units, compose(basis, units)]
-        images = [act(step, moved) for step in steps]
-        distances = [np.linalg.norm(image - wanted) for image in images]
-        best = int(np.argmin(distances))
-        if distances[best] >= distance * (1 - LEAST_GAIN):
+        now = moved[going]
+        units = _match(descriptors(now), descriptors(wanted))
+        matched = act(units, now)
+        scales = nearest_scales(matched, wanted)
+        units, matched = compose(scales, units), act(scales, matched)
+        basis = nearest_basis(matched, wanted, seed_hidden)
+        images = np.stack([matched, act(basis, matched)])
+        distances = np.linalg.norm(images - wanted, axis=2)
+        best, rows = distances.argmin(axis=0), np.arange(len(going))
+        # The better of the two steps: the basis moves, too, or stays as it is.
+        still = np.where(best[:, None, None] == 0, np.eye(CHANNELS), basis.basis)
+        step, least = compose(replace(basis, basis=still), units), distances[best, rows]
+        nearer = least < distance[going] * (1 - LEAST_GAIN)
+        moved[going[nearer]] = images[best, rows][nearer]
+        going = going[nearer]
+        if not len(going):
             break
-        distance, moved = distances[best], images[best]
-        found = compose(steps[best], found)
+        distance[going] = least[nearer]
+        found = _put(found, going, compose(step.of(nearer), found.of(going)))
     return found
+
+
+def _put(elements: Element, rows: Ints, others: Element) -> Element:
+    """Elements of which some are replaced by others."""
+    permutation, scales, basis = (
+        elements.permutation.copy(),
+        elements.scales.copy(),
+        elements.basis.copy(),
+    )
+    permutation[rows], scales[rows], basis[rows] = others.permutation, others.scales, others.basis
+    return Element(permutation, scales, basis)
 
 
 def canonicalise(weights: Array, seed_hidden: bool = True) -> Array:
     """Weights ``(N, P)`` in standard form: see ``canonicaliser``. Same dtype."""
-    with threadpool_limits(limits=1):  # matrices this small are slower on many threads
-        moved = [act(canonicaliser(w, seed_hidden), w) for w in weights]
-    return np.array(moved, weights.dtype).reshape(weights.shape)
+    return _moved(weights, lambda some: canonicaliser(some, seed_hidden))
 
 
 def align(weights: Array, reference: Array, seed_hidden: bool = True) -> Array:
     """Weights ``(N, P)``, each close to ``reference`` ``(P,)``: see ``aligner``. Same dtype."""
-    with threadpool_limits(limits=1):
-        moved = [act(aligner(w, reference, seed_hidden), w) for w in weights]
-    return np.array(moved, weights.dtype).reshape(weights.shape)
+    return _moved(weights, lambda some: aligner(some, reference, seed_hidden))
+
+
+def _moved(weights: Array, element: Callable[[Array], Element]) -> Array:
+    moved = np.empty_like(weights)
+    with threadpool_limits(limits=1):  # matrices this small are slower on many threads
+        for first in range(0, len(weights), AT_ONCE):
+            some = weights[first : first + AT_ONCE]
+            moved[first : first + AT_ONCE] = act(element(some), some)
+    return moved
 
 
 def invariants(weights: Array, seed_hidden: bool = True) -> Array:
@@ -121,36 +152,42 @@ def _root(values: Array, degree: int) -> Array:
     return np.sign(values) * np.abs(values) ** (1 / degree)
 
 
-Sides = tuple[Array, Array]  # incoming (128, a) and outgoing (128, b) of every unit
+Sides = tuple[Array, Array]  # incoming (..., 128, a) and outgoing (..., 128, b) of every unit
 
 
 def descriptors(weights: Array) -> Sides:
     """All that a unit is, in the basis at hand."""
     w = unflatten(weights)
-    return np.column_stack([w["W1"], w["b1"]]), w["W2"].T
+    return np.concatenate([w["W1"], w["b1"][..., None]], axis=-1), w["W2"].swapaxes(-1, -2)
+
+
+def _carried(tensors: dict[str, Array], seed_hidden: bool) -> list[Array]:
+    """The seed and b2, ``(..., 16)`` each."""
+    return [np.broadcast_to(seed_vector(seed_hidden), tensors["b2"].shape), tensors["b2"]]
 
 
 def _basis_free(weights: Array, seed_hidden: bool) -> Sides:
     """What a unit makes of the seed and b2, and of what these become by one or two linear steps,
     and what visible channels make of it: the same in any basis of the state."""
     w = unflatten(weights)
-    blocks = np.split(w["W1"], 3, axis=1)
-    carried = np.column_stack([seed_vector(seed_hidden), w["b2"], w["W2"] @ w["b1"]])
-    incoming, outgoing = [w["b1"][:, None]], [w["W2"][V]]
+    blocks, bias = np.split(w["W1"], 3, axis=-1), w["b1"][..., None]
+    carried = np.stack([*_carried(w, seed_hidden), (w["W2"] @ bias)[..., 0]], axis=-1)
+    incoming, outgoing = [bias], [w["W2"][..., V, :]]
     for block in blocks:
         incoming += [block @ carried]
         incoming += [block @ (w["W2"] @ (other @ carried)) for other in blocks]
-        outgoing += [(w["W2"][V] @ block) @ w["W2"]]
-    return np.hstack(incoming), np.vstack(outgoing).T
+        outgoing += [(w["W2"][..., V, :] @ block) @ w["W2"]]
+    told = np.concatenate(outgoing, axis=-2)
+    return np.concatenate(incoming, axis=-1), told.swapaxes(-1, -2)
 
 
 def _unit_scales(weights: Array, seed_hidden: bool) -> Array:
-    """Scales ``(128,)`` that make each unit's two sides equally long in any basis of the state."""
+    """Scales ``(..., 128)`` that make both sides of units equally long in any basis."""
     w = unflatten(np.asarray(weights, np.float64))
-    carried = np.column_stack([seed_vector(seed_hidden), w["b2"]])
-    seen = [block @ carried for block in np.split(w["W1"], 3, axis=1)]
-    incoming = np.linalg.norm(np.column_stack([w["b1"], *seen]), axis=1)
-    outgoing = np.linalg.norm(w["W2"][V], axis=0)
+    carried = np.stack(_carried(w, seed_hidden), axis=-1)
+    seen = [block @ carried for block in np.split(w["W1"], 3, axis=-1)]
+    incoming = np.linalg.norm(np.concatenate([w["b1"][..., None], *seen], axis=-1), axis=-1)
+    outgoing = np.linalg.norm(w["W2"][..., V, :], axis=-2)
     return np.sqrt(ratio(outgoing, incoming))
 
 
@@ -162,22 +199,22 @@ def ratio(above: Array, below: Array) -> Array:
 
 def _match(here: Sides, there: Sides) -> Element:
     """Units matched by assignment on the cosines of both sides, then scaled to equal lengths."""
-    similarity, lengths = np.zeros((HIDDEN, HIDDEN)), []
+    similarity, lengths = np.zeros((*here[0].shape[:-1], HIDDEN)), []
     for ours, theirs in zip(here, there, strict=True):
         column = np.linalg.norm(theirs, axis=0)
         column[column == 0] = 1.0
         left, right = theirs / column, ours / column
-        lengths.append((np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)))
+        lengths.append((np.linalg.norm(left, axis=-1), np.linalg.norm(right, axis=-1)))
         unit_left, unit_right = (
-            side / np.where(length > 0, length, 1)[:, None]
+            side / np.where(length > 0, length, 1)[..., None]
             for side, length in zip((left, right), lengths[-1], strict=True)
         )
-        similarity += unit_left @ unit_right.T
-    rows, permutation = linear_sum_assignment(-similarity)
-    squared_scale = np.ones(HIDDEN)
+        similarity += unit_left @ unit_right.swapaxes(-1, -2)
+    permutation = np.array([linear_sum_assignment(-one)[1] for one in similarity])
+    squared_scale = np.ones(permutation.shape)
     for sign, (wanted, found) in zip((-1, 1), lengths, strict=True):
-        squared_scale *= ratio(found[permutation], wanted[rows]) ** sign
-    return Element(permutation, np.sqrt(squared_scale), np.eye(CHANNELS))
+        squared_scale *= ratio(np.take_along_axis(found, permutation, axis=-1), wanted) ** sign
+    return replace(identity(), permutation=permutation, scales=np.sqrt(squared_scale))
 
 
 def nearest_scales(weights: Array, reference: Array) -> Element:
@@ -186,9 +223,9 @@ def nearest_scales(weights: Array, reference: Array) -> Element:
     Minimises ``|c a - a'|^2 + |b / c - b'|^2`` for every unit with sides a, b and wanted a', b'.
     """
     (ours_in, ours_out), (in_, out) = descriptors(weights), descriptors(reference)
-    aa, bb = (ours_in**2).sum(1), (ours_out**2).sum(1)
-    ab_in, ab_out = (ours_in * in_).sum(1), (ours_out * out).sum(1)
-    log_scale = np.zeros(HIDDEN)
+    aa, bb = (ours_in**2).sum(-1), (ours_out**2).sum(-1)
+    ab_in, ab_out = (ours_in * in_).sum(-1), (ours_out * out).sum(-1)
+    log_scale = np.zeros(aa.shape)
     for _ in range(NEWTON_STEPS):
         c = np.exp(log_scale)
         slope = c * c * aa - c * ab_in - bb / c**2 + ab_out / c
@@ -199,23 +236,29 @@ def nearest_scales(weights: Array, reference: Array) -> Element:
 
 
 def _standard_basis(weights: Array, seed_hidden: bool) -> Array:
-    """The basis T in which W1 and W2 look alike for a whole orbit; units must be balanced."""
+    """The bases T in which W1 and W2 look alike for a whole orbit; units must be balanced."""
     w, seed = unflatten(weights), seed_vector(seed_hidden)
-    stacked = np.vstack(np.split(w["W1"], 3, axis=1))
-    metric = stacked.T @ stacked  # of state vectors: how far they move the units
-    lift = -np.linalg.lstsq(metric[H, H], metric[H, V], rcond=None)[0]  # e_v + lift_v is normal
-    values, vectors = np.linalg.eigh(metric[H, H])
-    if values[-1] <= 0:  # no unit looks at hidden channels: any basis is as good
-        return np.eye(CHANNELS)
-    whiten = vectors * np.sqrt(np.maximum(values, 1e-12 * values[-1])) @ vectors.T
-    written = np.column_stack([w["W2"], w["b2"]])
-    axes = np.linalg.svd(whiten @ (written[H] - lift @ written[V]))[0]
-    mix = axes.T @ whiten
-    mix *= np.where(mix @ (seed[H] - lift @ seed[V]) < 0, -1, 1)[:, None]
-    basis = np.eye(CHANNELS)
-    basis[H, H], basis[H, V] = mix, -mix @ lift
-    basis[H, VISIBLE - 1] = seed[H] - mix @ seed[H]  # the seed decides the column of alpha
-    return basis
+    stacked = np.concatenate(np.split(w["W1"], 3, axis=-1), axis=-2)
+    metric = stacked.swapaxes(-1, -2) @ stacked  # of state vectors: how far they move the units
+    among, across = metric[..., H, H], metric[..., H, V]
+    rcond = len(seed[H]) * np.finfo(np.float64).eps
+    lift = -np.linalg.pinv(among, rcond=rcond) @ across  # e_v + lift_v is normal
+    values, vectors = np.linalg.eigh(among)
+    most = values[..., -1:]
+    roots = np.sqrt(np.maximum(values, 1e-12 * most))
+    whiten = (vectors * roots[..., None, :]) @ vectors.swapaxes(-1, -2)
+    written = np.concatenate([w["W2"], w["b2"][..., None]], axis=-1)
+    hidden = written[..., H, :] - lift @ written[..., V, :]
+    axes = np.linalg.svd(whiten @ hidden, full_matrices=False)[0]
+    mix = axes.swapaxes(-1, -2) @ whiten
+    lifted = seed[H] - lift @ seed[V]
+    mix = mix * np.where(mix @ lifted[..., None] < 0, -1, 1)
+    basis = np.zeros((*mix.shape[:-2], CHANNELS, CHANNELS))
+    basis[:] = np.eye(CHANNELS)
+    basis[..., H, H], basis[..., H, V] = mix, -mix @ lift
+    basis[..., H, VISIBLE - 1] = seed[H] - mix @ seed[H]  # the seed decides the column of alpha
+    # If no unit looks at hidden channels, any basis is as good.
+    return np.where(most[..., None] > 0, basis, np.eye(CHANNELS))
 
 
 @cache
@@ -234,17 +277,26 @@ def nearest_basis(
     are a Sylvester equation for the hidden rows of T, within the space that keeps the seed.
     """
     w, r = unflatten(weights), unflatten(reference)
-    ours, theirs = (np.vstack(np.split(v["W1"], 3, axis=1)) for v in (w, r))
-    written, wanted = (np.column_stack([v["W2"], v["b2"]]) for v in (w, r))
+    ours, theirs = (np.concatenate(np.split(v["W1"], 3, axis=-1), axis=-2) for v in (w, r))
+    written, wanted = (np.concatenate([v["W2"], v["b2"][..., None]], axis=-1) for v in (w, r))
     seen, change = (theirs, ours - theirs) if far else (ours, ours - theirs)
     free = _ignoring_the_seed(seed_hidden)
-    rows = solve_sylvester(
-        seen[:, H].T @ seen[:, H] + 1e-9 * np.eye(CHANNELS - VISIBLE),
-        free @ written @ written.T @ free.T,
-        seen[:, H].T @ change @ free.T + (wanted - written)[H] @ written.T @ free.T,
+    looks, moves = seen[..., H].swapaxes(-1, -2), free @ written
+    rows = _sylvester(
+        looks @ seen[..., H] + 1e-9 * np.eye(CHANNELS - VISIBLE),
+        moves @ moves.swapaxes(-1, -2),
+        looks @ change @ free.T + (wanted - written)[..., H, :] @ moves.swapaxes(-1, -2),
     )
-    basis = np.eye(CHANNELS)
-    basis[H] += rows @ free
-    if np.linalg.cond(basis) > 1e6:  # no basis at all: a start without W2 says nothing about it
-        return identity()
-    return replace(identity(), basis=basis)
+    basis = np.eye(CHANNELS) + np.zeros((*rows.shape[:-2], 1, 1))
+    basis[..., H, :] += rows @ free
+    # A start without W2 says nothing about the basis, and what comes out is none.
+    none = np.linalg.cond(basis) > 1e6
+    return replace(identity(), basis=np.where(none[..., None, None], np.eye(CHANNELS), basis))
+
+
+def _sylvester(a: Array, b: Array, c: Array) -> Array:
+    """X with ``a X + X b = c``, for symmetric a and b: by their own axes it is a division."""
+    (a_values, a_axes), (b_values, b_axes) = np.linalg.eigh(a), np.linalg.eigh(b)
+    turned = a_axes.swapaxes(-1, -2) @ c @ b_axes
+    turned /= a_values[..., :, None] + b_values[..., None, :]
+    return a_axes @ turned @ b_axes.swapaxes(-1, -2)

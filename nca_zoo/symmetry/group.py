@@ -12,6 +12,7 @@ algebra is in float64. docs/symmetry.md has the derivation.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,26 +36,52 @@ HIDDEN_CHANNELS = CHANNELS - VISIBLE
 
 @dataclass(frozen=True)
 class Element:
-    """One element of the group.
+    """One element of the group, or with leading axes one for each of many NCAs.
 
     Unit j of the transformed NCA is unit ``permutation[j]`` of the old one, its incoming weights
     times ``scales[j]``; its state is ``basis`` times the old state.
     """
 
-    permutation: Ints  # (128,)
-    scales: Array  # (128,), above 0
-    basis: Array  # (16, 16), T
+    permutation: Ints  # (..., 128)
+    scales: Array  # (..., 128), above 0
+    basis: Array  # (..., 16, 16), T
+
+    def of(self, rows: Any) -> "Element":
+        """The elements of some of the NCAs, by the first axis."""
+        return Element(self.permutation[rows], self.scales[rows], self.basis[rows])
+
+
+def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
+    """``values[..., permutation]``, whose leading axes go together."""
+    if permutation.ndim == 1:
+        return values[..., permutation]
+    *lead, n = permutation.shape
+    if values.ndim > permutation.ndim:  # whole rows are moved, which is quick
+        flat = values.swapaxes(-1, -2).reshape(-1, n, values.shape[-2])
+        rows = permutation.reshape(-1, n)
+        moved = flat[np.arange(len(rows))[:, None], rows]
+        return moved.reshape(*lead, n, -1).swapaxes(-1, -2)
+    return np.take_along_axis(np.broadcast_to(values, permutation.shape), permutation, axis=-1)
+
+
+def _beside(rows: Array, x: Array) -> Array:
+    """Rows ``(..., n)`` that go with the last axis of ``x`` ``(..., m, n)``."""
+    return rows if rows.ndim in (1, x.ndim) else rows[..., None, :]
+
+
+def _times(x: Array, matrix: Array) -> Array:
+    """``x @ matrix`` for the last axis of ``x``, in parts as long as a side of the matrix."""
+    side = matrix.shape[-1]
+    return (x.reshape(*x.shape[: matrix.ndim - 2], -1, side) @ matrix).reshape(x.shape)
 
 
 # How the last axis of an array moves. A starred axis takes the inverse transpose of the unstarred
 # matrix, so that a sum over the two stays the same.
 MOVES: dict[str, Callable[[Element, Array], Array]] = {
-    "unit": lambda g, x: x[..., g.permutation] * g.scales,
-    "unit*": lambda g, x: x[..., g.permutation] / g.scales,
-    "state": lambda g, x: x @ g.basis.T,
-    "perception*": lambda g, x: (
-        x.reshape(*x.shape[:-1], 3, CHANNELS) @ np.linalg.inv(g.basis)
-    ).reshape(x.shape),
+    "unit": lambda g, x: _permuted(x, g.permutation) * _beside(g.scales, x),
+    "unit*": lambda g, x: _permuted(x, g.permutation) / _beside(g.scales, x),
+    "state": lambda g, x: _times(x, g.basis.swapaxes(-1, -2)),
+    "perception*": lambda g, x: _times(x, np.linalg.inv(g.basis)),
 }
 ACTION: dict[str, tuple[str, ...]] = {
     "W1": ("unit", "perception*"),
@@ -65,7 +92,10 @@ ACTION: dict[str, tuple[str, ...]] = {
 
 
 def act(element: Element, weights: Array) -> Array:
-    """The weights ``(..., P)`` moved by one element; computed in float64, same dtype as given."""
+    """The weights ``(..., P)`` moved; computed in float64, same dtype as given.
+
+    By one element, or each by its own if it has the leading axes of the weights.
+    """
     tensors = unflatten(np.asarray(weights, np.float64))
     for name, shape in PARAM_SPEC:
         for axis, move in enumerate(ACTION[name], start=-len(shape)):
@@ -87,16 +117,16 @@ def identity() -> Element:
 def compose(second: Element, first: Element) -> Element:
     """First ``first``, then ``second``: ``act(compose(g, h), w) == act(g, act(h, w))``."""
     return Element(
-        first.permutation[second.permutation],
-        second.scales * first.scales[second.permutation],
+        _permuted(first.permutation, second.permutation),
+        second.scales * _permuted(first.scales, second.permutation),
         second.basis @ first.basis,
     )
 
 
 def invert(element: Element) -> Element:
     """The element that undoes this one."""
-    back = np.argsort(element.permutation)
-    return Element(back, 1 / element.scales[back], np.linalg.inv(element.basis))
+    back = np.argsort(element.permutation, axis=-1)
+    return Element(back, 1 / _permuted(element.scales, back), np.linalg.inv(element.basis))
 
 
 def seed_vector(seed_hidden: bool = True) -> Array:

@@ -112,3 +112,44 @@ def test_kernels_and_maps_have_such_caches(ask: Callable[..., str], module: str)
         "print(dispatcher.FunctionCache.__module__)"
     )
     assert ask(code) == "nca_zoo.ground.compiling"
+
+
+def test_no_garbage_is_collected_while_code_is_compiled_and_afterwards_it_is(
+    ask: Callable[..., str],
+) -> None:
+    """Also if a compilation fails, or one begins within another; and who wants none gets none."""
+    code = """
+import gc
+import kept
+from numba import njit, types
+from numba.extending import overload
+
+states = []
+def seen(x): pass
+
+@overload(seen)
+def _(x):
+    states.append(gc.isenabled())
+    if not isinstance(x, types.Integer):
+        raise TypeError
+    return lambda x: x
+
+@njit
+def inner(x):
+    return seen(x)
+
+@njit
+def outer(x):
+    return inner(x) + seen(x)
+
+outer(1)
+states.append(gc.isenabled())
+try:
+    outer(1.5)
+except Exception:
+    states.append(gc.isenabled())
+gc.disable()
+outer(types.int8(1)) if False else kept.triple(1.5)
+print(sorted(set(states[:-2])), states[-2:], states.count(True), gc.isenabled())
+"""
+    assert ask(code) == "[False, True] [False, True] 2 False"

@@ -37,6 +37,23 @@ def b1_of(weights):
     return rule.unflatten(weights)["b1"][:, None], np.zeros((len(weights), 1), np.int32)
 
 
+@pytest.mark.parametrize(("granted", "taken"), [(2, 2), (64, 3)])
+def test_torch_takes_the_cores_that_are_granted_and_no_more_than_it_had(
+    monkeypatch: pytest.MonkeyPatch, granted: int, taken: int
+) -> None:
+    """A container or Slurm may grant fewer than the machine has, which torch does not see."""
+    monkeypatch.setattr("nca_zoo.life.engines.dense.usable_cores", lambda: granted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        DenseEngine("meta")
+        assert torch.get_num_threads() == 3
+        DenseEngine()
+        assert torch.get_num_threads() == taken
+    finally:
+        torch.set_num_threads(before)
+
+
 class Replay:
     """In place of a CUDA graph: the operations of one run, on the very memory that they used.
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from nca_zoo.features.reduction import MAX_COMPONENTS
-from nca_zoo.probing.readers import READERS, REGRESSORS, Reader, Setting
+from nca_zoo.probing.readers import READERS, REGRESSORS, Reader
 
 
 @pytest.fixture
@@ -12,6 +12,6 @@ def quick_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     for known in (READERS, REGRESSORS):
         for name, reader in known.items():
             if isinstance(reader, Reader):
-                setting = Setting(MAX_COMPONENTS, reader.settings[0].estimator, unit=False)
+                setting = replace(reader.settings[0], components=MAX_COMPONENTS, unit=False)
                 few = replace(reader, settings=(setting,), scalings=("standardise",))
                 monkeypatch.setitem(known, name, few)

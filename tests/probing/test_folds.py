@@ -1,5 +1,6 @@
 """What reading keeps in memory: not what every side has learned."""
 
+import gc
 import weakref
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from small_zoo import probe, small_zoo
 
+from nca_zoo.errors import ZooError
 from nca_zoo.features import transformers
 
 pytestmark = pytest.mark.usefixtures("quick_readers")
@@ -35,3 +37,15 @@ def test_transformed_weights_go_with_the_last_side_that_reads_them(
     else:
         assert len(made) <= 4  # the same first rows, transformed once
     assert not any(ref() is not None for ref in made)
+
+
+def test_a_feature_that_cannot_be_made_ends_the_probe_while_workers_start(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    zoo = small_zoo()
+    zoo.attrs["init_weights"] = np.zeros(0, np.float32)
+    with pytest.raises(ZooError, match="delta needs a zoo whose NCAs share one start"):
+        probe(zoo, features=["delta"], jobs=2)
+    gc.collect()  # joblib says what it has to say when its results are given up
+    assert not list(recwarn)
+    assert probe(zoo, features=["b1"], readers=["knn"], repeats=1, jobs=2).n == 60

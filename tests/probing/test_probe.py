@@ -134,8 +134,8 @@ def test_projection_meets_training_rows_alone(monkeypatch: pytest.MonkeyPatch) -
             seen.append(((train[:, 0] - 1000).astype(int), (test[:, 0] - 1000).astype(int)))
         return project(train, test, *rest)
 
-    project = readers.project
-    monkeypatch.setattr(readers, "project", spy)
+    project = readers.projections
+    monkeypatch.setattr(readers, "projections", spy)
     found = probe(zoo, features=["weights"], repeats=2)
     assert len(seen) == 2 * 5
     for train, test in seen:

@@ -1,16 +1,23 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features import reduction
 from nca_zoo.features.reduction import SCALINGS, project, unit_rows
-from nca_zoo.probing.kernel import KernelSVC, KernelSVR
+from nca_zoo.probing import readers
+from nca_zoo.probing.logistic import Logistic
+from nca_zoo.probing.nearest import NearestClasses, NearestNumbers
+from nca_zoo.probing.pairs import BAND, radial
 from nca_zoo.probing.readers import READERS, REGRESSORS, Fold, Reader, Setting, find_reader
 
 
@@ -80,6 +87,29 @@ def test_a_large_matrix_has_the_same_components(monkeypatch: pytest.MonkeyPatch)
         assert cosines.min() > 0.98
 
 
+@pytest.mark.parametrize("columns", [40, 600])
+def test_all_scalings_at_once_are_each_alone(columns: int) -> None:
+    x, _ = clouds(150, columns, seed=8)
+    together = reduction.projections(x[:100], x[100:])
+    for scaling in SCALINGS:
+        for here, there in zip(together[scaling], project(x[:100], x[100:], scaling), strict=True):
+            np.testing.assert_array_equal(here, there)
+        basis = reduction.find_basis(x[:100], scaling)
+        np.testing.assert_array_equal(together[scaling][0], basis.scores(x[:100]))
+
+
+@pytest.mark.parametrize("rank", [30, 12])
+def test_columns_are_made_orthonormal_even_where_some_depend_on_others(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    some = (rng.normal(size=(90, rank)) @ rng.normal(size=(rank, 30))).astype(np.float32)
+    found = reduction._orthonormal(some)
+    np.testing.assert_allclose(found.T @ found, np.eye(30), atol=1e-5)
+    np.testing.assert_allclose(found @ (found.T @ some), some, atol=1e-4)
+    if rank == 30:
+        theirs = np.linalg.qr(some)[0]
+        np.testing.assert_allclose(np.abs(found), np.abs(theirs), atol=1e-6)
+
+
 def test_readers_choose_by_inner_folds_and_predict_with_the_choice() -> None:
     x, labels = clouds(90, 40, seed=4)
     train, test, y = x[:60], x[60:], labels[:60]
@@ -135,13 +165,87 @@ def test_neighbours_are_no_more_than_there_are_rows() -> None:
     assert set(READERS["knn"].predict(Fold(x, x), labels, np.arange(6) // 3)) <= {0, 1, 2}
 
 
-def test_the_kernel_machines_are_scikit_learns() -> None:
-    x, labels = clouds(90, 6)
-    numbers = x[:, 1].astype(float)
-    mine, theirs = KernelSVC(3, 0.1).fit(x, labels), SVC(C=3, gamma=0.1).fit(x, labels)
-    assert (mine.predict(x) == theirs.predict(x)).mean() > 0.98
-    found = KernelSVR(3, 0.1).fit(x, numbers).predict(x)
-    np.testing.assert_allclose(found, SVR(C=3, gamma=0.1).fit(x, numbers).predict(x), atol=0.02)
+@pytest.mark.parametrize("n", [1, BAND, 2 * BAND + 3])
+def test_the_radial_kernel_is_scikit_learns(n: int) -> None:
+    rng = np.random.default_rng(n)
+    left, right = rng.normal(size=(n, 7)), rng.normal(size=(40, 7))
+    for others in (left, right):  # itself, and somebody else
+        np.testing.assert_allclose(radial(left, others, 0.1), rbf_kernel(left, others, 0.1))
+    assert (radial(left, left, 0.1) == radial(left, left, 0.1).T).all()
+
+
+@pytest.mark.parametrize("numeric", [False, True])
+@pytest.mark.parametrize("parts", [1, 3], ids=["by one inner fold", "by all"])
+def test_support_vectors_read_as_scikit_learns_do(
+    monkeypatch: pytest.MonkeyPatch, parts: int, numeric: bool
+) -> None:
+    """With a kernel of all rows or of some, as libsvm makes it itself, and the same choice."""
+    monkeypatch.setattr(readers, "FEW_ROWS", 1000 if parts == 3 else 10)
+    x, labels = clouds(150, 30, seed=6)
+    labels[::3] = np.random.default_rng(1).integers(0, 3, 50)  # some lie
+    known = x[:, 5].astype(float) if numeric else labels
+    fold, y, inner = Fold(x[:100], x[100:]), known[:100], np.arange(100) // 3 % 3
+    if numeric:
+        y = (y - y.mean()) / y.std()
+    reader = (REGRESSORS if numeric else READERS)["svm"]
+    assert isinstance(reader, Reader)
+    scaling, setting = reader.choose(fold, y, inner)
+
+    def plain(some: Setting) -> SVC | SVR:
+        given = {"C": some.estimator.C, "gamma": some.pairs.keywords["gamma"]}  # type: ignore
+        return (SVR if numeric else SVC)(**given)
+
+    def good(scaling: str, some: Setting) -> float:
+        rows, total = some.rows(fold.scores(scaling))[0], 0.0  # type: ignore[arg-type]
+        for k in range(parts):
+            model = plain(some).fit(rows[inner != k], y[inner != k])
+            answers, wanted = model.predict(rows[inner == k]), y[inner == k]
+            total += -((answers - wanted) ** 2).sum() if numeric else (answers == wanted).sum()
+        return total
+
+    by_scaling = [good(scaling, reader.settings[0]) for scaling in SCALINGS]
+    assert scaling == SCALINGS[int(np.argmax(by_scaling))]
+    by_setting = [good(scaling, some) for some in reader.settings]
+    assert len(set(by_setting)) > 1
+    assert setting is reader.settings[int(np.argmax(by_setting))]
+    train, test = setting.rows(fold.scores(scaling))
+    expected = plain(setting).fit(train, y).predict(test)
+    found = reader.predict(fold, y, inner)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("c", [30.0, 3.0])
+def test_logistic_regression_is_scikit_learns(classes: int, c: float) -> None:
+    """Step for step: after three steps, too, when it is far from done."""
+    rng = np.random.default_rng(classes)
+    labels = 5 + np.arange(120) % classes
+    x = rng.normal(size=(120, 15)) + rng.normal(size=(15 + classes, 15))[labels]
+    for steps in (3, 10_000):
+        mine = Logistic(c, max_iter=steps).fit(x, labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            theirs = LogisticRegression(C=c, tol=1e-3, max_iter=steps).fit(x, labels)
+        away = mine.weights_ - mine.weights_[:, :1]  # only differences between classes count
+        wanted = np.vstack([theirs.coef_.T, theirs.intercept_])
+        wanted = wanted - wanted[:, :1] if classes > 2 else np.hstack([0 * wanted, wanted])
+        np.testing.assert_allclose(away, wanted, atol=1e-9)
+        np.testing.assert_array_equal(mine.predict(x), theirs.predict(x))
+
+
+def test_nearest_neighbours_are_scikit_learns() -> None:
+    """Rows that are there twice, with other answers, among them."""
+    x, labels = clouds(120, 6)
+    x = np.vstack([x, np.round(x[:40])]).astype(float)
+    x[130:140] = x[:10]
+    labels = np.append(labels, (labels[:40] + 1) % 3)
+    for k in (1, 3, 5):
+        theirs = KNeighborsClassifier(k, weights="distance", algorithm="brute").fit(x, labels)
+        found = NearestClasses(k).fit(x, labels).predict(x)
+        np.testing.assert_array_equal(found, theirs.predict(x))
+        numbers = np.sin(np.arange(len(x)))
+        mean = KNeighborsRegressor(k, weights="distance", algorithm="brute").fit(x, numbers)
+        np.testing.assert_allclose(NearestNumbers(k).fit(x, numbers).predict(x), mean.predict(x))
 
 
 @pytest.mark.parametrize("name", ["ridge", "knn", "svm"])

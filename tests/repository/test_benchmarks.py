@@ -239,6 +239,23 @@ def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     assert 0 < float(cells(report, "`nca-zoo info --help`")[1]) < 60
 
 
+def test_start_up_is_timed_in_turn_with_another_checkout(tmp_path):
+    """The other one is of our own making: it prints something else, and takes its time."""
+    here = Path(__file__).parents[2]
+    other = tmp_path / "before"
+    (other / "cli").mkdir(parents=True)
+    (other / "nca_zoo").symlink_to(here / "nca_zoo")
+    (other / "cli" / "__init__.py").touch()
+    slow = "import time\ndef main():\n    time.sleep(1.5)\n    print('help')\n"
+    (other / "cli" / "main.py").write_text(slow)
+    call = ("--only", "verify --help", "--repeats", "2", "--against")
+    row = cells(run("startup", tmp_path, *call, str(other)), "`nca-zoo verify --help`")
+    assert float(row[5]) > 1.5 > float(row[8])  # it waits, and computes nothing
+    assert row[9] == "no"
+    with pytest.raises(AssertionError, match="there is no nca_zoo in it"):
+        run("startup", tmp_path, "--only", "verify --help", "--against", str(tmp_path))
+
+
 @pytest.mark.wide
 def test_a_sweep_varies_one_setting_and_its_default_trains_as_a_build_does(tmp_path):
     report = run("sweep", tmp_path, "--digits", "2", "--steps", "3", "--only", "warm-up,pool")

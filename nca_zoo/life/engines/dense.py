@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nca_zoo.automaton import rule
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory
 from nca_zoo.life.engines.goals import Steps
 from nca_zoo.life.engines.lockstep import Lockstep, Run, Shape
@@ -65,6 +66,10 @@ class DenseEngine(Engine):
             raise ZooError(f"torch cannot use the device {device!r}: {reason}") from None
         self.dtype = dtype
         cuda, cpu = self.device.type == "cuda", self.device.type == "cpu"
+        if (
+            cpu
+        ):  # torch knows the cores of the machine, not what a container or Slurm grants of them
+            torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
         self.memory = memory or (_free(self.device) if cuda else OTHER_BYTES)
         self.chunk_cells = chunk_cells or (CPU_CELLS if cpu else GPU_CELLS)
         self._capture = capture or (CudaGraphs(self.device) if cuda else None)
