@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 NAMES = tuple(each.name for each in PROPERTIES)
-FEWEST = 30  # NCAs to learn directions from
+FEWEST = 20  # NCAs to learn directions from
 FOLDS = 5  # of which one is held out
 ASKED = (-2.0, -1.0, 1.0, 2.0)  # standard deviations, of the test
 MOST_ASKED = 10.0
