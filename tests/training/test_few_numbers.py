@@ -71,7 +71,7 @@ def test_the_setting_is_kept_where_it_is_not_all():
     for wrong in ("b3", "b1,b3", " , "):
         with pytest.raises(ZooError, match="must be some of W1, b1, W2, b2"):
             build_settings(chosen(train=wrong), quiet, init="meta", alpha="ink")
-    with pytest.raises(ZooError, match="regime.train"):
+    with pytest.raises(ZooError, match=r"regime\.train"):
         _ = Settings({"regime": {"train": "b1"}}).fitted
 
 
