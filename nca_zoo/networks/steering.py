@@ -63,7 +63,7 @@ def learn_steering(weights: Vectors, properties: Floats, labels: Ints) -> Steeri
         raise ValueError("too few pictures, or too much alike, to tell their properties apart")
     with threadpool_limits(limits=1):
         directions = np.linalg.lstsq(varied, changes, rcond=None)[0]
-    return Steering(directions, varied.std(axis=0))
+    return Steering(np.asarray(directions, np.float64), varied.std(axis=0))
 
 
 def _within(rows: Floats, labels: Ints) -> Floats:
