@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nca_zoo.building.settings import tensors
 from nca_zoo.choices import ENGINES
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
@@ -44,6 +45,12 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @scale_option
 @strict_option
 @visible_option
+@click.option(
+    "--train",
+    metavar="TENSORS",
+    help="Learn a start for `build --train` with these: the other tensors are learnt in common.  "
+    "[default: all]",
+)
 @click.option("--rounds", default=DEFAULT.rounds, show_default=True)
 @click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
@@ -75,6 +82,7 @@ def metastart(
     scale: float | None,
     strict: bool,
     visible: str,
+    train: str | None,
     engine: str,
     device: str,
     threads: int,
@@ -84,15 +92,20 @@ def metastart(
 
     Each round trains NCAs of a few random pictures from the start, for --first-steps training
     steps in the first round and --last-steps in the last, and moves the start towards their mean
-    by --first-rate to --last-rate (Reptile).
+    by --first-rate to --last-rate (Reptile). With --train, tensors that are not fitted to each
+    picture are one for all pictures of a round and learn from all of them.
 
     \b
     nca-zoo metastart --out my-start.npz --source fashion
     nca-zoo build --source fashion --start my-start.npz --out fashion.h5
     nca-zoo metastart --visible grey --regime growing --out grey.npz
     nca-zoo metastart --regime regenerating --start persistent --out healing.npz
+    nca-zoo metastart --train b1,b2 --start persistent --out few.npz
     """
     chosen = Recipe(**recipe)  # type: ignore[arg-type]
+    taught = REGIMES[regime]
+    if train is not None:
+        taught = dataclasses.replace(taught, train=tensors(train))
     opaque = regime == "writeup" and visible == "rgba"
     settings = TargetSettings("opaque" if opaque else "ink", visible=visible)  # type: ignore[arg-type]
     if source is None:
@@ -112,15 +125,13 @@ def metastart(
     told = {
         "source": source or "digits from the 401st of each class on, training split",
         "pictures": len(targets),
-        "regime": inner(REGIMES[regime], chosen).step_settings(),
+        "regime": inner(taught, chosen).step_settings(),
         "recipe": dataclasses.asdict(chosen),
         **({} if visible == "rgba" else {"visible": visible}),
         **({} if start is None else {"start": start}),
     }
     begins = None if start is None else start_weights(start)
-    rounds = meta_learn(
-        targets, REGIMES[regime], make_engine(engine, device, threads), chosen, begins
-    )
+    rounds = meta_learn(targets, taught, make_engine(engine, device, threads), chosen, begins)
     with progress_bar(total=chosen.rounds, unit="round") as shown:
         for done in rounds:
             shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)

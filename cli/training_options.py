@@ -88,6 +88,12 @@ _OPTIONS = (
         "[default: 0.5]",
     ),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
+    click.option(
+        "--train",
+        metavar="TENSORS",
+        help="Fit these alone, as in b1,b2, of W1, b1, W2 and b2; the others stay the start's.  "
+        "[default: all]",
+    ),
 )
 
 

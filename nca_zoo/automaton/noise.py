@@ -37,6 +37,7 @@ class Stream(IntEnum):
     META = 7  # meta-learning of the shared start
     WOUNDS = 8  # where wounds are that measure healing, and the masks under which they heal
     GATE = 9  # rollouts that decide what an NCA is stored as
+    OWN = 10  # rollouts that say what an imagined NCA is to grow
 
 
 class Study(IntEnum):
@@ -51,6 +52,7 @@ class Study(IntEnum):
     PAIRS = 7  # which NCAs are mixed
     STARTS = 8  # from where symmetries are searched
     PLANT = 9  # noise whose size a search is to find
+    IMAGINE = 10  # what NCAs that are imagined are made of
 
 
 def threefry2x32(k0: Any, k1: Any, c0: Any, c1: Any) -> tuple[Any, Any]:

@@ -33,6 +33,7 @@ PARAM_SPEC: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("W2", (CHANNELS, HIDDEN)),
     ("b2", (CHANNELS,)),
 )
+TENSORS = tuple(name for name, _ in PARAM_SPEC)
 N_PARAMS = sum(int(np.prod(shape)) for _, shape in PARAM_SPEC)
 
 

@@ -5,6 +5,7 @@ __all__ = [
     "background",
     "build",
     "going_on",
+    "imagining",
     "regrow",
     "settings",
     "share",

@@ -40,6 +40,7 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     "seed": 0,
     "until": None,
     "until_heals": None,
+    "train": None,
     **dict.fromkeys(OVERRIDES),
 }
 
@@ -79,6 +80,8 @@ def build_settings(
     from nca_zoo.building.build import BuildSettings
 
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
+    if choices["train"] is not None:
+        named["train"] = tensors(choices["train"])
     regime = dataclasses.replace(REGIMES[choices["regime"]], **overrides | named)
     gate = regime.gate.until(choices["until"], choices["until_heals"])
     regime = dataclasses.replace(regime, gate=gate)
@@ -93,6 +96,11 @@ def build_settings(
     return BuildSettings(
         regime, first, target, choices["seed"], choices["engine"], choices["device"]
     )
+
+
+def tensors(text: str) -> tuple[str, ...]:
+    """The tensors that a person names, ``"b1,b2"``; what is none of them the regime refuses."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettings":

@@ -1,8 +1,9 @@
 """NCAs that a writer writes, with no training step: judged and kept like any other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nca_zoo.building.build import BuildSettings, header, make_job, record
 from nca_zoo.life.engines import make_engine
@@ -22,11 +23,17 @@ NONE = {"steps": 0, "extra_steps": 0, "attempts": 1}  # of the regime's training
 
 def writers_settings(writer: Writer, seed: int = 0) -> BuildSettings:
     """Settings under which what a writer writes runs and is judged: those that it learnt from."""
-    told = writer.recipe
+    return settings_like(
+        writer.recipe, Init("written", visible=writer.visible, writer=writer), seed
+    )
+
+
+def settings_like(told: Mapping[str, Any], init: Init, seed: int = 0) -> BuildSettings:
+    """Settings under which NCAs run and are judged as others, of which ``told`` says the name of
+    the regime, and perhaps ``seed_hidden`` and ``fire_rate``."""
     usual = REGIMES.get(str(told.get("regime")), REGIMES["persistent"])
     known = {name: told[name] for name in ("seed_hidden", "fire_rate") if name in told}
-    target = TargetSettings(visible=writer.visible)  # type: ignore[arg-type]
-    init = Init("written", visible=writer.visible, writer=writer)
+    target = TargetSettings(visible=init.visible)  # type: ignore[arg-type]
     return BuildSettings(replace(usual, **known), init, target, seed)
 
 

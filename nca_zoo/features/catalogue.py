@@ -100,6 +100,10 @@ def _tensor(zoo: "Zoo", name: str) -> "Transformer":
     return Tensor(name)
 
 
+def _fitted(zoo: "Zoo") -> "Transformer":
+    return _tensor(zoo, ",".join(zoo.settings.fitted))
+
+
 def _aligned(zoo: "Zoo") -> "Transformer":
     from nca_zoo.features.transformers import Aligned
 
@@ -192,6 +196,7 @@ FEATURES: dict[str, Feature] = {
             Feature(name, "weights", f"the tensor {name} alone", partial(_tensor, name=name))
             for name, _ in PARAM_SPEC
         ),
+        Feature("fitted", "weights", "the tensors that were fitted (build --train) alone", _fitted),
         Feature("aligned", "weights", "weights, as near to the start as they come", _aligned),
         Feature("canonical", "weights", "weights in standard form", _canonical),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),

@@ -131,5 +131,15 @@ def slant(ink: Floats) -> Floats:
     return np.degrees(np.arctan(lean))
 
 
+def extent(ink: Floats) -> Floats:
+    """How large the drawings of pictures ``(N, H, W)`` are, in pixels; NaN where there is no ink.
+
+    The root mean square distance of the ink from its centre.
+    """
+    of = moments(ink)
+    columns = moments(ink.swapaxes(1, 2))
+    return np.sqrt(of.row_variance + columns.row_variance)
+
+
 def _inked(picture: Floats) -> npt.NDArray[np.bool_]:
     return (picture > 0) & (picture >= INKED * picture.max())

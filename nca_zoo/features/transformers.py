@@ -72,14 +72,15 @@ class Delta(_Plain):
 
 
 class Tensor(_Plain):
-    """One tensor alone: ``name`` is one of those in ``rule.PARAM_SPEC``."""
+    """Some tensors alone, of those in ``rule.PARAM_SPEC``: ``"W1"``, or ``"b1,b2"``."""
 
     def __init__(self, name: str = "W1") -> None:
         self.name = name
 
     def transform(self, weights: Array) -> Vectors:
-        """``(N, size of the tensor)``."""
-        return np.asarray(weights[:, param_slices()[self.name]], np.float32)
+        """``(N, size of the tensors)``."""
+        parts = [param_slices()[name] for name in self.name.split(",")]
+        return np.concatenate([weights[:, part] for part in parts], axis=1, dtype=np.float32)
 
 
 class Canonical(_Plain):

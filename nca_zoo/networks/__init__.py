@@ -1,4 +1,10 @@
 """Networks that read weights and write them: models and their training alone. How honest their
 answers are is for the rooms of probing and of studies."""
 
-__all__ = ["readers", "reading", "writing"]  # modules that others may import from
+__all__ = [
+    "imagining",
+    "readers",
+    "reading",
+    "steering",
+    "writing",
+]  # modules that others may import from

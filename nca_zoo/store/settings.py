@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from nca_zoo.automaton.noise import FIRE_RATE
-from nca_zoo.automaton.rule import TRAINED
+from nca_zoo.automaton.rule import TENSORS, TRAINED
 from nca_zoo.errors import ZooError
 
 UNKNOWN = "unknown"
@@ -57,6 +57,17 @@ class Settings:
     def trained(self) -> int:
         """How many of the visible channels are seen, from the last: see ``rule.seen``."""
         return TRAINED[self.visible]
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """The tensors that were fitted to each picture; raises ZooError for what are none."""
+        names = self.flat.get("regime.train", TENSORS)
+        if not isinstance(names, list | tuple) or not names or not {*map(str, names)} <= {*TENSORS}:
+            raise ZooError(
+                f"its settings say regime.train {names!r}, which must be some of "
+                f"{', '.join(TENSORS)}"
+            )
+        return tuple(name for name in TENSORS if name in names)
 
     @property
     def fire_rate(self) -> float:

@@ -6,10 +6,13 @@ __all__ = [
     "cluster",
     "embedding",
     "forecast",
+    "imagining",
     "measuring",
     "mixing",
     "neighbours",
+    "novelty",
     "orbit",
+    "steering",
     "within",
     "writing",
 ]  # modules that others may import from

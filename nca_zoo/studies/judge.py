@@ -44,6 +44,12 @@ class Judge:
         channels = [pictures[..., group].mean(-1) for group in self._groups]
         return gradient_histograms(np.stack(channels, axis=-1))
 
+    def answers(self, pictures: Vectors) -> Floats:
+        """How far each class is spoken for: ``(K, classes)`` of pictures ``(K, H, W, 4)``."""
+        with threadpool_limits(limits=1):
+            found = self._reader.decision_function(self._seen(pictures))
+        return found.reshape(len(pictures), -1)
+
     def read(self, pictures: Vectors) -> Ints:
         """Classes ``(K,)`` of pictures ``(K, H, W, 4)``; -1 for a picture without ink."""
         with threadpool_limits(limits=1):

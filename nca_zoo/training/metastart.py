@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.rule import TENSORS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
@@ -62,16 +63,20 @@ def meta_learn(
 ) -> Iterator[Round]:
     """Learn a start for ``regime`` from ``targets``, yielding it after every round.
 
-    ``weights`` ``(P,)`` is where the first round begins; a random draw unless given.
+    ``weights`` ``(P,)`` is where the first round begins; a random draw unless given. Tensors that
+    the regime does not fit to a picture (``Regime.train``) are one for all pictures of a round,
+    which learn them together: what all have in common, as the others are each picture's own.
     """
     key, regime = fold(recipe.seed, Stream.META), inner(regime, recipe)
+    common = regime.train != TENSORS
     if weights is None:
         weights = glorot(fold(key, Stream.INIT))
     for number in range(recipe.rounds):
         round_key = fold(key, number)
         order = np.argsort(uniform(round_key, len(targets)), kind="stable")
         shape = targets[0].trained.shape
-        cohort = Cohort(regime, engine, *shape, room=min(recipe.tasks, len(targets)))
+        room = min(recipe.tasks, len(targets))
+        cohort = Cohort(regime, engine, *shape, room=room, common=common)
         for place in order[: recipe.tasks]:
             rng_seed = fold(round_key, Stream.FIT, int(place))
             cohort.add(Member(Job(str(place), targets[place], Init("meta", weights), rng_seed)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nca_zoo.automaton.noise import FIRE_RATE
+from nca_zoo.automaton.rule import TENSORS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
@@ -41,6 +42,7 @@ class Regime:
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
+    train: tuple[str, ...] = TENSORS  # the tensors that are fitted; the others stay the start's
     gate: Gate = Gate()
 
     def __post_init__(self) -> None:
@@ -54,10 +56,13 @@ class Regime:
             ("average", 0 <= self.average < 1, "at least 0 and below 1"),
             ("fire_rate", 0 < self.fire_rate <= 1, "above 0 and at most 1"),
             ("loss", self.loss in LOSSES, " or ".join(LOSSES)),
+            ("train", self.train and {*self.train} <= {*TENSORS}, f"some of {', '.join(TENSORS)}"),
         ]
         for name, good, allowed in checks:
             if not good:
                 raise ZooError(f"{name} is {getattr(self, name)!r}; it must be {allowed}")
+        in_order = tuple(name for name in TENSORS if name in self.train)
+        object.__setattr__(self, "train", in_order)
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at training step ``step``, which counts from 0."""
@@ -69,11 +74,11 @@ class Regime:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file.
 
-        ``average`` and ``fire_rate`` only where they are not as they always were: zoos from before
-        there was a choice go on.
+        ``average``, ``fire_rate`` and ``train`` only where they are not as they always were: zoos
+        from before there was a choice go on.
         """
         values = dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
-        for name, always in (("average", 0.0), ("fire_rate", FIRE_RATE)):
+        for name, always in (("average", 0.0), ("fire_rate", FIRE_RATE), ("train", TENSORS)):
             if values[name] == always:
                 del values[name]
         return values

@@ -1,9 +1,12 @@
-"""Pictures of mixtures: lines between NCAs as rows, and the means of all classes."""
+"""Pictures of mixtures: lines between NCAs as rows, the means of all classes, many side by side."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.viewer.frames import Layout, Pixels, Sheet, composite, even_columns
 
 if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
@@ -35,4 +38,20 @@ def means_sheet(survey: "Survey", background: str = "dark") -> Pixels:
         sheet.caption(i, f"mean of {name}", f"read {survey.means_read[i] or 'nothing'}")
         sheet.draw(n + i, composite(survey.mean_pictures[i], background))
         sheet.caption(n + i, "in pixels")
+    return sheet.canvas
+
+
+def pictures_sheet(
+    pictures: Sequence[npt.NDArray[np.float32]],
+    captions: Sequence[tuple[str, str]],
+    columns: int = 0,
+    background: str = "dark",
+) -> Pixels:
+    """Pictures ``(H, W, 4)`` in rows, two texts below each: uint8 RGB. columns: 0 chooses."""
+    height, width = pictures[0].shape[:2]
+    n = len(pictures)
+    sheet = Sheet(n, columns or even_columns(n), height, width, background, LOOK)
+    for panel, (picture, texts) in enumerate(zip(pictures, captions, strict=True)):
+        sheet.draw(panel, composite(picture, background))
+        sheet.caption(panel, *texts)
     return sheet.canvas

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from commands import ALL
 from PIL import Image
 from rows import header, record
+from written_zoo import written_zoo
 
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo_cli.main import group
@@ -31,6 +32,10 @@ CALLS = {
     "merge": "ZOO --out BOX/merged.h5",
     "write": "PICTURE --zoo ZOO --out BOX/written.h5",
     "writer test": "ZOO --components 2 --jobs 1",
+    "imagine": "DIGITS --class 7 --count 1 --steps 0 --out BOX/imagined.h5",
+    "imagine --compare": "DIGITS --steps 10 --jobs 1",
+    "steer": "7-100 DIGITS --slant 1 --points 2 --out BOX/strip.png",
+    "steer --test": "DIGITS --jobs 1",
     "import": "WEIGHTS --grid 9,8 --out BOX/imported.h5",
     "dynamics": "ZOO --seeds 1 --features b1 --readers knn --folds 2 --predict drift_400",
     "mix line": "0-000 1-001 ZOO --points 2 --jobs 1 --out BOX/line.png",
@@ -64,6 +69,7 @@ def places(tmp_path_factory, lively_weights):
     return {
         "ZOO": box / "zoo.h5",
         "TWINS": box / "twins.h5",
+        "DIGITS": written_zoo(box / "digits.h5", box, 40).path,
         "BOX": box,
         "PICTURES": box / "pictures",
         "PICTURE": box / "pictures" / "a.png",
@@ -78,7 +84,7 @@ def refuse(name):
 def told():
     """``{command: {path: keys}}`` of the table in the page."""
     shapes = {}
-    rows = re.findall(r"^\| `([a-z ]+)` \| (?:`(\S+)` )?\| (.+) \|$", PAGE.read_text(), re.M)
+    rows = re.findall(r"^\| `([a-z -]+)` \| (?:`(\S+)` )?\| (.+) \|$", PAGE.read_text(), re.M)
     for command, path, words in rows:
         keys = shapes.setdefault(command, {}).setdefault(path, set())
         keys.update(re.findall(r"(?<!as )`([a-z_0-9]+)`", words))
@@ -108,9 +114,11 @@ def at(found, path):
 
 def test_every_command_that_has_json_is_told_and_tried():
     having = {name for name, command in ALL if any("--json" in p.opts for p in command.params)}
-    assert having == set(CALLS) == set(told())
+    assert set(CALLS) == set(told())
+    assert having == {name.split(" --")[0] for name in CALLS}
     without = {name for name, _ in ALL} - having
-    assert without == {"explore", "map", "export", "draw", "metastart"}  # these find nothing
+    find_nothing = {"explore", "map", "export", "draw", "metastart", "writer learn"}
+    assert without == find_nothing
 
 
 @pytest.mark.parametrize("command", CALLS)

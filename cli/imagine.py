@@ -1,0 +1,178 @@
+"""``nca-zoo imagine``: NCAs that nobody trained, from those of a class."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
+
+from .options import (
+    FilePath,
+    data_folder,
+    json_option,
+    print_json,
+    progress,
+    seed_option,
+    zoo_option,
+)
+
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+    from nca_zoo.studies.novelty import Comparison
+
+TAUGHT = 20  # as studies.imagining.STEPS, which a test compares
+
+
+@click.command(short_help="New NCAs, from a model of the weights of a class.")
+@zoo_option
+@click.option(
+    "--class",
+    "--classes",
+    "classes",
+    help="Classes by name or number, as in 7, 3,5,8 or cat,fox.  [default: all]",
+)
+@click.option(
+    "--count", type=click.IntRange(1, 999), default=16, show_default=True, help="NCAs of each."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(0, 1000),
+    default=TAUGHT,
+    show_default=True,
+    help="Training steps of each, at most, to stay what it grows by itself.",
+)
+@click.option(
+    "--out",
+    type=FilePath(dir_okay=False),
+    help="The zoo file.  [default: data/imagined/CLASS.h5]",
+)
+@click.option(
+    "--sheet",
+    type=FilePath(dir_okay=False),
+    help="The PNG file to write, of what they grow.  [default: beside --out]",
+)
+@click.option("--replace", is_flag=True, help="Replace an earlier file of that name.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Keep none: measure how good and how new they are, against what knows less.",
+)
+@seed_option("Decides which NCAs are imagined, and fire masks.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=usable_cores,
+    show_default="one per usable core",
+    help="Threads that let NCAs live.",
+)
+@json_option
+def imagine(
+    zoo: Path,
+    classes: str | None,
+    count: int,
+    steps: int,
+    out: Path | None,
+    sheet: Path | None,
+    replace: bool,
+    compare: bool,
+    seed: int,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Imagine NCAs of a class that a zoo does not hold.
+
+    Their weights are drawn from a Gaussian; what they grow is read, and trained a few steps to
+    stay; those that pass the gate are a zoo like any other, and a sheet of pictures.
+
+    \b
+    nca-zoo imagine --class 7 --count 16
+    nca-zoo imagine --classes 3,8 --seed 1 --out threes-and-eights.h5
+    nca-zoo show 7-i000 data/imagined/7.h5
+    nca-zoo imagine --compare
+    """
+    from nca_zoo.store.zoofile import open_zoo
+
+    read = open_zoo(zoo)
+    if compare:
+        _compare(read, steps, seed, jobs, as_json)
+        return
+    from nca_zoo.building.imagining import keep_imagined
+    from nca_zoo.studies.imagining import imagine as run
+    from nca_zoo.viewer.medley import pictures_sheet
+    from nca_zoo.viewer.video import write_png
+
+    chosen, name = _chosen(read, classes)
+    out = out or data_folder() / "imagined" / f"{name}.h5"
+    sheet = sheet or out.with_suffix(".png")
+    if sheet.suffix.lower() != ".png":
+        raise ZooError(f"--sheet {sheet}: the name must end in .png")
+    if not replace and out.exists():
+        raise ZooError(f"{out} exists already; give --replace to imagine anew, or another --out")
+    with progress("imagine", " NCAs") as advance:
+        found = run(read, chosen, count, seed, steps, jobs, advance)
+    keep_imagined(out, read, found.labels, found.fits, found.settings, steps, replace)
+    captions = [(fit.job.id, f"{fit.psnr_400:.1f} dB") for fit in found.fits]
+    write_png(sheet, pictures_sheet([fit.grown for fit in found.fits], captions))
+    if as_json:
+        told = [
+            {"id": fit.job.id, "psnr_96": fit.psnr_96, "psnr_400": fit.psnr_400, "heals": fit.heals}
+            for fit in found.fits
+        ]
+        counts = {"tried": found.tried, "misread": found.misread, "failed": found.failed}
+        print_json({"zoo": str(out), "sheet": str(sheet), **counts, "imagined": told})
+        return
+    click.echo(
+        f"{out}: {len(found.fits)} NCAs; of {found.tried} imagined {found.misread} were not read "
+        f"as asked, and {found.failed} did not last"
+    )
+    click.echo(str(sheet))
+    click.echo(f"Next: nca-zoo show {found.fits[0].job.id} --zoo {out}")
+
+
+def _chosen(zoo: "Zoo", classes: str | None) -> tuple[list[int], str]:
+    """The numbers of the classes that are asked for, and a name for a file of them."""
+    import numpy as np
+
+    from nca_zoo.pictures.names import cleaned
+
+    if classes is None:
+        there = np.unique(zoo.label[zoo.label >= 0]).tolist()
+        if not there:
+            raise ZooError(f"{zoo.path}: none of its NCAs has a class")
+        return there, "all"
+    numbers = list(zoo.classes.chosen(classes, f"in {zoo.path}"))
+    return numbers, cleaned("-".join(zoo.classes.name(number) for number in numbers))
+
+
+def _compare(zoo: "Zoo", steps: int, seed: int, jobs: int, as_json: bool) -> None:
+    from nca_zoo.studies.novelty import compare
+
+    with progress("imagine", " ways") as advance:
+        found = compare(zoo, steps, seed, jobs, advance, data_folder())
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        click.echo("\n".join(table(found)))
+
+
+def table(found: "Comparison") -> list[str]:
+    """What was found, for people."""
+    lines = [
+        f"Imagined from {found.learnt_from} NCAs, beside {found.held_out} held out; judged by "
+        f"support vectors that learned from {found.judge}.",
+        f"Nearest known weights are {found.distance:.2f} away from NCAs held out. "
+        f"{found.tried} were imagined for the last row.",
+        "",
+        f"{'':<40}{'n':>4}{'as asked':>10}  {'95 %':<11}{'at 400':>7}{'gate':>7}{'heals':>7}"
+        f"{'weights':>9}{'picture':>10}{'Fréchet':>9}",
+    ]
+    for row in found.rows:
+        span = f"{100 * row.low:.0f} to {100 * row.high:.0f}"
+        lines.append(
+            f"{row.name:<40}{row.n:>4}{100 * row.read:>8.0f} %  {span:<11}"
+            f"{100 * row.read_400:>5.0f} %{100 * row.passed:>5.0f} %{100 * row.healed:>5.0f} %"
+            f"{row.weights:>9.2f}{row.nearest_db:>7.1f} dB{row.frechet:>9.2f}"
+        )
+    return lines

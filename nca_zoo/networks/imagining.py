@@ -1,0 +1,84 @@
+"""Imagining: weights of NCAs that nobody trained, made of those of a class that are known.
+
+Where NCAs share a start their weights can be added up. A way to imagine says how much of each known
+NCA goes into a new one, its shares, which add up to 1. So what is imagined is an affine combination
+of known weights, and where its seed cell lies comes along by the same shares.
+
+How good that is, against what knows less, is for ``nca_zoo.studies.imagining``.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from nca_zoo.automaton.noise import fold, uniform
+from nca_zoo.features.measures import Floats, Vectors
+from nca_zoo.symmetry.group import normals
+
+Keys = npt.NDArray[np.uint64]
+Way = Callable[[Vectors, Keys], Floats]  # known weights (n, P), K keys -> shares (K, n)
+
+BLENDED = 4  # NCAs that an average is of
+COMPONENTS = 20  # of a Gaussian with few
+CLUSTERS = 3  # of a mixture of Gaussians
+
+
+def combined(
+    weights: Vectors, seeds: npt.ArrayLike, shares: Floats
+) -> tuple[Vectors, npt.NDArray[np.int64]]:
+    """The NCAs of shares ``(K, n)``: weights ``(K, P)``, rows and columns of seeds ``(K, 2)``."""
+    with threadpool_limits(limits=1):
+        found = shares @ weights.astype(np.float64)
+    return found.astype(np.float32), np.rint(shares @ np.asarray(seeds)).astype(np.int64)
+
+
+def _normal(keys: Keys, n: int) -> Floats:
+    """Standard normal numbers ``(K, n)``, those of a key on its own."""
+    return np.asarray(normals(uniform(keys, 2 * n).T).T, np.float64)
+
+
+def gaussian(weights: Vectors, keys: Keys, components: int | None = None) -> Floats:
+    """From the Gaussian with the mean and covariance of ``weights``, or its leading components.
+
+    Of a draw ``mean + sum z_j s_j v_j`` along principal axes v_j with standard deviations s_j, the
+    shares are ``1/n + sum z_j u_j / sqrt(n - 1)``, where u_j are the axes of the Gram matrix.
+    """
+    n = len(weights)
+    rank = min(components or n - 1, n - 1)
+    centred = weights - weights.mean(axis=0, dtype=np.float64)
+    with threadpool_limits(limits=1):
+        axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :rank]
+    return 1 / n + _normal(keys, rank) @ axes.T / np.sqrt(n - 1)
+
+
+def average(weights: Vectors, keys: Keys, members: int = BLENDED) -> Floats:
+    """Random convex combinations of some NCAs, uniform over the simplex."""
+    n = len(weights)
+    chosen = np.argsort(uniform(fold(keys, 1), n), axis=1)[:, :members]
+    drawn = -np.log1p(-uniform(fold(keys, 2), chosen.shape[1]))
+    shares = np.zeros((len(keys), n))
+    np.put_along_axis(shares, chosen, drawn / drawn.sum(axis=1, keepdims=True), axis=1)
+    return shares
+
+
+def clusters(weights: Vectors, keys: Keys, number: int = CLUSTERS) -> Floats:
+    """From a Gaussian for each of a few clusters (k-means), drawn as often as they are large."""
+    with threadpool_limits(limits=1):
+        cluster = KMeans(number, n_init=10, random_state=0).fit_predict(weights)
+    picked = cluster[(uniform(fold(keys, 1), 1)[:, 0] * len(weights)).astype(int)]
+    shares = np.zeros((len(keys), len(weights)))
+    for one in np.unique(picked):
+        mine, members = np.flatnonzero(picked == one), np.flatnonzero(cluster == one)
+        alone = len(members) == 1
+        found = np.ones((len(mine), 1)) if alone else gaussian(weights[members], keys[mine])
+        shares[np.ix_(mine, members)] = found
+    return shares
+
+
+def copies(weights: Vectors, keys: Keys) -> Floats:
+    """Any one of those known."""
+    picked = (uniform(fold(keys, 1), 1)[:, 0] * len(weights)).astype(int)
+    return np.eye(len(weights))[picked]
