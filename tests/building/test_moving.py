@@ -49,7 +49,8 @@ def test_the_file_holds_each_film_its_motion_and_its_clock(zoo):
         assert file["period"][:].tolist() == [PERIOD] * 4
         assert ("clock" in file) == ("phase" in zoo.path.name)
         assert np.array_equal(file["target"][:], film[:, 0])
-        told = list(zip(kinds, *(file[n][:] for n in ("direction", "amplitude", "cycles")), strict=True))
+        drawn = (file[name][:] for name in ("direction", "amplitude", "cycles"))
+        told = list(zip(kinds, *drawn, strict=True))
     assert kinds == ["sway", "turn", "walk", "pulse"]
     for row, motion in enumerate(told):
         expected = moved(zoo.target[row] / np.float32(255), Motion(*motion), PERIOD)
