@@ -33,7 +33,7 @@ from .options import (
     scale_option,
     strict_option,
 )
-from .training_options import tell, training_options
+from .training_options import moving, tell, training_options
 
 SOLID_DB = 20.0  # PSNR from which a digit is plainly itself
 NAMED = 10  # failed NCAs named in the summary
@@ -82,6 +82,7 @@ NAMED = 10  # failed NCAs named in the summary
     metavar="I/N",
     help="Fit only the I-th of N equal parts of the pictures, into a file of its own beside --out.",
 )
+@moving
 @training_options(
     init="meta; writeup: independent",
     alpha="ink; writeup: opaque",
@@ -131,6 +132,7 @@ def build(
     nca-zoo build --regime growing --init shared --out growing.h5
     nca-zoo build --digits 0-9 --per-class 50 --visible grey --out grey.h5
     nca-zoo build --per-class 5 --repeats 20 --out repeats.h5
+    nca-zoo build --motion mixed --period 128 --out moving.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_zoo.building.settings import AS_IS, SCALED, picture_to_fit
+from nca_zoo.building.settings import AS_IS, SCALED, UNTOUCHED, as_it_moves, picture_to_fit
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
@@ -21,7 +21,7 @@ from .options import (
     progress_bar,
     scale_option,
 )
-from .training_options import SOLO, solo_settings, tell, training_options
+from .training_options import SOLO, moving, solo_settings, tell, training_options
 
 if TYPE_CHECKING:
     from nca_zoo.training.diary import Diary, Page
@@ -34,7 +34,7 @@ FPS = {"mp4": 30, "gif": 25}
 
 
 @click.command(short_help="Train one NCA on any picture, or several, and show how it learned.")
-@click.argument("pictures", nargs=-1, required=True, type=FilePath(dir_okay=False))
+@click.argument("pictures", nargs=-1, required=True, type=FilePath())
 @click.option(
     "--size",
     type=int,
@@ -74,6 +74,13 @@ FPS = {"mp4": 30, "gif": 25}
     help="Of several pictures: learn a signal of so many numbers for each.  "
     "[default: one of so many, 1 0 0 ...]",
 )
+@moving
+@click.option(
+    "--morph",
+    type=FilePath(dir_okay=False),
+    metavar="OTHER",
+    help="Let the picture fade into another and back.",
+)
 @training_options(**SOLO)
 @json_option
 def fit(
@@ -87,6 +94,7 @@ def fit(
     rows: str | None,
     threads: int,
     code: int,
+    morph: Path | None,
     as_json: bool,
     **training: Any,
 ) -> None:
@@ -98,9 +106,13 @@ def fit(
     nca-zoo fit gecko.png --regime growing --out data/fit/gecko-growing.h5
     nca-zoo fit digit.png --regime writeup --steps 800 --rows 0,50,100,200,400,800
     nca-zoo fit gecko.png heart.png star.png --size 40
+    nca-zoo fit walking.gif --period 96
+    nca-zoo fit three.png --motion sway
+    nca-zoo fit three.png --motion sway --clock none --fire-rate 1
 
     Of several pictures one NCA grows each on a signal of its own: the zoo has a row for each, which
-    differ in b1 alone.
+    differ in b1 alone. An animated file, a folder of frames, and a picture with --motion or --morph
+    is a target that moves: the NCA learns to move along.
 
     Writes a zoo of one NCA, the animation, a training sheet and the loss curve. Training ends at
     the quality gate. Ctrl-C ends it at once and keeps what has been learned.
@@ -117,12 +129,16 @@ def fit(
             raise ZooError("--rows is for one picture: several have no training sheet")
         if as_json:
             raise ZooError("--json is for one picture; `nca-zoo info --json` tells of the zoo")
+        if morph is not None:
+            raise ZooError("--morph is for one picture and another that it becomes")
         _fit_several(pictures, size, scale, out, replace, film, background, threads, code, training)
         return
     if code:
         raise ZooError("--code is for several pictures; name more than one")
     (picture,) = pictures
     source, drawn = picture_to_fit(picture, size, tell, scale)
+    other = None if morph is None else picture_to_fit(morph, size, tell, scale)[1]
+    training, drawn = as_it_moves(training, drawn, other)
     settings = solo_settings(training, drawn.pixels)
     out = _zoo_file(out, drawn.id)
     job = make_job(drawn, settings)
@@ -186,6 +202,7 @@ def _fit_several(
     found = [picture_to_fit(path, size, tell, scale) for path in paths]
     source = changed(found[0][0], name=", ".join(source.name for source, _ in found))
     drawn = [picture for _, picture in found]
+    training = training | {"regime": training["regime"] or UNTOUCHED}
     settings = roomier(solo_settings(training, drawn[0].pixels), len(drawn), training)
     group = together(drawn, settings, code)
     name = "+".join(picture.id for picture in drawn[:3]) + ("+" if len(drawn) > 3 else "")
@@ -288,10 +305,12 @@ def _write_film(
             FILM_STEPS,
             every=every,
             fire_rate=regime.fire_rate,
+            signal=done.changing,
         )
     ]
     path = out.with_suffix(f".{film}")
     write = write_gif if film == "gif" else write_mp4
     about = f"{steps} training steps"
-    write(path, Film(grown, target.rgba, name, about, background, target.channels), FPS[film])
+    goal = target.rgba if done.job.film is None else done.job.film.due
+    write(path, Film(grown, goal, name, about, background, target.channels), FPS[film])
     yield path

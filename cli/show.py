@@ -287,8 +287,8 @@ def _walk(
     from nca_zoo.life.rollout import rollout
 
     stride = math.gcd(*shown)
-    seed_state, rate = ncas.seed_states(row), ncas.fire_rate
-    path = rollout(ncas.weights[row], seed_state, steps, seed, stride, wounds, rate)
+    look = seed, stride, wounds, ncas.fire_rate, ncas.signal([row])
+    path = rollout(ncas.weights[row], ncas.seed_states(row), steps, *look)
     return [
         (step, state if channels else seen(state, ncas.trained).copy())
         for step, state in counted(path, 1 + steps // stride, advance)
@@ -299,7 +299,7 @@ def _walk(
 def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
     """How the pictures of a single NCA are made and captioned."""
     return {
-        "target": ncas.target[0] / 255,
+        "target": ncas.goal(0),
         "name": ncas.id[0],
         "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
         "background": background,
@@ -314,7 +314,8 @@ def _score(ncas: "Zoo", row: int, states: "States") -> float | None:
 
     if ncas.status[row] == "unjudged":
         return None
-    return float(psnr(seen(states[-1][1], ncas.trained), ncas.target[row] / 255))
+    step, last = states[-1]
+    return float(psnr(seen(last, ncas.trained), ncas.due(step, row)))
 
 
 def _findings(ncas: "Zoo", scores: list[float | None]) -> list[dict[str, Any]]:
@@ -369,7 +370,8 @@ def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
     from nca_zoo.life.rollout import Life
     from nca_zoo.viewer.window import watch
 
-    life = Life(ncas.weights[0], ncas.seed_states(0), seed, ncas.seed_hidden, ncas.fire_rate)
+    rules = ncas.seed_hidden, ncas.fire_rate, ncas.signal([0])
+    life = Life(ncas.weights[0], ncas.seed_states(0), seed, *rules)
     look = _look(ncas, background)
     if ncas.status[0] == "unjudged":
         look["target"] = None

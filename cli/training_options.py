@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
-from nca_zoo.choices import ALPHAS, DEFAULT_REGIME, ENGINES, INITS, SEEDS_AT, VISIBLE
+from nca_zoo.choices import (
+    ALPHAS,
+    CLOCKS,
+    DEFAULT_REGIME,
+    ENGINES,
+    INITS,
+    MIXED,
+    MOTIONS,
+    SEEDS_AT,
+    VISIBLE,
+)
 from nca_zoo.training.regime import REGIMES
 
 from .options import FilePath
@@ -95,6 +105,28 @@ _OPTIONS = (
         "[default: all]",
     ),
 )
+
+
+MOVING = (
+    click.option(
+        "--motion",
+        type=click.Choice((*MOTIONS, MIXED)),
+        help="Let the target move; mixed: each picture in a way of its own, drawn.",
+    ),
+    click.option("--period", type=int, metavar="STEPS", help="CA steps of a round.  [default: 64]"),
+    click.option(
+        "--clock",
+        type=click.Choice(CLOCKS),
+        help="Whether cells hear the phase, or have to keep time themselves.  [default: phase]",
+    ),
+)
+
+
+def moving(command: Command) -> Command:
+    """The options of targets that move."""
+    for option in reversed(MOVING):
+        command = option(command)
+    return command
 
 
 def training_options(

@@ -237,8 +237,16 @@ def mixed(*command: str) -> Callable[[Zoo, Path], None]:
     return draw
 
 
+def motion(zoo: Zoo, path: Path) -> None:
+    """A digit that sways, beside the frame that is due."""
+    ink = zoo.target[zoo.index("3-031")][..., 3]
+    asked = {"steps": 500, "extra_steps": 0, "attempts": 1}
+    nca_zoo.fit(ink, name="d3", motion="sway", **asked).film(96).save(path, fps=12, every=4)
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
+    "motion.gif": motion,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,

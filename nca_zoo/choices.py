@@ -12,3 +12,6 @@ SOBEL_SIGNS = ("++", "-+", "+-", "--")  # of x, then of y
 RGBA_AT = ("first", "last")  # of the channels
 FORMATS = ("safetensors", "npz", "parquet", "csv", "torch", "distill")
 BACKGROUNDS = ("dark", "light", "checker")  # what transparent cells show
+MOTIONS = ("sway", "turn", "walk", "pulse")  # of one picture, in `pictures/motions.py`
+MIXED = "mixed"  # each picture in one of these ways
+CLOCKS = ("phase", "none")  # what NCAs hear whose target moves

@@ -17,12 +17,15 @@ import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building.costs import cost_of
+from nca_zoo.building.moving import moving_columns, moving_values
 from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.building.workers import run
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.interrupts import finishing
 from nca_zoo.life.engines import cohort_size as usual_cohort
 from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.films import film_of
+from nca_zoo.pictures.motions import MotionSettings
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import TargetSettings, stored, target_of
 from nca_zoo.store.schema import Header, resample_loss
@@ -45,6 +48,7 @@ class BuildSettings:
     seed: int = 0
     engine: str = "auto"
     device: str = "cpu"
+    motion: MotionSettings | None = None  # None: pictures stand still
 
     def __post_init__(self) -> None:
         make_engine(self.engine, self.device)  # says at once what will not do
@@ -88,6 +92,7 @@ def header(
             "engine": settings.engine_used,
             **({} if settings.init.writer is None else {"writer": settings.init.writer.digest}),
             **({} if scale is None else {"scale": scale}),
+            **({} if settings.motion is None else {"motion": settings.motion.as_dict()}),
         },
         source=f"{source.name}: {source.origin}",
         licence=source.licence,
@@ -126,7 +131,8 @@ def build(
     jobs = (make_job(picture, settings) for picture in queue)
     for fits in _fitted(jobs, settings, workers, cohort_size, client):
         with finishing():
-            writer.add([record(wanted[fit.job.id], fit) for fit in fits])
+            rows = [record(wanted[fit.job.id], fit) for fit in fits]
+            writer.add(rows, moving_columns(fits[0], "nca-zoo build"))
         yield from fits
 
 
@@ -151,9 +157,12 @@ def _ink(picture: Picture, settings: BuildSettings) -> float:
 
 
 def make_job(picture: Picture, settings: BuildSettings) -> Job:
-    """What the trainer needs to fit ``picture``; raises as ``target_of``."""
-    target = target_of(picture, settings.target)
-    return Job(picture.id, target, settings.init, fit_seed(settings.seed, picture.id))
+    """What the trainer needs to fit ``picture``; raises as ``target_of`` and ``film_of``."""
+    target, film = target_of(picture, settings.target), None
+    seed = fit_seed(settings.seed, picture.id)
+    if settings.motion is not None:
+        film, target = film_of(picture, target, settings.target, settings.motion, seed)
+    return Job(picture.id, target, settings.init, seed, film=film)
 
 
 def _train(jobs: Iterable[Job], settings: BuildSettings, cohort_size: int) -> Iterator[list[Fit]]:
@@ -187,4 +196,5 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
         "attempts": fit.attempts,
         "status": fit.status,
         "wall_s": fit.wall_s,
+        **({} if fit.job.film is None else moving_values(fit)),
     }

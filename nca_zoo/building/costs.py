@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, alive
+from nca_zoo.automaton.rule import CHANNELS, N_PARAMS, VISIBLE, alive
 from nca_zoo.building.settings import Tell
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.memory import addressable, available, total
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.engines.goals import LOSSES, NEVER
+from nca_zoo.pictures.films import MOST_TIMES
 from nca_zoo.store.schema import COLUMNS, LOSS_POINTS
 from nca_zoo.training.regime import CA_STEPS
 
@@ -82,6 +83,10 @@ def cost_of(
     engine = make_engine(settings.engine, settings.device)
     one = engine.memory_of(height, width, steps, looks, target.channels, firing)
     held = state * (1 + regime.pool + COPIES * regime.batch) + regime.batch * N_PARAMS * 4
+    motion, frames = settings.motion, 0
+    if motion is not None:  # the trainer has a frame for every CA step, the file fewer
+        held += motion.period * target.trained.nbytes
+        frames = min(motion.period, MOST_TIMES) * height * width * VISIBLE
     at_once = min(threads, cohort * regime.batch)
     file = {"H": height, "W": width, "L": LOSS_POINTS}
     return Cost(
@@ -90,7 +95,7 @@ def cost_of(
         memory=processes * (cohort * held + at_once * one.filled),
         reserved=cohort * held + at_once * one.reserved,
         largest=max(one.largest, cohort * state * max(1, regime.pool)),
-        row=sum(column.row_bytes(file) for column in COLUMNS),
+        row=sum(column.row_bytes(file) for column in COLUMNS) + frames,
     )
 
 

@@ -8,7 +8,6 @@ from nca_zoo.automaton.rule import compared
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure
-from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
 
 # What rounding may move: another processor or engine adds up in another order, and a rollout
@@ -31,9 +30,15 @@ def regrow_problems(zoo: Zoo) -> Iterator[str]:
         words = str(error).removeprefix(f"{zoo.path}: ")
         yield f"{zoo.path}: attribute settings: {words}"
         return
-    targets = restored(zoo.target)[..., compared(zoo.trained)]
+    moving, seen = zoo.moving, compared(zoo.trained)
     trials = [GROWN, STABLE] if stable else [GROWN]
-    looks = measure(make_engine("sparse"), ncas, targets, trials)
+    looks = measure(
+        make_engine("sparse"),
+        ncas,
+        lambda step: zoo.due(step)[..., seen],
+        trials,
+        period=moving.period if moving else 1,
+    )
     drawn = np.clip(looks[GROWN.name].pictures, 0, 1) * 255
     off = np.abs(drawn - zoo.grown).mean(axis=(1, 2, 3))
     for row, nca_id in enumerate(zoo.id):

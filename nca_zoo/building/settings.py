@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.init import make_init
-from nca_zoo.training.regime import REGIMES
+from nca_zoo.training.regime import REGIMES, Regime
 
 if TYPE_CHECKING:
     from nca_zoo.building.build import BuildSettings
@@ -26,6 +27,9 @@ SCALED = 40  # cells a side of a larger one, as in Distill's article
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
 SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/notes/fit.md)
 FULL = 0.5  # share of the frame that is filled, from which that holds
+# What a target that moves asks of a regime, at least (docs/notes/motion.md).
+UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
+MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
@@ -41,6 +45,9 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     "until": None,
     "until_heals": None,
     "train": None,
+    "motion": None,
+    "period": None,
+    "clock": None,
     **dict.fromkeys(OVERRIDES),
 }
 
@@ -71,7 +78,7 @@ def chosen(**given: Any) -> dict[str, Any]:
 
 
 def build_settings(
-    choices: Mapping[str, Any], tell: Tell, init: str, alpha: str, **overrides: float
+    choices: Mapping[str, Any], tell: Tell, init: str, alpha: str, **overrides: Any
 ) -> "BuildSettings":
     """The settings that these choices, by the names of ``CHOICES``, stand for.
 
@@ -82,7 +89,14 @@ def build_settings(
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
     if choices["train"] is not None:
         named["train"] = tensors(choices["train"])
-    regime = dataclasses.replace(REGIMES[choices["regime"]], **overrides | named)
+    motion = motion_settings(choices)
+    regime = REGIMES[choices["regime"]]
+    if motion is not None:
+        overrides = _moving(regime) | overrides
+    regime = dataclasses.replace(regime, **overrides | named)
+    if motion is not None:
+        ends = regime.steps + regime.extra_steps
+        regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     gate = regime.gate.until(choices["until"], choices["until_heals"])
     regime = dataclasses.replace(regime, gate=gate)
     start, visible = choices["start"], choices["visible"]
@@ -94,13 +108,57 @@ def build_settings(
             "training takes longer from there"
         )
     return BuildSettings(
-        regime, first, target, choices["seed"], choices["engine"], choices["device"]
+        regime, first, target, choices["seed"], choices["engine"], choices["device"], motion
     )
 
 
 def tensors(text: str) -> tuple[str, ...]:
     """The tensors that a person names, ``"b1,b2"``; what is none of them the regime refuses."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _moving(regime: Regime) -> dict[str, Any]:
+    """What changes in a regime where targets move: it looks along the way, at more phases at once,
+    and leaves less to chance. Cells that wait for their turn lag behind."""
+    return {
+        "loss": "late" if regime.loss == "final" else regime.loss,
+        "batch": max(regime.batch, MOVING_BATCH),
+        "pool": regime.pool and max(regime.pool, MOVING_POOL),
+        "average": max(regime.average, MOVING_AVERAGE),
+        "lr": MOVING_LR,
+        "fire_rate": MOVING_RATE,
+    }
+
+
+def as_it_moves(
+    choices: Mapping[str, Any], picture: "Picture", other: "Picture | None" = None
+) -> "tuple[dict[str, Any], Picture]":
+    """The choices, and the picture, of one that may be a film, or is to become an ``other``.
+
+    Raises ZooError for two motions at once.
+    """
+    from nca_zoo.pictures.films import paired
+
+    if not picture.frames and other is None:
+        return dict(choices), picture
+    if other is not None and (picture.frames or other.frames):
+        raise ZooError("a morph is from one picture to another, and one of these is a film")
+    if choices.get("motion") is not None:
+        what = f"{picture.id} is a film and moves" if picture.frames else "a morph moves"
+        raise ZooError(f"{what} already; leave --motion {choices['motion']} out")
+    if other is None:
+        return dict(choices) | {"motion": FILM}, picture
+    return dict(choices) | {"motion": MORPH}, paired(picture, other)
+
+
+def motion_settings(choices: Mapping[str, Any]) -> MotionSettings | None:
+    """How targets move, if they do; raises ZooError for a period or a clock where nothing moves."""
+    told = {name: choices[name] for name in ("period", "clock") if choices.get(name) is not None}
+    if choices.get("motion") is not None:
+        return MotionSettings(choices["motion"], **told)
+    if told:
+        raise ZooError(f"--{min(told)} is for targets that move; give --motion, or a film to fit")
+    return None
 
 
 def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettings":
@@ -125,7 +183,9 @@ def solo_settings(
 
 
 def _with_regime(choices: Mapping[str, Any]) -> dict[str, Any]:
-    return {**choices, "regime": choices["regime"] or DEFAULT_REGIME}
+    """The choices with a regime: where targets move nobody has tried wounds."""
+    usual = DEFAULT_REGIME if choices.get("motion") is None else UNTOUCHED
+    return {**choices, "regime": choices["regime"] or usual}
 
 
 def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:
@@ -143,18 +203,22 @@ def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[
 def picture_to_fit(
     path: Path, size: int | None, tell: Tell = quiet, scale: float | None = None
 ) -> "tuple[Source, Picture]":
-    """The picture in a file, scaled if it is asked for or has too many pixels to be cells."""
-    from nca_zoo.pictures.image_files import image_size
+    """The picture in a file, scaled if it is asked for or has too many pixels to be cells.
+
+    Of an animated file, or a folder of frames, with its ``frames``.
+    """
+    from nca_zoo.pictures.films import film_size, is_film, load_film
     from nca_zoo.pictures.sources import load_picture
 
-    width, height = image_size(path)
+    moves = is_film(path)
+    width, height = film_size(path)
     cells = size or cells_for(width, height)
     if cells != size:
         tell(
             f"{path} has {width} x {height} pixels; scaled to {SCALED} x {SCALED} cells "
             f"(--size chooses another number)"
         )
-    return load_picture(path, cells, scale)
+    return (load_film if moves else load_picture)(path, cells, scale)
 
 
 def cells_for(width: int, height: int) -> int | None:

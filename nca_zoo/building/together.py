@@ -67,6 +67,8 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
             f"one NCA grows pictures of one size, and these have {' and '.join(sorted(sizes))} "
             "cells; give --size"
         )
+    if settings.motion is not None or any(picture.frames for picture in pictures):
+        raise ZooError("one NCA grows several pictures only if they stand still; fit a film alone")
     if settings.init.writer is not None:
         raise ZooError("a writer writes an NCA for one picture; several together need --init meta")
     if code < 0:

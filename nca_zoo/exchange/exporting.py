@@ -218,6 +218,10 @@ def _distill_one(zoo: Zoo, path: Path) -> None:
             f"{zoo.path}: its cells fire with chance {zoo.fire_rate:g}, and those of the Distill "
             f"demo with {FIRE_RATE:g}; use another format"
         )
+    if zoo.signal() is not None:
+        raise ZooError(
+            f"{zoo.path}: its cells hear a clock, and the Distill demo has none; use another format"
+        )
     path.write_text(json.dumps(pack(zoo.weights[0])), encoding="utf-8")
 
 

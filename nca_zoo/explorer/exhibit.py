@@ -53,6 +53,7 @@ def make_exhibit(
         raise ZooError(f"{zoo.path}: holds no NCA yet; there is nothing to explore")
     if not features:
         raise ZooError("--features names nothing; write for example weights,pixels")
+    zoo.must_stand_still("the page")
     charts = tuple(Chart(zoo, name) for name in features)
     height, width = zoo.grid
     pad = make_pad(zoo) if draws else None

@@ -14,7 +14,6 @@ from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError, nearest
 from nca_zoo.face import shown
 from nca_zoo.life.rollout import State, rollout
-from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import Zoo
 
 if TYPE_CHECKING:
@@ -92,7 +91,8 @@ class NCA:
         seed: which fire masks. Raises ZooError for a wound that would never be seen.
         """
         wounds, rate = _wounds(damage), self.zoo.fire_rate
-        run = rollout(self.weights, self.seed, steps, seed, every, wounds, rate)
+        look = seed, every, wounds, rate, self.zoo.signal()
+        run = rollout(self.weights, self.seed, steps, *look)
         return ((step, now if states else seen(now, self.zoo.trained)) for step, now in run)
 
     def film(
@@ -154,9 +154,9 @@ class Film:
         # What is seen is a quarter of a state, and a film has hundreds.
         seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed)
         run = [(step, picture.copy()) for step, picture in seen]
-        target, judged = restored(self.nca.target), self.nca.status != "unjudged"
+        judged, zoo = self.nca.status != "unjudged", self.nca.zoo
+        target = zoo.goal(0)
         about = f"PSNR {self.nca.psnr_96:.1f} dB" if judged else ""
-        zoo = self.nca.zoo
         return Frames(run, target, self.nca.id, about, self.background, zoo.trained)
 
     def save(self, path: str | Path, fps: int | None = None, every: int | None = None) -> Path:
@@ -185,7 +185,7 @@ class Film:
         run = self.nca.rollout(self.steps, self.damage, 1, True, self.seed)
         chosen = [(step, state) for step, state in run if step in moments]
         trained = self.nca.zoo.trained
-        target, name = restored(self.nca.target), self.nca.id
+        target, name = self.nca.zoo.goal(0), self.nca.id
         return strip(chosen, target, name, background=self.background, trained=trained)
 
 

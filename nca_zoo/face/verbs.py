@@ -54,7 +54,8 @@ def fit(
 ) -> NCA:
     """Train one NCA to grow a picture: the weights that `nca-zoo fit` gives it.
 
-    picture: an image file, a PIL image, or an array: ``(H, W)`` ink, 0 where nothing is;
+    picture: an image file; an animated one or a folder of frames, which is a film; a PIL image; or
+    an array: ``(H, W)`` ink, 0 where nothing is;
     ``(H, W, 3)`` opaque RGB; ``(H, W, 4)`` RGBA with *straight* alpha, as image files have it, not
     premultiplied. Integers are 0 to 255, floats 0 to 1. Of whichever kind, it is ink if it is
     opaque and grey.
@@ -63,7 +64,8 @@ def fit(
     name: its id, which decides the random draws; the file's name unless given, or ``picture``.
     progress: a bar on stderr; unless given, on a terminal and in a notebook.
     choices: as the command's options: regime, init, start, alpha, seed_at, visible, engine, device,
-    seed, steps, extra_steps, attempts, batch, pool, lr, fire_rate, until, until_heals.
+    seed, steps, extra_steps, attempts, batch, pool, lr, fire_rate, until, until_heals, motion,
+    period, clock.
 
     Ctrl-C, or a notebook's stop, ends the training and gives the NCA as it is then, judged like any
     other; a second one while it is judged is a KeyboardInterrupt.
@@ -78,6 +80,7 @@ def fit(
 
     chosen = settings.chosen(**choices)
     source, drawn = _picture(picture, size, name, scale)
+    chosen, drawn = settings.as_it_moves(chosen, drawn)
     shared = settings.solo_settings(chosen, drawn.pixels, _warn)
     job = make_job(drawn, shared)
     with (

@@ -136,7 +136,7 @@ class Zoo(zoofile.Zoo):
         wounds = [damage] if isinstance(damage, Wound) else list(damage)
         threads = usable_cores()
         given = self.weights, self.seed_states(), steps, seed, every, wounds
-        run = rollout_all(*given, batch, threads, self.fire_rate)
+        run = rollout_all(*given, batch, threads, self.fire_rate, self.signal())
         return ((step, now if states else seen(now, self.trained)) for step, now in run)
 
     def live(self, height: int = 760) -> "Live":

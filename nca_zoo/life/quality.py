@@ -1,10 +1,12 @@
 """Quality: what an NCA grew, measured. What is good enough is for the gate to say.
 
 An NCA is looked at in trials: rollouts from its seed cell under fire masks that training never saw,
-at CA steps 96 and 400. What is stored of them is of rollout seed 0, which ``nca-zoo show`` plays.
+at CA steps 96 and 400. Where its target moves, a look takes the whole round from there on: several
+steps, each against the frame that is due. What is stored of them is of rollout seed 0, which
+``nca-zoo show`` plays.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,15 +94,19 @@ GROWN = Trial("96", 96)
 STABLE = Trial("400", 400, ("psnr", "alive"))
 TRIALS = (GROWN, STABLE)
 GROWN_STEP, STABLE_STEP = GROWN.steps, STABLE.steps
+LOOKS = 8  # at a target that moves, evenly over a round
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a trial of K NCAs showed; where it was not made all is 0, and errors are 1."""
+    """What a trial of K NCAs showed; where it was not made all is 0, and errors are 1.
+
+    Of a round: all its pictures as one, with the worst window and the fewest cells of any.
+    """
 
     psnr: npt.NDArray[np.float32]  # (K,) dB
     alive: npt.NDArray[np.float32]  # (K,) share of the cells that live
-    pictures: Floats  # (K, H, W, 4), what is seen
+    pictures: Floats  # (K, H, W, 4), what is seen, of a round at its first step
     error: Floats  # (K,) relative
     window: Floats  # (K,) of the worst 3 x 3 cells
 
@@ -114,19 +120,22 @@ def measure(
     targets: Floats | Callable[[int], Floats],
     trials: Sequence[Trial] = TRIALS,
     enough: Mapping[str, float] | None = None,
+    period: int = 1,
 ) -> Looks:
     """Let K NCAs live through trials and compare them with their targets ``(K, H, W, C)``.
 
     ncas: in one rollout each. targets: of all trials, or what is due at a CA step.
-    enough: by name of a trial, the dB from which later ones are made.
+    enough: by name of a trial, the dB from which later ones are made. period: CA steps of a round.
     """
     looks: Looks = {}
+    steps_on = sorted({period * i // LOOKS for i in range(LOOKS)})
     going, states, now = np.arange(len(ncas)), ncas.starts(), 0
     for trial in sorted(trials, key=_parting):
         states, now = _lived(engine, ncas[going], states, now, _parting(trial)), _parting(trial)
         there = _wounded(engine, ncas[going], states, trial)
-        due = targets(trial.steps) if callable(targets) else targets
-        look = looks[trial.name] = _look(ncas, going, there, due)
+        seen = list(_round(engine, ncas[going], there, trial.steps, steps_on))
+        due = [targets(trial.steps + on) if callable(targets) else targets for on in steps_on]
+        look = looks[trial.name] = _look(ncas, going, np.stack(seen, 1), np.stack(due, 1))
         on = look.psnr[going] >= (enough or {}).get(trial.name, 0.0)
         going, states = going[on], states[on]
     return looks
@@ -151,18 +160,34 @@ def _wounded(engine: Engine, ncas: Automata, states: Floats, trial: Trial) -> Fl
     return _lived(engine, ncas, states, now, trial.steps)
 
 
+def _round(
+    engine: Engine, ncas: Automata, states: Floats, first: int, steps_on: Sequence[int]
+) -> Iterator[Floats]:
+    """States ``(K, H, W, 16)`` so many CA steps on from those at step ``first``."""
+    now = 0
+    for on in steps_on:
+        states, now = _lived(engine, ncas, states, first + now, first + on), on
+        yield states[:, 0]
+
+
 def _look(ncas: Automata, tried: npt.NDArray[np.int64], states: Floats, targets: Floats) -> Look:
-    """What the NCAs that were ``tried`` showed."""
+    """What the NCAs that were ``tried`` showed: states ``(n, L, H, W, 16)`` of a round.
+
+    targets: ``(K, L, H, W, C)``, of all.
+    """
     reached, alive = np.zeros((2, len(ncas)), np.float32)
     pictures = np.zeros((len(ncas), *ncas.grid, rule.VISIBLE), np.float32)
     error, window = np.ones((2, len(ncas)), np.float32)
     if len(tried):
-        pictures[tried] = ncas.seen(states[:, 0])
-        reached[tried] = psnr(pictures[tried], targets[tried])
-        error[tried] = relative_error(pictures[tried], targets[tried])
-        window[tried] = worst_window(pictures[tried], targets[tried])
+        shown, due, looks = ncas.seen(states), targets[tried], states.shape[1]
+        pictures[tried] = shown[:, 0]
+        window[tried] = worst_window(shown, due).max(axis=1)
+        shown, due = (x.reshape(len(x), -1, *x.shape[3:]) for x in (shown, due))  # as one picture
+        reached[tried] = psnr(shown, due)
+        error[tried] = relative_error(shown, due)
         cells = ncas.grid[0] * ncas.grid[1]
-        alive[tried] = np.count_nonzero(rule.alive(states[:, 0]), axis=(1, 2)) / cells
+        living = [np.count_nonzero(rule.alive(states[:, at]), axis=(1, 2)) for at in range(looks)]
+        alive[tried] = np.min(living, axis=0) / cells
     return Look(reached, alive, pictures, error, window)
 
 

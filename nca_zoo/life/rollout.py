@@ -9,6 +9,7 @@ import numpy.typing as npt
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
+from nca_zoo.automaton.signals import Signal
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
@@ -21,7 +22,7 @@ class Life:
 
     weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
     to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may;
-    fire_rate: see ``noise.fire_mask``.
+    fire_rate: see ``noise.fire_mask``; signal: what it hears, of one NCA, from step 0 on.
     Its ``state``, float32 (H, W, 16), is a new array after every change.
     """
 
@@ -32,10 +33,13 @@ class Life:
         seed: int = 0,
         hidden: bool = True,
         fire_rate: float = FIRE_RATE,
+        signal: Signal | None = None,
     ) -> None:
         self._start = np.array(state, np.float32, order="C")
         weights = np.asarray(weights, np.float32)
-        self._nca = Automata.grown(weights[None], self._start, seed, fire_rate=fire_rate)
+        self._nca = Automata.grown(
+            weights[None], self._start, seed, fire_rate=fire_rate, signal=signal
+        )
         self._hidden = hidden
         self._engine = make_engine()
         self.restart()
@@ -72,10 +76,12 @@ def rollout(
     every: int = 1,
     damage: Sequence[Wound] = (),
     fire_rate: float = FIRE_RATE,
+    signal: Signal | None = None,
 ) -> Iterator[tuple[int, State]]:
     """Let one NCA take ``steps`` CA steps and yield ``(step, state)`` on the way.
 
-    weights: (P,); state: (H, W, 16), state number 0; seed: which fire masks, from 0 to 2**64 - 1.
+    weights: (P,); state: (H, W, 16), state number 0; seed: which fire masks, from 0 to 2**64 - 1;
+    signal: what it hears, of one NCA.
     Yields state 0, then every ``every``-th, and the last in any case; a damaged state is yielded
     with its wound. The same arguments always give the same states. Raises ZooError for damage that
     would never happen or lies outside the grid.
@@ -84,7 +90,7 @@ def rollout(
         raise ValueError(f"expected steps >= 0 and every >= 1, found {steps} and {every}")
     start = np.array(state, np.float32, order="C")
     _check(damage, steps, *start.shape[:2])
-    life = Life(weights, start, seed, fire_rate=fire_rate)
+    life = Life(weights, start, seed, fire_rate=fire_rate, signal=signal)
     return _walk(life, steps, every, damage)
 
 
@@ -127,18 +133,19 @@ def rollout_all(
     batch: int = 256,
     threads: int = 1,
     fire_rate: float = FIRE_RATE,
+    signal: Signal | None = None,
 ) -> Iterator[tuple[int, State]]:
     """Let K NCAs live side by side and yield ``(step, states (K, H, W, 16))`` on the way.
 
-    weights: (K, P); states: (K, H, W, 16). Each lives exactly as ``rollout`` with the same seed
-    would have it. batch: how many the engine takes at a time; all states are held, 64 bytes a cell.
-    Which steps are yielded, wounds and errors: as ``rollout``.
+    weights: (K, P); states: (K, H, W, 16); signal: what they hear, of K NCAs. Each lives exactly as
+    ``rollout`` with the same seed would have it. batch: how many the engine takes at a time; all
+    states are held, 64 bytes a cell. Which steps are yielded, wounds and errors: as ``rollout``.
     """
     if steps < 0 or every < 1 or batch < 1:
         found = f"{steps}, {every} and {batch}"
         raise ValueError(f"expected steps >= 0, every >= 1 and batch >= 1, found {found}")
     now = np.array(states, np.float32, order="C")
-    ncas = Automata.grown(weights, now, seed, fire_rate=fire_rate)
+    ncas = Automata.grown(weights, now, seed, fire_rate=fire_rate, signal=signal)
     _check(damage, steps, *ncas.grid)
     return _walk_all(ncas, now, steps, every, damage, batch, threads)
 

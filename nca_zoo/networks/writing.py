@@ -34,6 +34,7 @@ def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
     """
     if components < 1:
         raise ZooError(f"--components is {components}; it must be 1 or more")
+    zoo.must_stand_still("a writer")
     shared_start(zoo, "a writer")  # else weights are no function of the picture
     read = readable(zoo)
     check_enough(zoo, read, FEWEST, "a writer")

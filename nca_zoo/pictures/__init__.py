@@ -3,10 +3,12 @@ picture becomes a target with a seed cell."""
 
 __all__ = [
     "classes",
+    "films",
     "folders",
     "image_files",
     "image_sets",
     "levels",
+    "motions",
     "names",
     "sources",
     "targets",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 ABOUT_PIXELS = (b"tRNS", b"iCCP", b"eXIf")  # transparency, colour profile, which side is up
 
 START_OF_SCAN, COMMENT = 0xDA, 0xFE
@@ -23,10 +24,14 @@ SEGMENTS = (  # of applications, that say how to show the pixels: marker, name, 
 )
 
 
-def bare(data: bytes) -> bytes:
-    """The bytes of a file, if it is PNG or JPEG without what its pixels do not need."""
+def bare(data: bytes, moving: bool = False) -> bytes:
+    """The bytes of a file, if it is PNG or JPEG without what its pixels do not need.
+
+    moving: of a PNG keep all frames, not the first alone.
+    """
+    kept = PIXELS + ANIMATION * moving
     if data.startswith(PNG):
-        return PNG + b"".join(chunk for kind, chunk in _chunks(data) if _wanted(kind, chunk))
+        return PNG + b"".join(chunk for kind, chunk in _chunks(data) if _wanted(kind, chunk, kept))
     if data.startswith(JPEG):
         return data[:2] + b"".join(_segments(data))
     return data
@@ -43,10 +48,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + length
 
 
-def _wanted(kind: bytes, chunk: bytes) -> bool:
-    """Whether a chunk is the pixels', or is about them and whole."""
+def _wanted(kind: bytes, chunk: bytes, kept: tuple[bytes, ...]) -> bool:
+    """Whether a chunk is of ``kept`` kinds, or is about pixels and whole."""
     whole = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
-    return kind in PIXELS or (kind in ABOUT_PIXELS and whole)
+    return kind in kept or (kind in ABOUT_PIXELS and whole)
 
 
 def _segments(data: bytes) -> Iterator[bytes]:

@@ -68,7 +68,7 @@ def list_folder(folder: Path) -> ImageFolder:
     found.sort(key=lambda f: number[f.of or ""])
     found += [
         Found(path, true_name(path.name), None, None, cleaned(path.stem))
-        for path in _pictures_in(folder)
+        for path in pictures_in(folder)
     ]
     if not found:
         raise ZooError(
@@ -89,7 +89,7 @@ def _official(folder: Path) -> list[Path]:
     """The folders of an official split, training first; none if the folder is not divided so."""
     inside = [path for path in _visible(folder) if path.is_dir()]
     parts = [path for path in inside if path.name.casefold() in SPLITS]
-    holds = [path for path in parts if any(map(_pictures_in, filter(Path.is_dir, _visible(path))))]
+    holds = [path for path in parts if any(map(pictures_in, filter(Path.is_dir, _visible(path))))]
     is_one = any(SPLITS[path.name.casefold()] == "train" for path in holds) and holds == inside
     return sorted(holds, key=lambda path: SPLITS[path.name.casefold()] != "train") if is_one else []
 
@@ -98,7 +98,7 @@ def _in_classes(top: Path, folder: Path, divided: bool) -> Iterable[Found]:
     """The pictures in the class folders of ``top``, in order."""
     split = SPLITS[top.name.casefold()] if divided else None
     for inside in filter(Path.is_dir, _visible(top)):
-        for path in _pictures_in(inside):
+        for path in pictures_in(inside):
             of = true_name(inside.name, MOST_LETTERS)
             short = cleaned(inside.name, OF_CLASS)
             stem = cleaned(path.stem, OF_FILE)
@@ -114,7 +114,8 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(there, key=lambda path: natural(path.name))
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The image files that lie in a folder itself, in natural order."""
     return [p for p in _visible(folder) if p.is_file() and is_picture(p)]
 
 

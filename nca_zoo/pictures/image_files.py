@@ -25,6 +25,9 @@ NOT_READ = {  # formats that Pillow knows, and does not read on its own or in fu
     "FITS",  # whose numbers have a scale and an order of bytes that it passes over
 }
 LEAST = 3  # cells across, of a picture that had more: fewer show nothing of it
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # formats whose further frames are a film's
+MOST_FRAMES = 1024  # of a film
+USUAL_MS = 100  # that a frame is shown which does not say
 MOST = 2**28  # pixels that are decoded at once: a gigabyte
 
 _limit = threading.RLock()  # Pillow's limit is the whole process's
@@ -33,7 +36,8 @@ _limit = threading.RLock()  # Pillow's limit is the whole process's
 def read_file(path: Path, size: int | None = None, scale: float | None = None) -> Pixels:
     """The pixels of an image file, fitted into ``size`` x ``size`` if a size is given.
 
-    What the numbers mean, and ``scale``: see ``pixels_of_image``. An animation is its first frame.
+    What the numbers mean, and ``scale``: see ``pixels_of_image``. An animation is its first frame:
+    ``read_frames`` has all.
     Texts and other data beside the pixels are passed over in any state.
 
     Raises PictureError, naming the file, for what cannot be read.
@@ -49,6 +53,33 @@ def read_file(path: Path, size: int | None = None, scale: float | None = None) -
                 f"scale it to {MOST // 10**6} million at most",
             )
         return fitted(pixels_of_image(image, scale, size), size)
+
+
+def is_animated(path: Path) -> bool:
+    """Whether an image file holds several frames of an animation."""
+    with _opened(path, moving=True) as image:
+        return image.format in ANIMATED and getattr(image, "n_frames", 1) > 1
+
+
+def read_frames(
+    path: Path, size: int | None = None, scale: float | None = None
+) -> list[tuple[Pixels, int]]:
+    """The frames of an animated file, and for how many milliseconds each is shown.
+
+    Pixels and errors as for ``read_file``; and for more than ``MOST_FRAMES``.
+    """
+    with _opened(path, moving=True) as image:
+        n = getattr(image, "n_frames", 1)
+        if n > MOST_FRAMES:
+            why = f"{n} frames, and a film has up to {MOST_FRAMES}"
+            raise unreadable(path, why, "leave some of them out")
+        first = int(getattr(image, "default_image", False))  # of an APNG, not part of its film
+        frames = []
+        for number in range(first, n):
+            image.seek(number)
+            pixels = fitted(pixels_of_image(image.copy(), scale, size), size)
+            frames.append((pixels, round(image.info.get("duration") or USUAL_MS)))
+        return frames
 
 
 def read_files(
@@ -127,14 +158,17 @@ def _read_or_error(path: Path, size: int | None, scale: float | None) -> Pixels 
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image in a file, not decoded yet; whatever goes wrong with it is a PictureError."""
+def _opened(path: Path, moving: bool = False) -> Iterator[Image.Image]:
+    """The image in a file, not decoded yet; whatever goes wrong with it is a PictureError.
+
+    moving: with all frames of an animation.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damage that can be read past
         try:
             # Given a path, Pillow maps some files to memory, and garbles a TIFF that is turned.
             with path.open("rb") as file, _limited(None):
-                image = Image.open(_pixels_in(file), formats=_formats(path.suffix.lower()))
+                image = Image.open(_pixels_in(file, moving), formats=_formats(path.suffix.lower()))
                 with image, _limited(MOST // 2):  # Pillow stops at twice this
                     yield image
         except PictureError:
@@ -166,11 +200,11 @@ def _limited(pixels: int | None) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _pixels_in(file: BinaryIO) -> BinaryIO:
+def _pixels_in(file: BinaryIO, moving: bool) -> BinaryIO:
     """A file, without what lies beside the pixels where that could keep Pillow from opening it."""
     start = file.read(8)
     file.seek(0)
-    return io.BytesIO(bare(file.read())) if start.startswith((PNG, JPEG)) else file
+    return io.BytesIO(bare(file.read(), moving)) if start.startswith((PNG, JPEG)) else file
 
 
 @cache

@@ -47,6 +47,7 @@ class Picture:
     pixels: Pixels
     name: str = ""  # its own, in any script: "cat/tom.png"; the id unless it has one
     repeat: int = 1  # which of several fits of it: each has random draws of its own
+    frames: tuple[Pixels, ...] = ()  # of a film, of equal time, the first of them ``pixels``
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from nca_zoo.store.settings import Settings
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
     ("regime.fire_rate", "their cells fire at other rates", "which NCA runs at which"),
+    ("motion.clock", "some targets move and some stand still, or hear no clock", "which"),
+    ("motion.period", "their targets come round in other times", "when what is due"),
     ("target.visible", "some show RGBA and some grey", "which NCA shows what"),
 )
 MOST_PUT_BEFORE = 24  # letters of a zoo's name before an id

@@ -11,11 +11,21 @@ from typing import Any
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TENSORS, TRAINED
+from nca_zoo.choices import CLOCKS
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.motions import PERIODS
 
 UNKNOWN = "unknown"
 # What settings mean that do not say it.
-LEFT_OUT = {"target.visible": "rgba", "regime.fire_rate": FIRE_RATE}
+LEFT_OUT = {"target.visible": "rgba", "regime.fire_rate": FIRE_RATE, "motion.clock": "still"}
+
+
+@dataclass(frozen=True)
+class Moving:
+    """That targets move: in how many CA steps they come round, and whether cells hear the phase."""
+
+    period: int
+    clocked: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,19 @@ class Settings:
                 f"its settings say regime.fire_rate {rate!r}, which must be above 0 and at most 1"
             )
         return float(rate)
+
+    @property
+    def moving(self) -> Moving | None:
+        """How its targets move, if they do; raises ZooError if that cannot be."""
+        if "motion" not in self.values:
+            return None
+        period, clock = (self.flat.get(f"motion.{name}") for name in ("period", "clock"))
+        if type(period) is not int or period not in PERIODS or clock not in CLOCKS:
+            raise ZooError(
+                f"its settings say motion.period {period!r} and motion.clock {clock!r}; expected "
+                f"{PERIODS[0]} to {PERIODS[-1]} CA steps, and {' or '.join(CLOCKS)}"
+            )
+        return Moving(period, clock == "phase")
 
     @property
     def seed_hidden(self) -> bool:

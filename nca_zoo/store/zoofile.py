@@ -1,15 +1,18 @@
 """A zoo as it is read and added to: the file, and whatever a build has finished since."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import CHANNELS, Array, seed_state
+from nca_zoo.automaton.record import Automata, check_array
+from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array, seed_state
+from nca_zoo.automaton.signals import Signal, clock
 from nca_zoo.errors import ZooError
+from nca_zoo.pictures.targets import restored
 from nca_zoo.store.assemble import claimed, write_rows
 from nca_zoo.store.columns import Column, encoded, new_column
 from nca_zoo.store.layout import Layout
@@ -25,6 +28,7 @@ from nca_zoo.store.schema import (
     made_here,
     picture_digests,
 )
+from nca_zoo.store.settings import Moving
 from nca_zoo.store.table import CLASS_NAME, Table, looked
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -139,6 +143,57 @@ class Zoo(Table):
             raise ZooError(f"{self.path}: {error}") from None
 
     @property
+    def moving(self) -> Moving | None:
+        """How its targets move, if they do."""
+        try:
+            return self.settings.moving
+        except ZooError as error:
+            raise ZooError(f"{self.path}: {error}") from None
+
+    def must_stand_still(self, what: str) -> None:
+        """Raise ZooError if its targets move, of which ``what`` knows nothing."""
+        if self.moving is not None:
+            raise ZooError(
+                f"{self.path}: its targets move, and {what} knows only those that stand still; "
+                "nca-zoo show plays them"
+            )
+
+    def due(self, step: int, rows: npt.ArrayLike | None = None) -> Array:
+        """What its NCAs should look like at a CA step: ``(n, H, W, 4)`` in [0, 1], premultiplied.
+
+        rows: row numbers ``(n,)``, or one for a single picture; all unless given.
+        """
+        chosen = slice(None) if rows is None else np.asarray(rows, int)
+        if self.moving is None:
+            return restored(self.target[chosen])
+        film, period = self._checked("film", np.uint8, (None, *self.grid, 4)), self.moving.period
+        return restored(film[chosen][..., step % period * film.shape[1] // period, :, :, :])
+
+    def goal(self, row: int) -> Array | Callable[[int], Array]:
+        """What the NCA in a row is to look like: a picture ``(H, W, 4)``; or, of one that moves,
+        what is due at a CA step."""
+        return self.due(0, row) if self.moving is None else partial(self.due, rows=row)
+
+    def signal(self, rows: npt.ArrayLike | None = None) -> Signal | None:
+        """What its NCAs, or those of row numbers ``(n,)``, hear from step to step, if anything."""
+        if self.moving is None or not self.moving.clocked:
+            return None
+        S = self._checked("clock", np.float32, (HIDDEN, 2))
+        S = S if rows is None else S[np.asarray(rows, int)]
+        hands = np.repeat(clock(self.moving.period)[None], len(S), axis=0)
+        steps = np.arange(self.moving.period, dtype=np.int32)
+        return Signal(S, hands, np.broadcast_to(steps, (len(S), 1, len(steps))))
+
+    def _checked(self, name: str, dtype: type, shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
+        """A column that its settings ask for; raises ZooError if it is not as they want it."""
+        values = self.column(name)
+        try:
+            check_array(name, values, (len(self), *shape), dtype)
+        except ValueError as error:
+            raise ZooError(f"{self.path}: {error}") from None
+        return values
+
+    @property
     def good(self) -> npt.NDArray[np.bool_]:
         """Which NCAs passed the gate: bool ``(N,)``."""
         return self.status == "ok"
@@ -177,7 +232,8 @@ class Zoo(Table):
         """Its NCAs, or those of row numbers ``(n,)``, as they run under rollout seed ``seed``."""
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
         states = self.seed_states(chosen)
-        return Automata.grown(self.weights[chosen], states, seed, self.trained, self.fire_rate)
+        look = self.trained, self.fire_rate, self.signal(chosen)
+        return Automata.grown(self.weights[chosen], states, seed, *look)
 
     def frame(self) -> "pd.DataFrame":
         """A pandas frame of all ``scalars``, indexed by id, and what the classes are called."""

@@ -94,11 +94,12 @@ class ZooWriter:
         """Ids of all NCAs that are safe on disk."""
         return set(self._ids)
 
-    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, records: Sequence[Mapping[str, Any]], further: Sequence[Column] = ()) -> None:
         """Store NCAs, each a value for every column but optional ones; checksums are made here.
 
-        Once this returns they are safe on disk. A label stands for the class of that number in the
-        header that this writer was given, whatever its number is in the file.
+        further: columns beside the schema's, of which all of these have a value. Once this returns
+        they are safe on disk. A label stands for the class of that number in the header that this
+        writer was given, whatever its number is in the file.
 
         Raises ZooError, naming NCA and column, for a value that the schema does not allow, and
         for an id that is there already.
@@ -106,7 +107,7 @@ class ZooWriter:
         if not records:
             return
         sizes = self._sizes or _sizes_of(records[0])
-        values = _checked(records, sizes)
+        values = _checked(records, sizes, further)
         values["label"] = self._as_here(values["label"])
         ids = values["id"].astype(str).tolist()
         new: set[str] = set()
@@ -117,7 +118,7 @@ class ZooWriter:
         shard = self._next_shard()
         with disk(self.path):
             self._folder.mkdir(exist_ok=True)
-        write_rows(shard, Layout(len(ids), sizes, COLUMNS, self.header), values)
+        write_rows(shard, Layout(len(ids), sizes, (*COLUMNS, *further), self.header), values)
         self._sizes = sizes
         self._ids |= new
         self._shards[shard] = len(ids)
@@ -252,20 +253,27 @@ def _next_number(files: Sequence[Path]) -> int:
     return max((int(file.stem) for file in files if file.stem.isdecimal()), default=0) + 1
 
 
-def write_zoo(path: Path, header: Header, records: Sequence[Mapping[str, Any]]) -> None:
+def write_zoo(
+    path: Path,
+    header: Header,
+    records: Sequence[Mapping[str, Any]],
+    further: Sequence[Column] = (),
+) -> None:
     """A whole zoo file at ``path`` in one go, of NCAs as ``ZooWriter.add`` takes them."""
     sizes = _sizes_of(records[0])
-    values = _checked(records, sizes)
+    values = _checked(records, sizes, further)
     names = header.class_names.with_labels(values["label"].tolist())
     named = replace(header, class_names=names)
-    write_rows(path, Layout(len(records), sizes, COLUMNS, named), values)
+    write_rows(path, Layout(len(records), sizes, (*COLUMNS, *further), named), values)
 
 
-def _checked(records: Sequence[Mapping[str, Any]], sizes: Sizes) -> dict[str, npt.NDArray[Any]]:
+def _checked(
+    records: Sequence[Mapping[str, Any]], sizes: Sizes, further: Sequence[Column]
+) -> dict[str, npt.NDArray[Any]]:
     """All columns ``(n, ...)`` of NCAs; raises ZooError for what the schema does not allow."""
     values = {
         column.name: _stack(column, records, sizes)
-        for column in COLUMNS
+        for column in (*COLUMNS, *further)
         if not column.name.endswith("_sha256")
     }
     values["weights_sha256"] = digests(values["weights"])

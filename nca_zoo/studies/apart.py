@@ -108,6 +108,7 @@ def apart(
     -1 for one a usable core; the result does not depend on it. Raises ``ZooError`` if no picture
     has two NCAs.
     """
+    zoo.must_stand_still("symmetry apart")
     read = readable(zoo, all_fits)
     twins = _twins(read.picture_numbers())[:most]
     if not len(twins):

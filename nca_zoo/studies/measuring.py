@@ -123,8 +123,9 @@ def unmeasured(zoo: Zoo, seeds: int = SEEDS) -> list[int]:
     """Rows without the columns of ``columns``; NCAs that are not finite never have
     any.
 
-    Raises ``ZooError`` if the zoo was measured with other settings.
+    Raises ``ZooError`` if the zoo was measured with other settings, or if its targets move.
     """
+    zoo.must_stand_still("dynamics")
     wanted = {column.name: column for column in columns(seeds)}
     stored = {column.name: column for column in zoo.described if column.name in wanted}
     for name, column in stored.items():

@@ -99,6 +99,7 @@ def grow(zoo: "Zoo", weights: Floats, seed: int = 0, jobs: int = 1) -> tuple[Flo
 
     All start from a seed cell in the middle of the zoo's grid, so that pictures can be compared.
     """
+    zoo.must_stand_still("mix")
     height, width = zoo.grid
     start = seed_state(height, width, height // 2, width // 2, zoo.seed_hidden)
     ncas = Automata.grown(weights, start, seed, zoo.trained, zoo.fire_rate)

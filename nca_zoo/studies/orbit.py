@@ -91,6 +91,7 @@ def standing(
     zoo: Zoo, scrambled: Zoo, steps: int = 96, seed: int = 0, spread: float = 1.0
 ) -> Standing:
     """Compare the rollouts of a zoo and of its ``scramble(zoo, seed, spread)``, row by row."""
+    zoo.must_stand_still("symmetry orbit")
     seeds = zoo.seed_states()
     changes = []
     for first in range(0, len(zoo), BATCH):

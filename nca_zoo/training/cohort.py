@@ -18,9 +18,10 @@ from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
+from nca_zoo.pictures.films import Film
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
-from nca_zoo.training.lessons import STILL, Kind, Lesson, still
+from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
 from nca_zoo.training.regime import CA_STEPS, Regime
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
@@ -37,10 +38,13 @@ class Job:
     init: Init
     rng_seed: int
     lesson: Lesson | None = None  # several pictures, and what is heard; None: the target alone
+    film: Film | None = None  # what it is to grow if that moves; the target is its first frame
 
     @property
     def taught(self) -> Lesson:
         """All that it is to grow."""
+        if self.film is not None:
+            return film(self.film.trained, self.film.period, self.film.clocked)
         return self.lesson or still(self.target.trained)
 
     def start(self, attempt: int) -> Floats:
@@ -146,6 +150,11 @@ class Cohort:
     def targets(self) -> Floats:
         """The pictures at the first place, ``(K, H, W, C)``."""
         return self.frames[:, 0]
+
+    @property
+    def period(self) -> int:
+        """CA steps of a round of its films; 1 where nothing moves."""
+        return self.kind.places if self.kind.moves else 1
 
     @property
     def views(self) -> list[int]:

@@ -6,6 +6,7 @@ A ``Diary`` is a watcher of ``trainer.train``: it looks, and changes nothing.
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -73,7 +74,8 @@ class Diary:
     def _write(self, cohort: Cohort, member: Member, step: int, weights: Floats) -> Page:
         first = np.zeros((1, 1), np.int32)
         nca = cohort.running(weights[None], rollout_keys(0, 1), first)
-        look = measure(cohort.engine, nca, member.job.target.rgba[None], [GROWN])[GROWN.name]
+        due = partial(cohort.due, 0)
+        look = measure(cohort.engine, nca, due, [GROWN], period=cohort.period)[GROWN.name]
         page = Page(member.attempt, step, look.pictures[0], float(look.psnr[0]))
         if self._keeps(step):
             self.pages.append(page)

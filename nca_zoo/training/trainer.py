@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold
 from nca_zoo.automaton.record import Automata, rollout_keys
+from nca_zoo.automaton.signals import Signal
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.life.healing import Healing, healing_of_whole, heals_enough
@@ -56,6 +57,14 @@ class Fit:
         """The share of the standard wounds that closed."""
         shares = [value for name, value in self.measured.items() if name.startswith("heals_")]
         return float(mean(np.array(shares)))
+
+    @property
+    def changing(self) -> Signal | None:
+        """What it hears, if that changes from step to step; what stays is part of its weights."""
+        if self.job.film is None or self.signal is None:
+            return None
+        S, s = self.signal
+        return Signal(S[None], s[None], np.arange(len(s), dtype=np.int32)[None, None])
 
     @property
     def psnr_400(self) -> float:
@@ -179,7 +188,7 @@ def _verdict(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> list[St
     """What the gate says of some members, under masks that nothing else is seen under."""
     gate, due = cohort.regime.gate, _due_of(cohort, rows, place)
     ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.GATE)[:, None], place)[rows]
-    looks = measure(cohort.engine, ncas, due, gate.trials)
+    looks = measure(cohort.engine, ncas, due, gate.trials, period=cohort.period)
     heals = None
     if gate.heals:
         heals = gate.reached(looks, "passes")  # what has not grown is not wounded
@@ -201,7 +210,7 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
         done, dead = np.ones(len(checked), bool), np.zeros(len(checked), bool)
         for place in cohort.views:
             ncas, goal = cohort.ncas(keys, place)[checked], _due_of(cohort, checked, place)
-            looks = measure(cohort.engine, ncas, goal, gate.trials, gate.enough)
+            looks = measure(cohort.engine, ncas, goal, gate.trials, gate.enough, cohort.period)
             done &= gate.reached(looks, "stops")
             if gate.heals:
                 grown, goals = ncas[done], goal(STABLE_STEP)[done]
@@ -230,7 +239,7 @@ def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> _View:
     """Figures are of masks that decided nothing, so they flatter nobody."""
     ncas = cohort.ncas(rollout_keys(0, len(cohort.members)), place)[rows]
     due = _due_of(cohort, rows, place)
-    looks = measure(cohort.engine, ncas, due)
+    looks = measure(cohort.engine, ncas, due, period=cohort.period)
     own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[rows, None])
     healed = healing_of_whole(cohort.engine, own, due(STABLE_STEP), looks)
     return _View(place, ncas, looks, healed)

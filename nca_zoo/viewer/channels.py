@@ -12,11 +12,13 @@ from nca_zoo.viewer.frames import (
     STRIP,
     Colour,
     Film,
+    Goal,
     Layout,
     Panel,
     Pixels,
     Sheet,
     composite,
+    due,
 )
 
 COLOURS = ("red", "green", "blue", "alpha")
@@ -95,7 +97,7 @@ class ChannelFilm(Film):
 
 def channel_table(
     rollout: Sequence[tuple[int, npt.NDArray[Any]]],
-    target: npt.NDArray[Any],
+    target: Goal,
     name: str,
     about: str = "",
     background: str = "dark",
@@ -105,6 +107,7 @@ def channel_table(
 
     Arguments as for ``ChannelFilm``. Returns uint8 RGB.
     """
+    target = due(target, rollout[-1][0])
     height, width = target.shape[:2]
     columns = 1 + CHANNELS
     channels = named_channels(trained)

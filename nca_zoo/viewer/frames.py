@@ -6,7 +6,7 @@ once. A ``strip`` sets chosen steps and the target in rows.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, overload
@@ -20,6 +20,8 @@ from nca_zoo.automaton.rule import VISIBLE, seen
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Cells = Sequence[tuple[int, int]]  # rows and columns
+# What should grow: a picture (H, W, 4), premultiplied in [0, 1], or what is due at a CA step.
+Goal = npt.NDArray[Any] | Callable[[int], npt.NDArray[Any]]
 
 MARKED_STEPS = 16  # CA steps for which a film shows where the seed is: half a second
 MOST_MARKED = 9  # seed cells; more are a picture themselves
@@ -81,6 +83,11 @@ def composite(rgba: npt.NDArray[Any], background: str, trained: int = VISIBLE) -
 def cell_size(height: int, width: int, panel: int) -> int:
     """Pixels a cell, so that the longer side is near ``panel``: even, as video halves colour."""
     return 2 * max(1, round(panel / max(height, width) / 2))
+
+
+def due(goal: Goal, step: int) -> npt.NDArray[Any]:
+    """The picture (H, W, 4) that is due at a CA step."""
+    return goal(step) if callable(goal) else goal
 
 
 @cache
@@ -254,9 +261,9 @@ class Reel(Sequence[Pixels]):
 class Film(Reel):
     """The frames of one rollout: the automaton, and its target beside it.
 
-    rollout: pairs of step and state (H, W, 4 or more channels); target: (H, W, 4); both in [0, 1],
-    premultiplied. ``name`` stands below the automaton, ``about`` below the target; trained: see
-    ``rule.seen``.
+    rollout: pairs of step and state (H, W, 4 or more channels), premultiplied in [0, 1]. ``name``
+    stands below the automaton, ``about`` below the target, which moves along if it does; trained:
+    see ``rule.seen``.
     """
 
     columns, layout = 2, FILM
@@ -264,7 +271,7 @@ class Film(Reel):
     def __init__(
         self,
         rollout: Sequence[tuple[int, npt.NDArray[Any]]],
-        target: npt.NDArray[Any],
+        target: Goal,
         name: str,
         about: str = "",
         background: str = "dark",
@@ -273,7 +280,9 @@ class Film(Reel):
         states = np.stack([state for _, state in rollout])
         seeds = seeds_in(rollout, trained)
         grown = Panel(composite(states, background, trained), None, name, seeds)
-        wanted = Panel(composite(target[None], background), "target", about)
+        moments = [step for step, _ in rollout] if callable(target) else [0]
+        goals = np.stack([due(target, step) for step in moments])
+        wanted = Panel(composite(goals, background), "target", about)
         panels = self.arrange(states, grown, wanted, trained)
         super().__init__(
             [step for step, _ in rollout], panels, self.columns, background, self.layout
@@ -317,7 +326,7 @@ def even_columns(count: int) -> int:
 
 def strip(
     rollout: Sequence[tuple[int, npt.NDArray[Any]]],
-    target: npt.NDArray[Any],
+    target: Goal,
     name: str,
     about: str = "",
     background: str = "dark",
@@ -326,9 +335,11 @@ def strip(
 ) -> Pixels:
     """All states of a rollout in even rows of at most ``longest`` panels, the target last.
 
-    Other arguments as for ``Film``. Returns uint8 RGB.
+    Of a target that moves it is what is due at the last step. Other arguments as for ``Film``.
+    Returns uint8 RGB.
     """
-    height, width = target.shape[:2]
+    goal = due(target, rollout[-1][0])
+    height, width = goal.shape[:2]
     panels = len(rollout) + 1
     columns = -(-panels // -(-panels // longest))
     sheet = Sheet(panels, columns, height, width, background, STRIP)
@@ -337,6 +348,6 @@ def strip(
         if step == 0:
             sheet.mark(panel, seeds_in(rollout, trained))
         sheet.caption(panel, f"step {step}", "" if panel else name)
-    sheet.draw(panels - 1, composite(target, background))
+    sheet.draw(panels - 1, composite(goal, background))
     sheet.caption(panels - 1, "target", about)
     return sheet.canvas

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import VISIBLE, seen
-from nca_zoo.viewer.frames import Pixels, composite
+from nca_zoo.viewer.frames import Goal, Pixels, composite, due
 
 GAP = 4  # columns between the automaton and its target
 RAMP = " .:-=+*#%@"
@@ -77,14 +77,14 @@ def shades(rgba: npt.NDArray[Any]) -> list[str]:
 
 
 class Screen:
-    """Draws an automaton beside its target (H, W, 4), both premultiplied in [0, 1], as text.
+    """Draws an automaton beside its target, both premultiplied in [0, 1], as text.
 
     ``size`` is what the terminal holds, in columns and lines; trained: see ``rule.seen``.
     """
 
     def __init__(
         self,
-        target: npt.NDArray[Any],
+        target: Goal,
         name: str,
         about: str = "",
         background: str = "dark",
@@ -94,7 +94,7 @@ class Screen:
     ) -> None:
         self._name, self._background, self._colour = name, background, colour
         self._trained = trained
-        height, width = target.shape[:2]
+        height, width = due(target, 0).shape[:2]
         room = ((size[0] - GAP) // 2, 2 * (size[1] - 2))  # of a picture: columns, halves of lines
         self._grow = max(1, min(room[0] // width, room[1] // height))
         self._shrink = 1
@@ -103,13 +103,15 @@ class Screen:
         ):
             self._shrink += 1
         self._width = -(-width // self._shrink) * self._grow
-        self._target = self._picture(target)
+        self._goal = target
+        self._still = [] if callable(target) else self._picture(target)
         self._caption = self._line("target", about)
 
     def draw(self, step: int, state: npt.NDArray[Any]) -> list[str]:
         """Lines that show a state (H, W, 4 or more channels); always the same number of them."""
         between = " " * GAP
-        pairs = zip(self._picture(seen(state, self._trained)), self._target, strict=True)
+        wanted = self._still or self._picture(due(self._goal, step))
+        pairs = zip(self._picture(seen(state, self._trained)), wanted, strict=True)
         caption = self._line(f"step {step}", self._name) + between + self._caption
         return [*(left + between + right for left, right in pairs), caption.rstrip()]
 

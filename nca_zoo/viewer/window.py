@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nca_zoo.automaton.rule import VISIBLE, seen
 from nca_zoo.automaton.wounds import Wound
@@ -19,7 +18,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import Life
 from nca_zoo.viewer.channels import look, views
-from nca_zoo.viewer.frames import BACKGROUNDS, Pixels, cell_size, composite
+from nca_zoo.viewer.frames import BACKGROUNDS, Goal, Pixels, cell_size, composite, due
 
 try:
     import tkinter as tk
@@ -44,16 +43,15 @@ HEX = "#{:02x}{:02x}{:02x}"
 class Tank(ttk.Frame):
     """An automaton with its controls, its picture beside it and its score.
 
-    life: what grows; target: the picture (H, W, 4) it should grow, premultiplied in [0, 1], if
-    there is one; name and about: words below the automaton and the target; trained: see
-    ``rule.seen``.
+    life: what grows; target: what it should grow, if anybody knows; name and about: words below the
+    automaton and the target; trained: see ``rule.seen``.
     """
 
     def __init__(
         self,
         parent: tk.Misc,
         life: Life,
-        target: npt.NDArray[Any] | None = None,
+        target: Goal | None = None,
         name: str = "",
         about: str = "",
         background: str = "dark",
@@ -73,9 +71,7 @@ class Tank(ttk.Frame):
         self.start(life, target, trained)
         self._tick()
 
-    def start(
-        self, life: Life, target: npt.NDArray[Any] | None = None, trained: int = VISIBLE
-    ) -> None:
+    def start(self, life: Life, target: Goal | None = None, trained: int = VISIBLE) -> None:
         """Let another automaton of the same grid live here."""
         self.life, self._target, self._trained = life, target, trained
         self._views.configure(values=views(trained))
@@ -84,10 +80,15 @@ class Tank(ttk.Frame):
         if target is None:
             self._beside.grid_remove()
         else:
-            show_cells(self._aside, composite(target, self._background), self._scale // 2)
+            self._show_target()
             self._beside.grid()
         self.play(True)
         self._draw()
+
+    def _show_target(self) -> None:
+        assert self._target is not None
+        goal = due(self._target, self.life.step)
+        show_cells(self._aside, composite(goal, self._background), self._scale // 2)
 
     @property
     def playing(self) -> bool:
@@ -217,13 +218,16 @@ class Tank(ttk.Frame):
     def _draw(self) -> None:
         cells = look(self.life.state, self._view.get(), self._background, self._trained)
         show_cells(self._glass, cells, self._scale)
+        if callable(self._target):
+            self._show_target()
         self._tell()
 
     def _tell(self) -> None:
         words = [f"step {self.life.step}"]
         if self._target is not None:
             visible = seen(self.life.state, self._trained)
-            words.append(f"{float(psnr(visible, self._target)):.1f} dB")
+            goal = due(self._target, self.life.step)
+            words.append(f"{float(psnr(visible, goal)):.1f} dB")
         words.append(self._rate if self.playing else "paused")
         self._status.set("   ".join(filter(None, words)))
 
@@ -297,7 +301,7 @@ class Window(tk.Tk):
 
 def watch(
     life: Life,
-    target: npt.NDArray[Any] | None = None,
+    target: Goal | None = None,
     name: str = "",
     about: str = "",
     background: str = "dark",

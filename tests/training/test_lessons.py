@@ -177,14 +177,19 @@ def test_a_film_is_judged_by_the_frame_that_is_due(lively_weights):
     )
     work = dataclasses.replace(job("a", lively_weights), lesson=LESSONS["clock"])
     (fit,) = train([work], regime, SparseEngine())
-    error = np.square(np.clip(fit.grown, 0, 1) - LESSONS["clock"].frames[96 % 16]).mean()
-    assert fit.psnr_96 == pytest.approx(-10 * np.log10(error), abs=0.01)
     assert fit.signal[1].shape == (16, 2)
     state = work.seed_state(regime).astype(float)
-    for t in range(96):  # by hand: what the clock says is another bias in every step
+    errors = []
+    for t in range(96 + 15):  # by hand: what the clock says is another bias in every step
         weights = heard(fit.weights, fit.signal[0], fit.signal[1][t % 16])
         state = step(weights, state, np.ones((SIDE, SIDE), bool))
-    np.testing.assert_allclose(fit.grown, seen(state), rtol=0, atol=1e-3)
+        if t + 1 == 96:
+            np.testing.assert_allclose(fit.grown, seen(state), rtol=0, atol=1e-3)
+        if t + 1 >= 96 and t % 2:  # eight looks at a round
+            due = LESSONS["clock"].frames[(t + 1) % 16]
+            errors.append(np.square(np.clip(seen(state), 0, 1) - due).mean())
+    assert len(errors) == 8
+    assert fit.psnr_96 == pytest.approx(-10 * np.log10(np.mean(errors)), abs=0.05)
 
 
 def test_company_changes_nothing_where_ncas_hear(lively_weights):
