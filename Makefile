@@ -4,7 +4,7 @@
 zoo explore test:
 	python3 start.py $@
 
-figures: # the pictures of the README and the pages, from data/zoo.h5 and data/healing.h5
+figures: # the pictures of the README and the pages, from data/zoo.h5
 	.venv/bin/python docs/make_figures.py
 	.venv/bin/python docs/make_draw.py
 

@@ -349,9 +349,8 @@ def _side_by_side(
             states = walk(row)
             scores.append(_score(ncas, row, states))
             cells = composite(np.stack([state for _, state in states]), background)
-            # Of a film it would be the score of another frame.
-            reached = scores[-1] if len(states) == 1 else None
-            right = "" if reached is None else f"{reached:.1f} dB"
+            known = len(states) == 1 and scores[-1] is not None  # a film's last is of another frame
+            right = f"{scores[-1]:.1f} dB" if known else ""
             panels.append(Panel(cells, ncas.id[row], right, seeds_in(states)))
     steps = [step for step, _ in states]
     return ContactFilm(steps, panels, ncas.path.name, columns, background), scores

@@ -343,17 +343,14 @@ def main() -> None:
     """Draw the figures that the arguments name, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zoo", default="data/zoo.h5", help="default: data/zoo.h5")
-    parser.add_argument(
-        "--healing", default="data/healing.h5", help="the zoo of docs/healing.md, for wounds.gif"
-    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(FIGURES):
         parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")
     FOLDER.mkdir(exist_ok=True)
+    zoo = _good(arguments.zoo)
     for name in arguments.names or FIGURES:
         print(FOLDER / name, flush=True)
-        zoo = _good(arguments.healing if name == "wounds.gif" else arguments.zoo)
         FIGURES[name](zoo, FOLDER / name)
 
 

@@ -86,6 +86,7 @@ def build_settings(
     """
     from nca_zoo.building.build import BuildSettings
 
+    choices = _with_regime(choices)
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
     if choices["train"] is not None:
         named["train"] = tensors(choices["train"])

@@ -100,9 +100,12 @@ def test_in_one_process_the_next_takes_the_place_of_the_first_that_is_done(
 
 def test_what_finishes_together_is_stored_together(tmp_path, drawings, monkeypatch):
     stored, add = [], ZooWriter.add
-    monkeypatch.setattr(
-        ZooWriter, "add", lambda self, rows: (stored.append(len(rows)), add(self, rows))
-    )
+
+    def counted(self, rows, *more):
+        stored.append(len(rows))
+        add(self, rows, *more)
+
+    monkeypatch.setattr(ZooWriter, "add", counted)
     assert len(built(tmp_path / "zoo.h5", drawings, cohort=4)) == 9
     assert stored == [4, 4, 1]
 

@@ -34,8 +34,12 @@ class SmallZoo:
     fire_rate: float = 0.5
 
     @property
+    def settings(self) -> Settings:
+        return Settings(self.attrs["settings"])
+
+    @property
     def seed_hidden(self) -> bool:
-        return Settings(self.attrs["settings"]).seed_hidden
+        return self.settings.seed_hidden
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(H, W, self.seed_row[row], self.seed_col[row])
@@ -247,7 +251,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
     assert find_feature("W2").name == "W2"
     with pytest.raises(
         ZooError,
-        match=r"'w2'.*weights, delta, W1, b1, W2, b2, aligned, canonical, invariants, queries",
+        match=r"'w2'.*weights, delta, W1, b1, W2, b2, fitted, aligned, canonical, invariants",
     ):
         find_feature("w2")
 

@@ -9,6 +9,7 @@ from wide import mostly_wide
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
@@ -47,7 +48,7 @@ def test_a_start_depends_on_what_it_should(name):
     target = make_target(np.full((5, 5), 200, np.uint8))
 
     def start(build_seed, rng_seed, attempt):
-        return make_init(name, "persistent", build_seed).weights(rng_seed, attempt, target)
+        return make_init(name, DEFAULT_REGIME, build_seed).weights(rng_seed, attempt, target)
 
     same_for_all = np.array_equal(start(1, 5, 0), start(1, 6, 0))
     assert same_for_all == (name != "independent")
