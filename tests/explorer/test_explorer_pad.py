@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from browsing import GRID, pause, served, take, until
+from wide import mostly_wide
 
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.exchange.foreign import read_ncas
@@ -87,7 +88,7 @@ def test_what_is_drawn_is_written_and_grows_at_once(visit, server):
     assert decibels(page) == pytest.approx(float(psnr(state[..., :4], target.rgba)), abs=0.5)
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("alone", mostly_wide([True, False]))
 def test_it_learns_in_a_worker(visit, server, kin_file, alone):
     page = opened(visit(f"{kin_file if alone else server.url}#0-000"))
     draw(page, SEVEN)
@@ -119,6 +120,7 @@ def grown_at_96(page):
     return decibels(page)
 
 
+@pytest.mark.wide
 def test_keys_draw_too_and_a_stroke_is_taken_back(visit, server):
     page = opened(visit(f"{server.url}#0-000"))
     assert page.evaluate("document.activeElement.id") == "paper"
@@ -150,6 +152,7 @@ def test_keys_draw_too_and_a_stroke_is_taken_back(visit, server):
     assert page.inner_text("#padSays").startswith("Draw a digit")
 
 
+@pytest.mark.wide
 def test_a_finger_draws_and_the_page_stays(visit, server):
     page = opened(
         visit(f"{server.url}#0-000", viewport={"width": 390, "height": 844}, has_touch=True)
@@ -174,6 +177,7 @@ def test_a_finger_draws_and_the_page_stays(visit, server):
     assert np.count_nonzero(ink(page) == 255) > 12
 
 
+@pytest.mark.wide
 def test_what_is_kept_comes_into_a_zoo(visit, server, tmp_path):
     page = opened(visit(f"{server.url}#0-000"))
     draw(page, SEVEN)
@@ -200,6 +204,7 @@ def test_what_is_kept_comes_into_a_zoo(visit, server, tmp_path):
     assert np.abs(nca.weights(nca.usual) - expected).max() < 1.5e-3
 
 
+@pytest.mark.wide
 def test_between_a_drawing_and_an_nca_of_the_zoo(visit, server):
     page = opened(visit(f"{server.url}#0-000"))
     draw(page, SEVEN)

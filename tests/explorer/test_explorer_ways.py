@@ -187,6 +187,7 @@ def test_full_screen_and_back(page):
     until(page, lambda: page.is_visible("#map"))
 
 
+@pytest.mark.wide
 def test_a_link_restores_selection_b_mixture_and_view(visit, server, page):
     page.click("#chooseB")
     page.fill("#search", "2-001")
@@ -218,6 +219,7 @@ def test_a_link_restores_selection_b_mixture_and_view(visit, server, page):
     until(beside, lambda: beside.is_visible("#glassB"))
 
 
+@pytest.mark.wide
 def test_an_address_that_makes_no_sense_opens_the_page(visit, server):
     for end in ("#%", "#nobody&b=7", "#0-000&b=%E0&mix=x&view=smell&at=1 2", "#&&=&"):
         page = visit(server.url + end)

@@ -46,6 +46,7 @@ def check(folder):
     assert (folder / "data" / "built.h5").exists()
 
 
+@pytest.mark.wide
 def test_in_a_script(folder):
     assert len(BLOCKS) == 3
     command = [sys.executable, "-c", "\n".join(map(quick, BLOCKS))]

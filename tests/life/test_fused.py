@@ -59,6 +59,7 @@ def assert_close(found, expected, tolerance):
         assert off < tolerance, (name, off)
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(not CPU, reason="in float64 the kernels are for the interpreter")
 def test_in_float64_all_is_as_of_the_dense_engine(call):
     weights, states, keys = call

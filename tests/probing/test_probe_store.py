@@ -54,6 +54,7 @@ def test_stored_answers_are_those_that_were_counted(path):
     assert again.known.sum() == N - 1  # no text is no answer
 
 
+@pytest.mark.wide
 def test_numbers_have_their_units_and_a_second_time_replaces(path):
     call = ["probe", "--zoo", str(path), "--target", "psnr_96", "--store"]
     for _ in range(2):

@@ -76,6 +76,7 @@ def test_all_features_meet_the_same_choices(tmp_path: Path) -> None:
     assert result.rows[-1].feature == "shuffled"
 
 
+@pytest.mark.wide
 def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
     zoo = zoo_of(tmp_path / "zoo.h5")
     assert cluster(zoo, ["b1"], 2, seed=5) == cluster(zoo, ["b1"], 2, seed=5)

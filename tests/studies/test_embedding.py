@@ -76,6 +76,7 @@ def test_every_picture_stands_whole_in_its_cell() -> None:
     assert (picture[:HEADER] != BACKGROUNDS["dark"].page).any()  # title and legend
 
 
+@pytest.mark.wide
 def test_the_command_writes_the_same_picture_twice(tmp_path: Path) -> None:
     with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
         writer.add([record(i) for i in range(24)])

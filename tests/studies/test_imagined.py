@@ -87,6 +87,7 @@ def test_each_is_trained_to_stay_what_it_grew_before(zoo):
         np.testing.assert_array_equal(first[name].job.target.rgba, then[name].job.target.rgba)
 
 
+@pytest.mark.wide
 def test_rows_say_what_they_are_of(zoo, tmp_path):
     found = compare(zoo, steps=10, data_dir=tmp_path)
     assert (found.learnt_from, found.held_out) == (32, 8)

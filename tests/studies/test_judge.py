@@ -41,6 +41,7 @@ def test_digits_are_judged_by_others_of_their_source_always_the_same(tmp_path):
     assert judge.read(np.zeros((1, 28, 28, 4), np.float32)).tolist() == [-1]
 
 
+@pytest.mark.wide
 def test_digits_of_the_judge_that_are_in_the_zoo_are_left_out(tmp_path):
     _, found = load_pictures(data_dir=tmp_path)
     some = [(p.label, p.pixels) for p in found if int(p.id.split("-")[1]) in (3, 499)]

@@ -20,7 +20,7 @@ KEPT = json.loads(Path(__file__).with_name("bits.json").read_text("utf-8"))
 FUSED = llvmlite.binding.get_host_cpu_features().get("fma", True)  # listed on x86 alone
 pytestmark = pytest.mark.skipif(not FUSED, reason="no fused multiply-add, so other bits")
 
-QUICK = ("persistent-rgba", "regenerating-rgba")
+QUICK = ("persistent-rgba", "regenerating-grey")
 SIMD = " ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", []))
 SETTINGS = [
     {"OPENBLAS_CORETYPE": "Haswell"},
