@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import re
 import stat
 import struct
 import sys
@@ -23,6 +24,7 @@ ADDRESS_BYTES = 16  # of a text of any length
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUPERBLOCK = struct.Struct("<8sBBBB32sI")  # versions 2 and 3: signature, version, ..., checksum
 MARK_AT = 11  # of it: whether somebody has the file open to write
+CUT = re.compile(r"truncated file: eof = (\d+),.* stored_eof = (\d+)")  # of HDF5's own words
 # What h5py raises on a damaged or hostile file
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -55,6 +57,12 @@ def _open(path: Path) -> h5py.File:
             raise ZooError(f"{path}: {_held(path)}; nothing in it is lost") from None
         if "signature not found" in str(error):
             raise ZooError(f"{path}: not an HDF5 file; expected a zoo") from None
+        if cut := CUT.search(str(error)):
+            there, whole = (f"{int(size):,}" for size in cut.groups())
+            raise ZooError(
+                f"{path}: damaged or truncated: {there} of its {whole} bytes are there; copy or "
+                "download it again"
+            ) from None
         raise ZooError(f"{path}: damaged or truncated ({reason(error)})") from None
 
 

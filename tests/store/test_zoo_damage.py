@@ -27,6 +27,14 @@ def test_truncated_anywhere(whole, path):
         assert check_told_or_harmless(path, before), stop
 
 
+def test_a_file_that_was_cut_says_how_much_of_it_is_there(whole, path):
+    data = whole.read_bytes()
+    path.write_bytes(data[:-1000])
+    held, size = f"{len(data) - 1000:,}", f"{len(data):,}"
+    with pytest.raises(ZooError, match=f"truncated: {held} of its {size} bytes are there; copy"):
+        open_zoo(path)
+
+
 @pytest.mark.wide
 def test_a_flipped_bit_anywhere(whole, path):
     data, before = bytearray(whole.read_bytes()), read_all(whole)
