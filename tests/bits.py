@@ -1,16 +1,16 @@
 """A process that trains ten NCAs in every regime and prints the SHA-256 of their weights as JSON.
 
-    python tests/bits.py [CASE ...] > tests/training/bits.json
+    python tests/bits.py [--digits 0-9] [CASE ...] > tests/training/bits.json
 
 Without names, all cases. test_bits.py compares what this prints with the table that is kept, and
 runs it under other settings of BLAS, numpy and LLVM. A change that is meant to change weights makes
 the table anew.
 """
 
+import argparse
 import dataclasses
 import hashlib
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,11 +41,11 @@ def case(name: str) -> tuple[Regime, TargetSettings, str]:
     return regime, settings, "meta" if (regime_name, visible) in META_STARTS else "independent"
 
 
-def digests(name: str, cache: Path) -> Iterator[tuple[str, str]]:
-    """Ids and SHA-256 of ten NCAs, one of each digit."""
+def digests(name: str, cache: Path, classes: str = "0-9") -> Iterator[tuple[str, str]]:
+    """Ids and SHA-256 of ten NCAs, one of each digit, or of these digits."""
     regime, settings, start = case(name)
     init = make_init(start, regime.name, visible=settings.visible)
-    _, pictures = load_pictures("digits", per_class=1, data_dir=cache)
+    _, pictures = load_pictures("digits", classes, 1, cache)
     jobs = [
         Job(picture.id, make_target(picture.pixels, settings), init, fit_seed(0, picture.id))
         for picture in pictures
@@ -55,8 +55,12 @@ def digests(name: str, cache: Path) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as cache:
-        names = sys.argv[1:] or sorted(CASES)
-        table = {name: dict(sorted(digests(name, Path(cache)))) for name in names}
-    json.dump(table, sys.stdout, indent=1)
-    print()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--digits", default="0-9")
+    parser.add_argument("names", nargs="*", default=sorted(CASES))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        table = {
+            name: dict(sorted(digests(name, Path(folder), given.digits))) for name in given.names
+        }
+    print(json.dumps(table, indent=1))

@@ -28,13 +28,16 @@ if not torch.cuda.is_available():
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 
 # On several cores a worker takes a whole group of files. These begin, as they are the longest:
-# what starts and kills processes; what opens windows and pages; what has UMAP compiled.
+# what starts and kills processes; what opens windows and pages; what has UMAP compiled; what
+# trains ten NCAs many times; what interprets kernels.
 TOGETHER = {
     "processes": ("building/", "store/test_zoowriter"),
     "screen": ("explorer/test_explorer.", "explorer/test_explorer_map", "viewer/test_window",
                "viewer/test_drawing", "repository/test_notebooks"),
     "page": ("explorer/test_explorer_touch", "explorer/test_explorer_ways"),
     "umap": ("studies/test_embedding",),
+    "bits": ("training/test_bits",),
+    "engines": ("life/test_engines",),
 }  # fmt: skip
 
 # No example is wrong because the machine was busy.

@@ -6,7 +6,7 @@ regime and engine. NCAs share no numbers: what becomes of one never depends on t
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,13 @@ from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.pictures.films import Film
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
 from nca_zoo.training.regime import CA_STEPS, Regime
+
+if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for that
+    from nca_zoo.pictures.films import Film
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
 HALVES = 0.25  # share of the wounds in training that take one half; the others are circles ...
@@ -38,7 +40,7 @@ class Job:
     init: Init
     rng_seed: int
     lesson: Lesson | None = None  # several pictures, and what is heard; None: the target alone
-    film: Film | None = None  # what it is to grow if that moves; the target is its first frame
+    film: "Film | None" = None  # what it is to grow if that moves; the target is its first frame
 
     @property
     def taught(self) -> Lesson:

@@ -121,14 +121,14 @@ def test_alpha_alone(engine, digits, lively_weights, every_step):
 @pytest.mark.parametrize("channels", [4, 1])
 def test_a_film_that_moves_along(engine, lively_weights, channels):
     """Goals in general: several frames, every rollout at a phase of its own, looks now and then."""
-    k, b, steps = 2, 3, np.array([17, 30])
+    k, b, steps = 2, 2, np.array([9, 14])
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     states = np.repeat(rule.seed_state(9, 7, 4, 3)[None, None], k * b, axis=1).reshape(
         k, b, 9, 7, 16
     )
     frames = noise.uniform(8, k * 3 * 63 * channels).reshape(k, 3, 9, 7, channels)
     frames, keys = frames.astype(np.float32), keys_for(k, b)
-    when = (noise.uniform(3, k * b * 30) * 6).astype(np.int32).reshape(k, b, 30) - 3
+    when = (noise.uniform(3, k * b * 14) * 6).astype(np.int32).reshape(k, b, 14) - 3
     when = np.maximum(when, -1)
     when[:, :, 5] = 2  # no rollout without a look
     found = engine.gradients(record(weights, states, keys), states, Goals(frames, when), steps)
