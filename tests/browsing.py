@@ -177,7 +177,7 @@ def file_url(exhibit, tmp_path_factory):
 
 def until(page, condition):
     """Wait until it holds. (Playwright's own way needs eval, which the page forbids.)"""
-    for _ in range(2400):
+    for _ in range(PATIENCE_MS // 25):
         if condition():
             return
         page.wait_for_timeout(25)

@@ -105,8 +105,7 @@ def main() -> int:
         bring_kernels(python, folder)
         print(f"On {wheel.name}, installed:", flush=True)
         configuration = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", CHECKOUT]
-        # One more than cores: tests of processes and pages wait for these half of the time.
-        workers = ["-n", str(min(cores() + 1, MOST_WORKERS))]
+        workers = ["-n", str(min(cores(), MOST_WORKERS))]
         command = [python, "-m", "pytest", *configuration, *workers, *given]
         known = {"NCA_ZOO_BUILT": name, "HYPOTHESIS_STORAGE_DIRECTORY": str(KEPT / "hypothesis")}
         return subprocess.call(command, cwd=folder, env=os.environ | known)
