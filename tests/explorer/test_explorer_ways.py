@@ -134,8 +134,11 @@ def test_on_a_phone_the_tank_is_on_top_and_a_swipe_scrolls(visit, server):
         page.click("#undo")  # the machine was so busy that the finger seemed to rest
     assert page.evaluate("scrollY") > 50
     assert np.array_equal(picture(page), whole)  # nothing was hurt
-    page.evaluate("scrollTo(0, 0)")
-    swipe("#tank", 0, -60, hold=500)  # a finger that rests first brushes
+    for hold in (500, 1500, 4500):  # a busy machine sees late that a finger rests
+        page.evaluate("scrollTo(0, 0)")
+        swipe("#tank", 0, -60, hold)  # a finger that rests first brushes
+        if page.evaluate("scrollY") == 0:
+            break
     assert page.evaluate("scrollY") == 0
     assert not np.array_equal(picture(page), whole)
     page.click("#undo")
