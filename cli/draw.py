@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.cores import usable_cores
 
-from .options import FilePath, data_folder, scale_option
+from .options import FilePath, cores_option, data_folder, scale_option
 from .training_options import SOLO, solo_settings, training_options
 
 SIZES = (8, 64)  # cells a side
@@ -21,12 +20,7 @@ SIZES = (8, 64)  # cells a side
     "--size", type=click.IntRange(*SIZES), default=28, show_default=True, help="Cells a side."
 )
 @scale_option
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-)
+@cores_option("--threads")
 @training_options(**SOLO)
 def draw(
     picture: Path | None, size: int, scale: float | None, threads: int, **training: Any

@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_zoo.ground.cores import usable_cores
-
-from .options import json_option, listed, print_json, progress, validation_options, zoo_option
+from .options import (
+    cores_option,
+    json_option,
+    listed,
+    print_json,
+    progress,
+    validation_options,
+    zoo_option,
+)
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -25,13 +31,7 @@ if TYPE_CHECKING:
     help="Streams of fire masks that every NCA is measured under.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what was measured before.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Threads that measure.",
-)
+@cores_option(does="Threads that measure.")
 @click.option("--measure-only", is_flag=True, help="Do not predict anything.")
 @click.option(
     "--within",

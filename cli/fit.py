@@ -10,11 +10,11 @@ import click
 
 from nca_zoo.building.settings import AS_IS, SCALED, UNTOUCHED, as_it_moves, picture_to_fit
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.cores import usable_cores
 
 from .options import (
     FilePath,
     background_option,
+    cores_option,
     data_folder,
     json_option,
     print_json,
@@ -61,12 +61,7 @@ FPS = {"mp4": 30, "gif": 25}
     help="Training steps that are rows of the sheet, such as 0,100,400.  "
     "[default: 0,10,20,50,100,200,500 ...]",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-)
+@cores_option("--threads")
 @click.option(
     "--code",
     type=int,

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.cores import usable_cores
 
 from .options import (
     FilePath,
+    cores_option,
     data_folder,
     json_option,
+    png_file,
     print_json,
     progress,
     seed_option,
@@ -60,13 +61,7 @@ TAUGHT = 20  # as studies.imagining.STEPS, which a test compares
     help="Keep none: measure how good and how new they are, against what knows less.",
 )
 @seed_option("Decides which NCAs are imagined, and fire masks.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Threads that let NCAs live.",
-)
+@cores_option(does="Threads that let NCAs live.")
 @json_option
 def imagine(
     zoo: Path,
@@ -98,21 +93,20 @@ def imagine(
     if compare:
         _compare(read, steps, seed, jobs, as_json)
         return
-    from nca_zoo.building.imagining import keep_imagined
+    from nca_zoo.building.imagining import zoo_of_imagined
     from nca_zoo.studies.imagining import imagine as run
     from nca_zoo.viewer.medley import pictures_sheet
     from nca_zoo.viewer.video import write_png
 
     chosen, name = _chosen(read, classes)
     out = out or data_folder() / "imagined" / f"{name}.h5"
-    sheet = sheet or out.with_suffix(".png")
-    if sheet.suffix.lower() != ".png":
-        raise ZooError(f"--sheet {sheet}: the name must end in .png")
-    if not replace and out.exists():
-        raise ZooError(f"{out} exists already; give --replace to imagine anew, or another --out")
-    with progress("imagine", " NCAs") as advance:
+    sheet = png_file(sheet or out.with_suffix(".png"), "--sheet")
+    with (
+        zoo_of_imagined(out, read, seed, steps, replace) as put,
+        progress("imagine", " NCAs") as advance,
+    ):
         found = run(read, chosen, count, seed, steps, jobs, advance)
-    keep_imagined(out, read, found.labels, found.fits, found.settings, steps, replace)
+        put(found.labels, found.fits)
     captions = [(fit.job.id, f"{fit.psnr_400:.1f} dB") for fit in found.fits]
     write_png(sheet, pictures_sheet([fit.grown for fit in found.fits], captions))
     if as_json:

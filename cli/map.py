@@ -10,6 +10,7 @@ from nca_zoo.features.catalogue import FEATURES
 from .options import (
     FilePath,
     data_folder,
+    png_file,
     sample_option,
     sampled,
     seed_option,
@@ -82,9 +83,7 @@ def map(
     from nca_zoo.viewer.video import write_png
 
     chosen = find_feature(feature)
-    out = out or data_folder() / f"map-{feature}.png"
-    if out.suffix.lower() != ".png":
-        raise ZooError(f"--out {out}: the name must end in .png")
+    out = png_file(out or data_folder() / f"map-{feature}.png")
     opened = open_zoo(zoo)
     asked = sampled(opened, sample)
     read = readable(asked, all_fits)

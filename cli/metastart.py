@@ -7,7 +7,6 @@ import click
 
 from nca_zoo.building.settings import tensors
 from nca_zoo.choices import ENGINES
-from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, target_of
@@ -15,7 +14,7 @@ from nca_zoo.training.init import start_weights, write_start
 from nca_zoo.training.metastart import Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
 
-from .options import FilePath, data_folder, progress_bar, scale_option, strict_option
+from .options import FilePath, cores_option, data_folder, progress_bar, scale_option, strict_option
 from .training_options import tell, visible_option
 
 DEFAULT = Recipe()
@@ -67,12 +66,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option("--seed", default=DEFAULT.seed, show_default=True, help="Decides all random draws.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-)
+@cores_option("--threads")
 def metastart(
     out: Path,
     regime: str,

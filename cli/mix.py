@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nca_zoo.errors import ZooError
-from nca_zoo.ground.cores import usable_cores
-
 from .groups import Group
 from .options import (
     NCA_ID,
     FilePath,
+    cores_option,
     data_folder,
     json_option,
+    png_file,
     print_json,
     progress,
     seed_option,
@@ -24,13 +23,7 @@ if TYPE_CHECKING:
     from nca_zoo.studies.mixing import Line, Survey
 
 _seed = seed_option("Decides fire masks, pairs and resamples.")
-_jobs = click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Threads that let NCAs live.",
-)
+_jobs = cores_option(does="Threads that let NCAs live.")
 
 
 @click.group(cls=Group)
@@ -81,7 +74,7 @@ def line(
     from nca_zoo.viewer.medley import line_sheet
     from nca_zoo.viewer.video import write_png
 
-    out = _png(out, f"mix-{start}-{end}{'-aligned' * align}.png")
+    out = png_file(out or data_folder() / f"mix-{start}-{end}{'-aligned' * align}.png")
     found = grow_line(open_zoo(zoo), start, end, points, align, seed, jobs)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, line_sheet([found]))
@@ -123,7 +116,7 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
     from nca_zoo.viewer.medley import means_sheet
     from nca_zoo.viewer.video import write_png
 
-    out = _png(out, "mix-means.png")
+    out = png_file(out or data_folder() / "mix-means.png")
     with progress("mix", " kinds") as advance:
         found = run_survey(open_zoo(zoo), pairs, seed, jobs, advance, data_folder())
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -132,13 +125,6 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
         print_json(found.as_dict() | {"figure": str(out)})
     else:
         click.echo("\n".join([*kinds(found), "", str(out)]))
-
-
-def _png(out: Path | None, name: str) -> Path:
-    out = out or data_folder() / name
-    if out.suffix.lower() != ".png":
-        raise ZooError(f"--out {out}: the name must end in .png")
-    return out
 
 
 def steps(found: "Line") -> list[str]:

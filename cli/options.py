@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from nca_zoo.choices import BACKGROUNDS
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.cores import usable_cores
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -106,6 +107,24 @@ background_option = click.option(
     "see on light.",
 )
 folds_option = click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+
+
+def cores_option(flag: str = "--jobs", does: str | None = None) -> Callable[[Any], Any]:
+    """An option for as many of something as there are usable cores, saying what they do."""
+    return click.option(
+        flag,
+        type=click.IntRange(1),
+        default=usable_cores,
+        show_default="one per usable core",
+        help=does,
+    )
+
+
+def png_file(path: Path, option: str = "--out") -> Path:
+    """A picture to write, as an option names it; raises ZooError unless it is a PNG."""
+    if path.suffix.lower() != ".png":
+        raise ZooError(f"{option} {path}: the name must end in .png")
+    return path
 
 
 def seed_option(decides: str) -> Callable[[Any], Any]:

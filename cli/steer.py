@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nca_zoo.errors import ZooError
-from nca_zoo.ground.cores import usable_cores
-
 from .options import (
     NCA_ID,
     FilePath,
+    cores_option,
     data_folder,
     json_option,
+    png_file,
     print_json,
     progress,
     seed_option,
@@ -41,13 +40,7 @@ if TYPE_CHECKING:
     "--test", is_flag=True, help="Instead: steer many NCAs that were held out; do they follow?"
 )
 @seed_option("Decides fire masks, and which NCAs are held out.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Threads that let NCAs live.",
-)
+@cores_option(does="Threads that let NCAs live.")
 @json_option
 def steer(
     nca_id: str | None,
@@ -89,9 +82,7 @@ def steer(
         return
     if nca_id is None:
         raise click.UsageError("name an NCA to steer, as in `nca-zoo steer 3-007 --slant 2`")
-    out = out or data_folder() / f"steer-{nca_id}.png"
-    if out.suffix.lower() != ".png":
-        raise ZooError(f"--out {out}: the name must end in .png")
+    out = png_file(out or data_folder() / f"steer-{nca_id}.png")
     given = {"slant": slant, "width": width, "size": size}
     asked = {name: amount for name, amount in given.items() if amount is not None}
     strip = run(read, nca_id, asked, points, seed)

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nca_zoo.ground.cores import usable_cores
-
 from .groups import Group
 from .options import (
     NCA_ID,
+    cores_option,
     json_option,
     listed,
     print_json,
@@ -185,13 +184,7 @@ def align(nca_id: str, zoo: Path, to: str | None, starts: int, as_json: bool) ->
 @starts_option
 @click.option("--all-fits", is_flag=True, help="Compare NCAs whose fit failed, too.")
 @seed_option("Decides starts, noise, fire masks and resamples.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Processes.",
-)
+@cores_option(does="Processes.")
 @json_option
 def apart(
     zoo: Path, pairs: int, starts: int, all_fits: bool, seed: int, jobs: int, as_json: bool

@@ -107,7 +107,18 @@ _OPTIONS = (
 )
 
 
-MOVING = (
+def _with(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """All these options, in their order on the help page."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+moving = _with(
     click.option(
         "--motion",
         type=click.Choice((*MOTIONS, MIXED)),
@@ -120,13 +131,6 @@ MOVING = (
         help="Whether cells hear the phase, or have to keep time themselves.  [default: phase]",
     ),
 )
-
-
-def moving(command: Command) -> Command:
-    """The options of targets that move."""
-    for option in reversed(MOVING):
-        command = option(command)
-    return command
 
 
 def training_options(
@@ -157,12 +161,7 @@ def training_options(
         click.option("--lr", type=float, help=f"Adam's step size.  [default: {lr}]"),
     )
 
-    def decorate(command: Command) -> Command:
-        for option in reversed((*_OPTIONS, *differing)):
-            command = option(command)
-        return command
-
-    return decorate
+    return _with(*_OPTIONS, *differing)
 
 
 def solo_settings(chosen: dict[str, Any], pixels: "Pixels") -> "BuildSettings":

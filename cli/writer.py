@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nca_zoo.ground.cores import usable_cores
-
 from .groups import Group
 from .options import (
     FilePath,
+    cores_option,
     json_option,
     print_json,
     progress,
@@ -75,13 +74,7 @@ def learn(zoo: Path, out: Path, components: int) -> None:
 @_components
 @seed_option("Decides which pictures are held out, and fire masks and resamples.")
 @sample_option()
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=usable_cores,
-    show_default="one per usable core",
-    help="Threads that let NCAs live.",
-)
+@cores_option(does="Threads that let NCAs live.")
 @json_option
 def test(
     zoo: Path, components: int, seed: int, sample: int | None, jobs: int, as_json: bool

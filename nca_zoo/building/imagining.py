@@ -3,7 +3,8 @@
 Nobody knows a picture that such an NCA should grow. Its target is the one that it grows by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,27 +101,28 @@ def settled(
     return sorted(train(jobs, regime, engine, TOGETHER), key=lambda fit: order[fit.job.id])
 
 
-def keep_imagined(
-    path: Path,
-    zoo: Zoo,
-    labels: Sequence[int],
-    fits: Sequence[Fit],
-    settings: BuildSettings,
-    steps: int,
-    replaces: bool = False,
-) -> None:
-    """Write NCAs of these classes as a zoo at ``path``; raises ZooError if there is one.
+@contextmanager
+def zoo_of_imagined(
+    path: Path, zoo: Zoo, seed: int, steps: int, replaces: bool = False
+) -> Iterator[Callable[[Sequence[int], Sequence[Fit]], None]]:
+    """As ``zoo_of_one``; call the result to put NCAs there, with the class of each.
 
-    zoo: from which they were imagined; steps: training steps of each, at most.
+    zoo: from which they are imagined; seed: as ``settings_of``; steps: training steps of each, at
+    most.
     """
+    settings = settings_of(zoo, seed)
     source = Source(IMAGINED, zoo.attrs["licence"], f"from {zoo.path.name}", zoo.classes)
     path, about = zoo_path(path), header(source, settings)
     regime = about.settings["regime"] | NONE | {"steps": steps}
     told = {"regime": regime, "imagined": {"zoo": zoo.digest, "ncas": len(zoo)}}
     about = replace(about, settings=about.settings | told)
-    rows = []
-    for place, (label, fit) in enumerate(zip(labels, fits, strict=True)):
-        picture = Picture(fit.job.id, int(label), place, SPLIT, stored(fit.job.target.rgba))
-        rows.append(record(picture, fit))
-    with claimed(path, replaces, "give --replace to imagine anew, or another --out"):
+
+    def put(labels: Sequence[int], fits: Sequence[Fit]) -> None:
+        rows = []
+        for place, (label, fit) in enumerate(zip(labels, fits, strict=True)):
+            picture = Picture(fit.job.id, int(label), place, SPLIT, stored(fit.job.target.rgba))
+            rows.append(record(picture, fit))
         write_zoo(path, about, rows)
+
+    with claimed(path, replaces, "give --replace to imagine anew, or another --out"):
+        yield put

@@ -27,8 +27,8 @@ SCALED = 40  # cells a side of a larger one, as in Distill's article
 SOLO_STEPS = 1000  # at least, of an attempt: one picture may take its time to reach the gate
 SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/notes/fit.md)
 FULL = 0.5  # share of the frame that is filled, from which that holds
-# What a target that moves asks of a regime, at least (docs/notes/motion.md).
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
+# What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")

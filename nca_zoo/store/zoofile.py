@@ -129,24 +129,22 @@ class Zoo(Table):
     @property
     def seed_hidden(self) -> bool:
         """Whether its seeds light their hidden channels; raises ZooError if nobody says so."""
-        try:
-            return self.settings.seed_hidden
-        except ZooError as error:
-            raise ZooError(f"{self.path}: {error}") from None
+        return self._told("seed_hidden")
 
     @property
     def fire_rate(self) -> float:
         """Chance of its cells to be updated in a CA step: see ``noise.fire_mask``."""
-        try:
-            return self.settings.fire_rate
-        except ZooError as error:
-            raise ZooError(f"{self.path}: {error}") from None
+        return self._told("fire_rate")
 
     @property
     def moving(self) -> Moving | None:
         """How its targets move, if they do."""
+        return self._told("moving")
+
+    def _told(self, name: str) -> Any:
+        """What its settings say; what they cannot mean is said with the name of the file."""
         try:
-            return self.settings.moving
+            return getattr(self.settings, name)
         except ZooError as error:
             raise ZooError(f"{self.path}: {error}") from None
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
-from nca_zoo.building.build import BuildSettings
 from nca_zoo.building.imagining import Imagined, own_jobs, settings_of, settled
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import readable, shared_start
@@ -40,7 +39,6 @@ class Imagination:
 
     labels: list[int]  # the class of each
     fits: list[Fit]
-    settings: BuildSettings
     tried: int
     misread: int  # of those tried, were not of their class by a reader of the zoo's own pictures
     failed: int  # of the others, did not pass the gate
@@ -102,7 +100,7 @@ def imagine(
             tried, misread = tried + AT_ONCE, misread + AT_ONCE - len(asked)
             failed += sum(fit.status != "ok" for fit in done)
             progress(len(fits), count * len(classes))
-    return Imagination(labels, fits, settings, tried, misread, failed)
+    return Imagination(labels, fits, tried, misread, failed)
 
 
 def imaginable(zoo: "Zoo") -> "Zoo":

@@ -66,9 +66,7 @@ class DenseEngine(Engine):
             raise ZooError(f"torch cannot use the device {device!r}: {reason}") from None
         self.dtype = dtype
         cuda, cpu = self.device.type == "cuda", self.device.type == "cpu"
-        if (
-            cpu
-        ):  # torch knows the cores of the machine, not what a container or Slurm grants of them
+        if cpu:  # torch counts the machine's cores, not those that a container or Slurm grants
             torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
         self.memory = memory or (_free(self.device) if cuda else OTHER_BYTES)
         self.chunk_cells = chunk_cells or (CPU_CELLS if cpu else GPU_CELLS)
