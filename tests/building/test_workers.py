@@ -82,6 +82,7 @@ def test_what_a_task_raises_arrives(workers):
         list(run(fail, [(0,)], workers))
 
 
+@pytest.mark.wide
 @posix
 def test_a_dead_worker_costs_only_what_was_running(tmp_path):
     results = list(run(die_once, ((number, tmp_path) for number in range(30)), 2))
@@ -90,6 +91,7 @@ def test_a_dead_worker_costs_only_what_was_running(tmp_path):
     assert len(ran) - 30 <= 4  # two workers, and two tasks waiting for each
 
 
+@pytest.mark.wide
 @posix
 def test_tasks_that_always_kill_their_worker_are_given_up():
     with pytest.raises(ZooError, match="a worker was killed"):
@@ -217,6 +219,7 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, sta
         assert psutil.Process().memory_info().rss - before < 150e6  # of 300 MB
 
 
+@pytest.mark.wide
 @posix
 def test_a_cluster_that_is_lost_takes_a_line(tmp_path, start):
     address = scheduler(start, tmp_path)
@@ -229,6 +232,7 @@ def test_a_cluster_that_is_lost_takes_a_line(tmp_path, start):
             list(results)
 
 
+@pytest.mark.wide
 @posix
 def test_a_cluster_that_cannot_load_the_code_takes_a_line(tmp_path, start, monkeypatch):
     monkeypatch.setenv("NO_TESTS", "1")
@@ -238,6 +242,7 @@ def test_a_cluster_that_cannot_load_the_code_takes_a_line(tmp_path, start, monke
         list(run(pause, [(0,)], client=client))
 
 
+@pytest.mark.wide
 @posix
 def test_workers_of_another_version_are_refused(tmp_path, start, monkeypatch):
     address = scheduler(start, tmp_path)

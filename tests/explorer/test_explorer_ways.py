@@ -74,6 +74,7 @@ def test_escape_leaves_the_choice_of_b(page):
     assert page.get_attribute("#lasso", "aria-pressed") == "false"
 
 
+@pytest.mark.wide
 def test_it_opens_on_a_good_one_at_random(visit, server, exhibit):
     ids = exhibit.about["columns"][0]["values"]
     for _ in range(2):
@@ -105,6 +106,7 @@ def test_the_automaton_and_its_controls_lie_side_by_side(visit, server, size):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.wide
 def test_on_a_phone_the_tank_is_on_top_and_a_swipe_scrolls(visit, server):
     page = visit(server.url, **window(PHONE, has_touch=True))
     assert box(page, "#tank")["bottom"] < box(page, "#play")["top"] < PHONE[1]
@@ -151,6 +153,7 @@ def test_on_a_phone_the_tank_is_on_top_and_a_swipe_scrolls(visit, server):
     assert page.evaluate("scrollY") < before - 30
 
 
+@pytest.mark.wide
 def test_the_wheel_is_the_pages_where_the_page_scrolls(visit, server):
     page = visit(server.url, **window(NOTEBOOK))
     page.locator("#map").scroll_into_view_if_needed()
@@ -161,6 +164,7 @@ def test_the_wheel_is_the_pages_where_the_page_scrolls(visit, server):
     until(page, lambda: page.evaluate("scrollY") < before)
 
 
+@pytest.mark.wide
 def test_class_mode_is_large_and_goes_on_by_keys(visit, server):
     page = visit(server.url, **window(WIDE))
     page.keyboard.press("c")
@@ -245,6 +249,7 @@ def test_a_picture_is_saved_as_it_is_seen(page):
     assert np.array_equal(saved[scale // 2 :: scale, scale // 2 :: scale], shown)
 
 
+@pytest.mark.wide
 def test_a_film_is_saved_and_another_program_reads_it(page):
     if page.is_hidden("#film"):
         pytest.skip("this browser records no films")

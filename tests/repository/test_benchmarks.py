@@ -239,6 +239,7 @@ def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     assert 0 < float(cells(report, "`nca-zoo info --help`")[1]) < 60
 
 
+@pytest.mark.wide
 def test_start_up_is_timed_in_turn_with_another_checkout(tmp_path):
     """The other one is of our own making: it prints something else, and takes its time."""
     here = Path(__file__).parents[2]

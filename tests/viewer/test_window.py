@@ -190,6 +190,7 @@ def test_space_in_a_control_works_that_control_alone(hand):
     assert hand.tank.life.state[0, 0, 3] == 1
 
 
+@pytest.mark.wide
 def test_speed_and_view_are_chosen_from_lists(hand):
     def choose(label, *keys):
         row = hand.named(label).master.winfo_children()
