@@ -14,8 +14,8 @@ export function listenToKeys(page, parts) {
     n: () => parts.random.click(),
     d: () => parts.draw.hidden || parts.draw.click(),
     b: () => page.choosing(!page.choosesB),
-    c: () => modes.large(!modes.isLarge),
-    f: () => modes.full(!modes.isLarge),
+    c: () => parts.large.click(),
+    f: () => parts.full.click(),
     "?": () => parts.help.showModal(),
     Escape: () => leave(),
   };
