@@ -174,6 +174,12 @@ JUDGED = [
 def test_the_words_follow_their_definition(page):
     for seen, said in JUDGED:
         assert page.evaluate(JUDGE, [list(one) for one in seen])[-1] == said, seen
+    drag = (
+        "async () => { const { Touch } = await import('explore/wounds.js');"
+        "const touch = new Touch('wound', 100, null, 30); touch.since = 130;"
+        "return touch.words(150) }"
+    )
+    assert page.evaluate(drag) == "wounded at steps 100 to 130: 20 steps ago, not yet healed"
 
 
 MOVE = """async ([flat, target, height, width]) => {

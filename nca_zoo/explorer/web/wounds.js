@@ -45,7 +45,8 @@ export class Touch {
   /** In words, at a step. */
   words(step) {
     if (this.kind !== "wound") return `a seed planted at step ${this.step}`;
-    const at = `wounded at step ${this.step}`;
+    const during = this.since > this.step ? `steps ${this.step} to ${this.since}` : `step ${this.step}`;
+    const at = `wounded at ${during}`;
     if (this.fate === "died") return `${at}: died ${later(this.end - this.since)}`;
     if (this.fate === "healed") return `${at}: healed after ${steps(Math.max(0, this.back - this.since))}`;
     if (this.fate === "moved") return `${at}: whole, moved by (${this.by.join(", ")})`;
