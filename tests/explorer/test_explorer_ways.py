@@ -74,6 +74,18 @@ def test_escape_leaves_the_choice_of_b(page):
     assert page.get_attribute("#lasso", "aria-pressed") == "false"
 
 
+def test_after_a_choice_by_mouse_keys_are_the_pages_and_after_one_by_key_the_lists(page):
+    pause(page)
+    take(page, 5)
+    for start, step in (("pointerdown", 0), ("keydown", 7)):
+        take(page, 7)
+        page.focus("#speed")
+        page.dispatch_event("#speed", start)
+        page.select_option("#speed", "4" if step else "0.25")
+        page.keyboard.press("r")
+        assert steps(page) == step
+
+
 def test_it_opens_on_a_good_one_at_random(visit, server, exhibit):
     ids = exhibit.about["columns"][0]["values"]
     for _ in range(2):
