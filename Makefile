@@ -38,6 +38,7 @@ benchmarks: # the tables of docs/notes/performance.md, on idle cores; needs $(ZO
 	.venv/bin/python benchmarks/time_to_quality.py --out $(RESULTS)/time_to_quality.md
 	.venv/bin/python benchmarks/rollout_rate.py --zoo $(ZOO) --out $(RESULTS)/rollout_rate.md
 	.venv/bin/python benchmarks/startup.py --zoo $(ZOO) --out $(RESULTS)/startup.md
+	.venv/bin/python benchmarks/first_page.py --zoo $(ZOO) --browser --out $(RESULTS)/first_page.md
 	.venv/bin/python benchmarks/drawing.py --zoo $(ZOO) --out $(RESULTS)/drawing.md
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
 	.venv/bin/python benchmarks/sweep.py --out $(RESULTS)/sweep.md

@@ -250,6 +250,9 @@ def test_the_better_map_takes_the_place_of_the_first(visit, exhibit, motion):
         page = visit(serving.url, reduced_motion=motion)
         page.mouse.move(*place_of(page, exhibit, 8))
         until(page, lambda: page.inner_text("#tip").startswith("2-002"))
+        page.mouse.down()
+        assert page.is_hidden("#tip")  # in nobody's way
+        page.mouse.up()
         assert page.inner_text("#method").startswith("by principal components")
         slow.go.set()
         until(page, lambda: page.inner_text("#method") == "by UMAP")
