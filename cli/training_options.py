@@ -99,6 +99,13 @@ _OPTIONS = (
     ),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
     click.option(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="Grow from up to so many seeds on any lit cells, each told where it stands.  "
+        "[default: 1, of one's own]",
+    ),
+    click.option(
         "--train",
         metavar="TENSORS",
         help="Fit these alone, as in b1,b2, of W1, b1, W2 and b2; the others stay the start's.  "

@@ -69,6 +69,8 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
         )
     if settings.motion is not None or any(picture.frames for picture in pictures):
         raise ZooError("one NCA grows several pictures only if they stand still; fit a film alone")
+    if settings.regime.seeds > 1:
+        raise ZooError("one NCA grows several pictures from one seed; leave --seeds out")
     if settings.init.writer is not None:
         raise ZooError("a writer writes an NCA for one picture; several together need --init meta")
     if code < 0:

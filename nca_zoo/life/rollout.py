@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import seed_state
+from nca_zoo.automaton.seeds import Seed, SeedKind
 from nca_zoo.automaton.signals import Signal
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
@@ -21,8 +21,8 @@ class Life:
     """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
 
     weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
-    to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may;
-    fire_rate: see ``noise.fire_mask``; signal: what it hears, of one NCA, from step 0 on.
+    to 2**64 - 1; kind: what planted seeds hold, as the NCA's own does; fire_rate: see
+    ``noise.fire_mask``; signal: what it hears, of one NCA, from step 0 on.
     Its ``state``, float32 (H, W, 16), is a new array after every change.
     """
 
@@ -31,7 +31,7 @@ class Life:
         weights: npt.ArrayLike,
         state: npt.ArrayLike,
         seed: int = 0,
-        hidden: bool = True,
+        kind: SeedKind = SeedKind(),
         fire_rate: float = FIRE_RATE,
         signal: Signal | None = None,
     ) -> None:
@@ -40,7 +40,7 @@ class Life:
         self._nca = Automata.grown(
             weights[None], self._start, seed, fire_rate=fire_rate, signal=signal
         )
-        self._hidden = hidden
+        self._kind = kind
         self._engine = make_engine()
         self.restart()
 
@@ -61,11 +61,7 @@ class Life:
 
     def plant(self, row: int, col: int) -> None:
         """Make the cell a seed, whatever it was. Raises ValueError outside the grid."""
-        height, width = self.state.shape[:2]
-        seed = seed_state(height, width, row, col, self._hidden)
-        here = np.zeros((height, width, 1), bool)
-        here[row, col] = True
-        self.state = np.where(here, seed, self.state)
+        self.state = self._kind.planted(self.state, row, col)
 
 
 def rollout(
@@ -77,21 +73,24 @@ def rollout(
     damage: Sequence[Wound] = (),
     fire_rate: float = FIRE_RATE,
     signal: Signal | None = None,
+    seeds: Sequence[Seed] = (),
+    kind: SeedKind = SeedKind(),
 ) -> Iterator[tuple[int, State]]:
     """Let one NCA take ``steps`` CA steps and yield ``(step, state)`` on the way.
 
     weights: (P,); state: (H, W, 16), state number 0; seed: which fire masks, from 0 to 2**64 - 1;
-    signal: what it hears, of one NCA.
+    signal: what it hears, of one NCA; seeds: that are planted on the way, of a ``kind``.
     Yields state 0, then every ``every``-th, and the last in any case; a damaged state is yielded
-    with its wound. The same arguments always give the same states. Raises ZooError for damage that
-    would never happen or lies outside the grid.
+    with its wound, and a planted seed with the state. The same arguments always give the same
+    states. Raises ZooError for damage and seeds that would never be seen or lie outside the grid.
     """
     if steps < 0 or every < 1:
         raise ValueError(f"expected steps >= 0 and every >= 1, found {steps} and {every}")
     start = np.array(state, np.float32, order="C")
     _check(damage, steps, *start.shape[:2])
-    life = Life(weights, start, seed, fire_rate=fire_rate, signal=signal)
-    return _walk(life, steps, every, damage)
+    _check_seeds(seeds, steps, *start.shape[:2])
+    life = Life(weights, start, seed, kind, fire_rate, signal)
+    return _walk(life, steps, every, damage, seeds)
 
 
 def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None:
@@ -109,16 +108,33 @@ def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None
                 )
 
 
+def _check_seeds(seeds: Sequence[Seed], steps: int, height: int, width: int) -> None:
+    for seed in seeds:
+        if seed.step >= steps:
+            raise ZooError(
+                f"a seed at step {seed.step} would never be seen to grow: the rollout ends at step "
+                f"{steps}; plant earlier or take more steps"
+            )
+        if not (0 <= seed.row < height and 0 <= seed.col < width):
+            raise ZooError(
+                f"a seed at row {seed.row}, column {seed.col} lies outside the grid of {height} x "
+                f"{width} cells; rows go from 0 to {height - 1}, columns from 0 to {width - 1}"
+            )
+
+
 def _walk(
-    life: Life, steps: int, every: int, damage: Sequence[Wound]
+    life: Life, steps: int, every: int, damage: Sequence[Wound], seeds: Sequence[Seed]
 ) -> Iterator[tuple[int, State]]:
-    wounds = defaultdict(list)
-    for wound in damage:
-        wounds[wound.step].append(wound)
-    for stop in sorted({*range(0, steps, every), *wounds, steps}):
+    events: dict[int, list[Wound | Seed]] = defaultdict(list)
+    for event in (*damage, *seeds):
+        events[event.step].append(event)
+    for stop in sorted({*range(0, steps, every), *events, steps}):
         life.grow(stop - life.step)
-        for wound in wounds[stop]:
-            life.hurt(wound)
+        for event in events[stop]:
+            if isinstance(event, Seed):
+                life.plant(event.row, event.col)
+            else:
+                life.hurt(event)
         if stop % every == 0 or stop == steps:
             yield stop, life.state
 

@@ -1,6 +1,6 @@
 """A zoo as it is read and added to: the file, and whatever a build has finished since."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.record import Automata, check_array
-from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array, seed_state
+from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array
+from nca_zoo.automaton.seeds import Seed, SeedKind
 from nca_zoo.automaton.signals import Signal, clock
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.targets import restored
@@ -128,8 +129,26 @@ class Zoo(Table):
 
     @property
     def seed_hidden(self) -> bool:
-        """Whether its seeds light their hidden channels; raises ZooError if nobody says so."""
+        """Whether its seeds light their hidden channels, for what takes all seeds to be alike.
+
+        Raises ZooError if nobody says so, or if seeds hold where they stand: see ``seed_kind``.
+        """
+        if self.seed_kind.told:
+            raise ZooError(
+                f"{self.path}: its NCAs grow from several seeds, each told where it stands, and "
+                "this knows only seeds that are all alike; show, probe and cluster know both"
+            )
         return self._told("seed_hidden")
+
+    @property
+    def seed_kind(self) -> SeedKind:
+        """What its seeds hold; raises ZooError if nobody says so."""
+        return self._told("seed_kind")
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds its NCAs learnt to grow from, at most."""
+        return self._told("seeds")
 
     @property
     def fire_rate(self) -> float:
@@ -215,16 +234,24 @@ class Zoo(Table):
         rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
         Raises ZooError if the file does not say what its seeds are like.
         """
-        hidden = self.seed_hidden
+        kind = self.seed_kind
         if rows is not None and np.ndim(rows) == 0:
             return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
         states = np.zeros((len(chosen), *self.grid, CHANNELS), np.float32)
-        for state, row, col in zip(
-            states, self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True
-        ):
-            state[:] = seed_state(*self.grid, row, col, hidden)
+        cells = zip(self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True)
+        for state, cell in zip(states, cells, strict=True):
+            state[:] = kind.state(self.grid, [cell])
         return states
+
+    def start(self, row: int, seeds: Sequence[Seed] = ()) -> Array:
+        """The state ``(H, W, 16)`` that an NCA begins in before these seeds are planted.
+
+        That of its own seed; nothing at all if some are planted at step 0, in place of that.
+        """
+        if any(seed.step == 0 for seed in seeds):
+            return self.seed_kind.state(self.grid, [])
+        return self.seed_states(row)
 
     def ncas(self, rows: npt.ArrayLike | None = None, seed: int = 0) -> Automata:
         """Its NCAs, or those of row numbers ``(n,)``, as they run under rollout seed ``seed``."""

@@ -18,6 +18,7 @@ from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
+from nca_zoo.life.sowing import sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
@@ -55,10 +56,20 @@ class Job:
         return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:
-        """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""
-        height, width = self.target.rgba.shape[:2]
-        row, col = self.target.seed_row, self.target.seed_col
-        return rule.seed_state(height, width, row, col, regime.seed_hidden)
+        """The state ``(H, W, 16)`` with its own seed, from which it is judged."""
+        target = self.target
+        cell = target.seed_row, target.seed_col
+        return regime.seed_kind.state(target.rgba.shape[:2], [cell])
+
+    def fresh(self, regime: Regime, keys: npt.NDArray[np.uint64]) -> Floats:
+        """States ``(n, H, W, 16)`` to begin from in training, under keys ``(n,)``.
+
+        All of its own seed; or, if it is to grow from several, of as many as are drawn.
+        """
+        if regime.seeds == 1:
+            return np.repeat(self.seed_state(regime)[None], len(keys), axis=0)
+        numbers = 1 + (uniform(keys, 1)[:, 0] * regime.seeds).astype(np.int64)
+        return sown_states(regime.seed_kind, self.target.trained, fold(keys, 1), numbers)
 
 
 @dataclass
@@ -130,9 +141,11 @@ class Cohort:
             for name, held in self._held.items():
                 self._held[name] = np.concatenate([held, np.empty_like(held)])
         seed, lesson = job.seed_state(self.regime), job.taught
+        key = fold(fold(job.rng_seed, Stream.SEEDS), member.attempt)
+        pool = job.fresh(self.regime, fold(fold(key, 0, 1), np.arange(self.regime.pool)))
         weights = job.start(member.attempt)
         fresh = {"weights": weights, "averages": weights, "mean": 0, "square": 0}
-        fresh |= {"seeds": seed, "pools": seed, "frames": lesson.frames}
+        fresh |= {"seeds": seed, "pools": pool, "frames": lesson.frames}
         fresh |= {"places": self.kind.pool(self.regime.pool)}
         for name, value in fresh.items():
             self._held[name][k] = value
@@ -227,16 +240,22 @@ class Cohort:
         steps = np.array([m.step for m in self.members])
         return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
+    def _fresh(self, n: int) -> Floats:
+        """States ``(K, n, H, W, 16)`` that begin in this training step."""
+        keys = fold(self._keys(Stream.SEEDS)[:, None], np.arange(n))
+        jobs = [member.job for member in self.members]
+        return np.stack([job.fresh(self.regime, of) for job, of in zip(jobs, keys, strict=True)])
+
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64], Places]:
         """States ``(K, B, H, W, 16)`` to train from, worst first, which of the pool they are, and
         where in the lesson they stand, ``(K, B)``.
 
         Without a pool, all are seeds. With one, B entries are drawn and the worst is replaced by
-        the seed.
+        the seed, or several are.
         """
         regime, k = self.regime, len(self.members)
         if not regime.pool:
-            states = np.repeat(self.seeds[:, None], regime.batch, axis=1)
+            states = self._fresh(regime.batch)
             begun = self.kind.begun(fold(keys, 2), regime.batch)
             return states, np.zeros((k, 0), np.int64), begun
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
@@ -250,9 +269,9 @@ class Cohort:
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
-        states[:, 0] = self.seeds
+        states[:, : regime.fresh] = self._fresh(regime.fresh)
         places = self.places[rows, picks]
-        places[:, :1] = self.kind.begun(fold(keys, 2), 1)
+        places[:, : regime.fresh] = self.kind.begun(fold(keys, 2), regime.fresh)
         self.kind.told_anew(fold(keys, 3), places)
         return states, picks, places
 

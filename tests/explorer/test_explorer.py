@@ -286,3 +286,21 @@ def test_every_view_draws_something_else(page):
         page.select_option("#view", view)
         seen.add(picture(page).tobytes())
     assert len(seen) >= len(views) - 2  # grey ink: red, green and blue differ in tint alone
+
+
+PLANT = """async ([height, width, row, col, hidden, told]) => {
+    const { Automaton } = await import("explore/automaton.js");
+    const automaton = new Automaton(height, width, new Float32Array(8336));
+    automaton.plant(row, col, hidden, told);
+    return [...automaton.read()];
+}"""
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_the_browser_tells_a_seed_where_it_stands(page, hidden):
+    pause(page)
+    for row, col in ((0, 0), (12, 3), (6, 16)):
+        for told in (True, False):
+            expected = seed_state(13, 17, row, col, hidden, told=told)
+            found = page.evaluate(PLANT, [13, 17, row, col, hidden, told])
+            assert np.array_equal(np.reshape(found, expected.shape), expected)

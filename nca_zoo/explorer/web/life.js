@@ -6,9 +6,9 @@ import { rolloutKey } from "explore/noise.js";
 const MEMORY_BYTES = 48e6;
 
 export class Life {
-  constructor(height, width, weights, seedHidden, fireRate) {
+  constructor(height, width, weights, seedHidden, fireRate, seedTold = false) {
     this.automaton = new Automaton(height, width, weights, fireRate);
-    this.seedHidden = seedHidden;
+    Object.assign(this, { seedHidden, seedTold });
     this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
   }
@@ -16,7 +16,7 @@ export class Life {
   /** Back to step 0: one seed cell. */
   restart([row, col]) {
     this.automaton.clear();
-    this.automaton.plant(row, col, this.seedHidden);
+    this.automaton.plant(row, col, this.seedHidden, this.seedTold);
     this.step = 0;
     this.first = 0; // the oldest step that is remembered
     this.past = [this.automaton.read()];
@@ -62,7 +62,9 @@ export class Life {
 
   /** Plant seeds at places [row, col]. */
   plant(places) {
-    for (const [row, col] of places) this.automaton.plant(row, col, this.seedHidden);
+    for (const [row, col] of places) {
+      this.automaton.plant(row, col, this.seedHidden, this.seedTold);
+    }
     this.#changed();
   }
 
