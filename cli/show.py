@@ -22,17 +22,13 @@ from .showing import (
     Course,
     findings,
     in_words,
-    look_of,
     picture_of,
     play_here,
-    score_of,
     side_by_side,
     write,
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.automaton.seeds import Seed
-    from nca_zoo.automaton.wounds import Wound
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.viewer.frames import Pixels, Reel
 
@@ -98,6 +94,13 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     help="Grow from so many seeds, on lit cells that --seed draws, in place of its own.",
 )
 @click.option(
+    "--signal",
+    multiple=True,
+    metavar="[STEP:]WHAT[@ROW,COL,RADIUS]",
+    help="Let an NCA of several pictures hear what another of them does, by its id, or numbers; "
+    "from a step on, in a circle of cells. May be given more than once.",
+)
+@click.option(
     "--out",
     type=FilePath(dir_okay=False),
     help="File to write: .mp4, .gif, or .png for a strip, a table or a contact sheet.  "
@@ -132,6 +135,7 @@ def show(
     damage: tuple[str, ...],
     plant: tuple[str, ...],
     seeds: int | None,
+    signal: tuple[str, ...],
     out: Path | None,
     terminal: bool,
     window: bool,
@@ -153,11 +157,13 @@ def show(
     nca-zoo show 7-012 --channels --out channels.png
     nca-zoo show 7-012 --damage 200 --damage 300:10,14,4
     nca-zoo show 7-012 --seeds 3 --plant 200:20,9 --zoo seeded.h5
+    nca-zoo show three --signal 200:eight --zoo several.h5
     nca-zoo show 3-000 7-012 --grid --out pair.gif
     nca-zoo show --digits 0-9 --sample 5 --out sheet.png --json
     """
     from nca_zoo.automaton.seeds import parse_seed
     from nca_zoo.automaton.wounds import parse_wound
+    from nca_zoo.building.together import voice_of
     from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:
@@ -166,8 +172,11 @@ def show(
         raise click.UsageError("name NCAs, or choose them by --digits and --sample, not both")
     if out is not None and out.suffix.lower() not in KINDS:
         raise ZooError(f"--out {out}: the name must end in one of {', '.join(KINDS)}")
-    course = Course(seed, tuple(map(parse_wound, damage)), tuple(map(parse_seed, plant)), seeds)
-    ncas = _choose(open_zoo(zoo), nca_ids, classes, sample)
+    whole = open_zoo(zoo)
+    voices = tuple(voice_of(whole, text) for text in signal)
+    wounds, planted = tuple(map(parse_wound, damage)), tuple(map(parse_seed, plant))
+    course = Course(whole, seed, wounds, planted, seeds, voices)
+    ncas = _choose(whole, nca_ids, classes, sample)
     grid = grid or len(ncas) > 1 or columns is not None
     kind = "grid" if grid else "channels" if channels else "one"
     _refuse(grid, channels, out, terminal, window, course, as_json)
@@ -185,8 +194,8 @@ def show(
     else:
         with progress("roll out", " states") as advance:
             states = course.states(ncas, 0, steps, shown, channels, advance)
-        scores = [score_of(ncas, 0, states)]
-        look = look_of(ncas, background)
+        scores = [course.score(ncas, 0, states)]
+        look = course.look(ncas, background)
         if terminal:
             play_here(states, look, fps)
         else:
@@ -250,6 +259,7 @@ def _refuse(
             window and any(seed.step for seed in course.planted),
             "--window is planted later by the mouse: leave out --window or the step of --plant",
         ),
+        (window and course.voices, "--window hears nothing new: leave out --window or --signal"),
         (grid and channels, "--channels shows one NCA: name one, without --grid"),
     ):
         if together:
@@ -276,8 +286,7 @@ def _steps_shown(
     if kind == "grid" and still:
         return {steps}
     if still and every is None:
-        happened: list[Wound | Seed] = [*course.wounds, *course.planted]
-        looks = {one.step + after for one in happened for after in (0, HEALING_STEPS)}
+        looks = {step + after for step in course.steps for after in (0, HEALING_STEPS)}
         return {step for step in looks.union(STRIP_STEPS) if step < steps} | {steps}
     every = every or math.ceil(steps / FRAMES)
     most = MOST[kind][still] // ncas

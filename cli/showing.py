@@ -15,9 +15,10 @@ from .options import progress
 if TYPE_CHECKING:
     from nca_zoo.automaton.seeds import Seed
     from nca_zoo.automaton.wounds import Wound
+    from nca_zoo.building.together import Voice
     from nca_zoo.life.rollout import State
     from nca_zoo.store.zoofile import Zoo
-    from nca_zoo.viewer.frames import Pixels, Reel
+    from nca_zoo.viewer.frames import Goal, Pixels, Reel
 
     States = list[tuple[int, State]]
 
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 class Course:
     """What happens to NCAs while they are shown."""
 
+    whole: "Zoo"  # that they are of
     seed: int  # which cells fire, and where seeds are drawn
     wounds: "tuple[Wound, ...]"
     planted: "tuple[Seed, ...]"
     drawn: int | None  # how many seeds they grow from, on lit cells that are drawn
+    voices: "tuple[Voice, ...]" = ()  # what they are told to hear
+
+    @property
+    def steps(self) -> list[int]:
+        """The CA steps before which something happens."""
+        happening: list[Wound | Seed | Voice] = [*self.wounds, *self.planted, *self.voices]
+        return [one.step for one in happening]
 
     def seeds(self, ncas: "Zoo", row: int) -> "list[Seed]":
         """All that are planted, of the NCA in a row."""
@@ -53,10 +62,12 @@ class Course:
     ) -> "States":
         """The states to show of an NCA: all channels, or what is seen of them alone."""
         from nca_zoo.automaton.rule import seen
+        from nca_zoo.building.together import told
         from nca_zoo.life.rollout import rollout
 
         stride, seeds = math.gcd(*shown), self.seeds(ncas, row)
-        runs = ncas.fire_rate, ncas.signal([row]), seeds, ncas.seed_kind
+        heard = [told(ncas, row, voice) for voice in self.voices]
+        runs = ncas.fire_rate, ncas.signal([row]), seeds, ncas.seed_kind, heard
         look = self.seed, stride, self.wounds, *runs
         path = rollout(ncas.weights[row], ncas.start(row, seeds), steps, *look)
         return [
@@ -65,8 +76,42 @@ class Course:
             if step in shown
         ]
 
+    def goal(self, ncas: "Zoo", row: int) -> "Goal":
+        """What the NCA in a row is to look like: its picture, or that of what cells now hear."""
+        told = [
+            (one.step, one.picture)
+            for one in sorted(self.voices, key=lambda one: one.step)
+            if one.picture is not None and one.circle is None
+        ]
+        if not told:
+            return ncas.goal(row)
+        own = ncas.due(0, row)
+        return lambda now: [own, *(picture for step, picture in told if step < now)][-1]
+
+    def look(self, ncas: "Zoo", background: str) -> dict[str, Any]:
+        """How the pictures of a single NCA are made and captioned."""
+        return {
+            "target": self.goal(ncas, 0),
+            "name": ncas.id[0],
+            "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
+            "background": background,
+            "trained": ncas.trained,
+        }
+
+    def score(self, ncas: "Zoo", row: int, states: "States") -> float | None:
+        """PSNR of the last picture against the target, dB; None if nobody knows that."""
+        from nca_zoo.automaton.rule import seen
+        from nca_zoo.life.quality import psnr
+        from nca_zoo.viewer.frames import due
+
+        if ncas.status[row] == "unjudged":
+            return None
+        step, last = states[-1]
+        return float(psnr(seen(last, ncas.trained), due(self.goal(ncas, row), step)))
+
     def open_window(self, ncas: "Zoo", background: str) -> None:
         """Let one NCA live in a window, from its seed or those planted at the beginning."""
+        from nca_zoo.building.together import voices_beside
         from nca_zoo.life.rollout import Life
         from nca_zoo.viewer.window import watch
 
@@ -75,32 +120,10 @@ class Course:
         for seed in seeds:
             start = kind.planted(start, seed.row, seed.col)
         life = Life(ncas.weights[0], start, self.seed, kind, ncas.fire_rate, ncas.signal([0]))
-        look = look_of(ncas, background)
+        look = self.look(ncas, background)
         if ncas.status[0] == "unjudged":
             look["target"] = None
-        watch(life, **look)
-
-
-def look_of(ncas: "Zoo", background: str) -> dict[str, Any]:
-    """How the pictures of a single NCA are made and captioned."""
-    return {
-        "target": ncas.goal(0),
-        "name": ncas.id[0],
-        "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
-        "background": background,
-        "trained": ncas.trained,
-    }
-
-
-def score_of(ncas: "Zoo", row: int, states: "States") -> float | None:
-    """PSNR of the last picture against the target, dB; None if nobody knows what it should grow."""
-    from nca_zoo.automaton.rule import seen
-    from nca_zoo.life.quality import psnr
-
-    if ncas.status[row] == "unjudged":
-        return None
-    step, last = states[-1]
-    return float(psnr(seen(last, ncas.trained), ncas.due(step, row)))
+        watch(life, **look, voices=voices_beside(self.whole, ncas.id[0]))
 
 
 def findings(ncas: "Zoo", scores: list[float | None]) -> list[dict[str, Any]]:
@@ -134,7 +157,7 @@ def side_by_side(
     with progress("roll out", " NCAs") as advance:
         for row in counted(range(len(ncas)), len(ncas), advance):
             states = course.states(ncas, row, steps, shown)
-            scores.append(score_of(ncas, row, states))
+            scores.append(course.score(ncas, row, states))
             cells = composite(np.stack([state for _, state in states]), background)
             known = len(states) == 1 and scores[-1] is not None  # a film's last is of another frame
             right = f"{scores[-1]:.1f} dB" if known else ""

@@ -39,8 +39,9 @@ class SeedKind:
 
     def planted(self, state: State, row: int, col: int) -> State:
         """A copy of ``state`` (H, W, 16) with a seed in a cell, whatever that was."""
-        seed = seed_state(*state.shape[:2], row, col, self.hidden, told=self.told)
-        here = np.zeros((*state.shape[:2], 1), bool)
+        height, width = state.shape[:2]
+        seed = seed_state(height, width, row, col, self.hidden, told=self.told)
+        here = np.zeros((height, width, 1), bool)
         here[row, col] = True
         return np.where(here, seed, state)
 

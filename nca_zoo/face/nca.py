@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import Array, seen, unflatten
 from nca_zoo.automaton.seeds import Seed
+from nca_zoo.automaton.signals import Told
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError, nearest
 from nca_zoo.face import shown
@@ -87,16 +88,18 @@ class NCA:
         states: bool = False,
         seed: int = 0,
         seeds: Planted = (),
+        told: Sequence[Told] = (),
     ) -> Iterator[tuple[int, State]]:
         """Let it grow: ``(step, picture (H, W, 4))`` at step 0, then every ``every``-th, the last.
 
         A picture is what is seen, premultiplied RGBA, not clipped; with ``states`` all 16 channels.
         seed: which fire masks. seeds: cells ``(row, col)`` to grow from in place of its own, and
-        ``Seed`` to be planted later. Raises ZooError for wounds and seeds that would never be seen.
+        ``Seed`` to be planted later. told: what its cells hear from a step on.
+        Raises ZooError for what would happen after the end or outside the grid.
         """
         zoo, planted = self.zoo, [s if isinstance(s, Seed) else Seed(0, *s) for s in seeds]
         look = seed, every, _wounds(damage), zoo.fire_rate, zoo.signal(), planted, zoo.seed_kind
-        run = rollout(self.weights, zoo.start(0, planted), steps, *look)
+        run = rollout(self.weights, zoo.start(0, planted), steps, *look, told=told)
         return ((step, now if states else seen(now, self.zoo.trained)) for step, now in run)
 
     def film(
