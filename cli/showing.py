@@ -67,7 +67,7 @@ class Course:
 
         stride, seeds = math.gcd(*shown), self.seeds(ncas, row)
         heard = [told(ncas, row, voice) for voice in self.voices]
-        runs = ncas.fire_rate, ncas.signal([row]), seeds, ncas.seed_kind, heard
+        runs = ncas.fire_rate, ncas.signal([row]), seeds, ncas.seed_kind(row), heard
         look = self.seed, stride, self.wounds, *runs
         path = rollout(ncas.weights[row], ncas.start(row, seeds), steps, *look)
         return [
@@ -115,7 +115,7 @@ class Course:
         from nca_zoo.life.rollout import Life
         from nca_zoo.viewer.window import watch
 
-        kind, seeds = ncas.seed_kind, self.seeds(ncas, 0)
+        kind, seeds = ncas.seed_kind(0), self.seeds(ncas, 0)
         start = ncas.start(0, seeds)
         for seed in seeds:
             start = kind.planted(start, seed.row, seed.col)

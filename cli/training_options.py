@@ -102,8 +102,8 @@ _OPTIONS = (
         "--seeds",
         type=int,
         metavar="N",
-        help="Grow from up to so many seeds on any lit cells, each told where it stands.  "
-        "[default: 1, of one's own]",
+        help="Learn to grow from up to so many cuttings, too, on any lit cells.  "
+        "[default: 1, its own seed]",
     ),
     click.option(
         "--train",

@@ -26,7 +26,6 @@ TRAINED = {"rgba": VISIBLE, "grey": 1}  # of the visible channels, from the last
 HIDDEN = 128
 PERCEPTION = 3 * CHANNELS  # identity, Sobel x, Sobel y of every channel, in that order
 ALIVE_THRESHOLD = 0.1
-TOLD = slice(CHANNELS - 2, CHANNELS)  # of a seed that is told where it stands
 
 PARAM_SPEC: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("W1", (HIDDEN, PERCEPTION)),
@@ -76,21 +75,14 @@ def seed_state(
     col: int,
     hidden: bool = True,
     dtype: npt.DTypeLike = "f4",
-    told: bool = False,
 ) -> Array:
-    """One living cell ``(H, W, 16)``: alpha 1, RGB 0, hidden channels 1 if ``hidden``.
-
-    told: the last two hold where it stands instead, how far to the right of the centre and how far
-    below it: a cell's centre as a share of half the width, and of half the height, within -1 to 1.
-    """
+    """One living cell ``(H, W, 16)``: alpha 1, RGB 0, hidden channels 1 if ``hidden``."""
     if not (0 <= row < height and 0 <= col < width):
         raise ValueError(f"seed ({row}, {col}) lies outside a grid of {height} x {width} cells")
     state = np.zeros((height, width, CHANNELS), dtype)
     state[row, col, ALPHA] = 1.0
     if hidden:
         state[row, col, VISIBLE:] = 1.0
-    if told:
-        state[row, col, TOLD] = (2 * col + 1) / width - 1, (2 * row + 1) / height - 1
     return state
 
 

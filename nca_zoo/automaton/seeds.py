@@ -1,7 +1,8 @@
 """Seeds: the cells that an NCA grows from, several at once or late in its life.
 
-NCAs that grow from several seeds learn them on random lit cells, where each is told where it stands
-(``rule.seed_state``), so that their growths fit together.
+NCAs that grow from several seeds grow from cuttings: a seed anywhere but in its own cell holds, in
+its hidden channels, what the grown NCA's cell in that place does. So it is told where it stands, in
+the NCA's own language, and growths fit together.
 """
 
 import re
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import uniform
-from nca_zoo.automaton.rule import CHANNELS, seed_state
+from nca_zoo.automaton.rule import CHANNELS, VISIBLE, seed_state
 from nca_zoo.errors import ZooError
 
 State = npt.NDArray[np.float32]
@@ -23,12 +24,12 @@ HALF_INK = 0.5  # alpha from which a cell counts as lit
 _PLANTED = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}),(\d{1,9})", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeedKind:
-    """What the seeds of an NCA hold: see ``rule.seed_state``."""
+    """What seeds that are planted hold."""
 
-    hidden: bool = True  # hidden channels of 1
-    told: bool = False  # in the last two, where it stands
+    hidden: bool = True  # hidden channels of 1, as ``rule.seed_state`` has it
+    grown: State | None = None  # (H, W, 16), of which seeds are cuttings, where that lives
 
     def state(self, grid: tuple[int, int], cells: Sequence[Cell]) -> State:
         """A state ``(H, W, 16)`` with seeds in these cells and nothing else."""
@@ -40,7 +41,9 @@ class SeedKind:
     def planted(self, state: State, row: int, col: int) -> State:
         """A copy of ``state`` (H, W, 16) with a seed in a cell, whatever that was."""
         height, width = state.shape[:2]
-        seed = seed_state(height, width, row, col, self.hidden, told=self.told)
+        seed = seed_state(height, width, row, col, self.hidden)
+        if self.grown is not None and self.grown[row, col].any():
+            seed[row, col, VISIBLE:] = self.grown[row, col, VISIBLE:]
         here = np.zeros((height, width, 1), bool)
         here[row, col] = True
         return np.where(here, seed, state)

@@ -32,7 +32,7 @@ UNTOUCHED = "persistent"  # the default regime of films and of several pictures:
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
-SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 3e-3, 2000
+SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
@@ -101,7 +101,7 @@ def build_settings(
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
-    if motion is not None or regime.seeds > 1:
+    if motion is not None:
         ends = regime.steps + regime.extra_steps
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     gate = regime.gate.until(choices["until"], choices["until_heals"])
@@ -151,7 +151,7 @@ def _sown(
         "average": max(regime.average, SOWN_AVERAGE),
         "lr": overrides.get("lr", SOWN_LR),
         "steps": max(overrides.get("steps", regime.steps), SOWN_STEPS),
-        "extra_steps": 0,
+        "extra_steps": SOWN_STEPS,
         "attempts": 1,
         "gate": dataclasses.replace(regime.gate, sows=Sows()),
     }

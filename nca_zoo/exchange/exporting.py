@@ -222,11 +222,6 @@ def _distill_one(zoo: Zoo, path: Path) -> None:
         raise ZooError(
             f"{zoo.path}: its cells hear a clock, and the Distill demo has none; use another format"
         )
-    if zoo.seeds > 1:
-        raise ZooError(
-            f"{zoo.path}: its seeds are told where they stand, and those of the Distill demo are "
-            "not; use another format"
-        )
     path.write_text(json.dumps(pack(zoo.weights[0])), encoding="utf-8")
 
 

@@ -86,13 +86,9 @@ def make_pad(zoo: "Zoo") -> Pad | None:
     if (settings.regime, settings.visible, settings.init) != (*KIND, "meta"):
         return None
     writer = shipped_writer(*KIND)
-    runs = {"seed_hidden": zoo.seed_kind.hidden, "fire_rate": zoo.fire_rate}
+    runs = {"seed_hidden": zoo.seed_hidden, "fire_rate": zoo.fire_rate}
     start = np.asarray(zoo.attrs["init_weights"])
-    same = (
-        zoo.grid == writer.grid
-        and not zoo.seed_kind.told
-        and all(writer.recipe[name] == runs[name] for name in runs)
-    )
+    same = zoo.grid == writer.grid and all(writer.recipe[name] == runs[name] for name in runs)
     if not same or not np.array_equal(start, start_weights(META_STARTS[KIND])):
         return None
     return Pad(zoo, writer)

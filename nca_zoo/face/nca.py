@@ -98,7 +98,7 @@ class NCA:
         Raises ZooError for what would happen after the end or outside the grid.
         """
         zoo, planted = self.zoo, [s if isinstance(s, Seed) else Seed(0, *s) for s in seeds]
-        look = seed, every, _wounds(damage), zoo.fire_rate, zoo.signal(), planted, zoo.seed_kind
+        look = seed, every, _wounds(damage), zoo.fire_rate, zoo.signal(), planted, zoo.seed_kind(0)
         run = rollout(self.weights, zoo.start(0, planted), steps, *look, told=told)
         return ((step, now if states else seen(now, self.zoo.trained)) for step, now in run)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TENSORS, TRAINED
-from nca_zoo.automaton.seeds import MOST_SEEDS, SeedKind
+from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.choices import CLOCKS
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import PERIODS
@@ -127,11 +127,6 @@ class Settings:
                 f"its settings say regime.seeds {seeds!r}, which must be from 1 to {MOST_SEEDS}"
             )
         return seeds
-
-    @property
-    def seed_kind(self) -> SeedKind:
-        """What its seeds hold; raises ZooError as ``seed_hidden`` and ``seeds``."""
-        return SeedKind(self.seed_hidden, told=self.seeds > 1)
 
     @property
     def stable(self) -> bool:

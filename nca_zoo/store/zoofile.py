@@ -129,21 +129,8 @@ class Zoo(Table):
 
     @property
     def seed_hidden(self) -> bool:
-        """Whether its seeds light their hidden channels, for what takes all seeds to be alike.
-
-        Raises ZooError if nobody says so, or if seeds hold where they stand: see ``seed_kind``.
-        """
-        if self.seed_kind.told:
-            raise ZooError(
-                f"{self.path}: its NCAs grow from several seeds, each told where it stands, and "
-                "this knows only seeds that are all alike; show, probe and cluster know both"
-            )
+        """Whether its seeds light their hidden channels; raises ZooError if nobody says so."""
         return self._told("seed_hidden")
-
-    @property
-    def seed_kind(self) -> SeedKind:
-        """What its seeds hold; raises ZooError if nobody says so."""
-        return self._told("seed_kind")
 
     @property
     def seeds(self) -> int:
@@ -234,7 +221,7 @@ class Zoo(Table):
         rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
         Raises ZooError if the file does not say what its seeds are like.
         """
-        kind = self.seed_kind
+        kind = SeedKind(self.seed_hidden)
         if rows is not None and np.ndim(rows) == 0:
             return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
@@ -244,14 +231,22 @@ class Zoo(Table):
             state[:] = kind.state(self.grid, [cell])
         return states
 
+    def seed_kind(self, row: int) -> SeedKind:
+        """What seeds hold that are planted in the NCA in a row, which may have to grow for that."""
+        if self.seeds == 1:
+            return SeedKind(self.seed_hidden)
+        from nca_zoo.life.engines import make_engine
+        from nca_zoo.life.sowing import grown_of
+
+        return SeedKind(self.seed_hidden, grown_of(make_engine(), self.ncas([row]))[0])
+
     def start(self, row: int, seeds: Sequence[Seed] = ()) -> Array:
         """The state ``(H, W, 16)`` that an NCA begins in before these seeds are planted.
 
         That of its own seed; nothing at all if some are planted at step 0, in place of that.
         """
-        if any(seed.step == 0 for seed in seeds):
-            return self.seed_kind.state(self.grid, [])
-        return self.seed_states(row)
+        state = self.seed_states(row)
+        return np.zeros_like(state) if any(seed.step == 0 for seed in seeds) else state
 
     def ncas(self, rows: npt.ArrayLike | None = None, seed: int = 0) -> Automata:
         """Its NCAs, or those of row numbers ``(n,)``, as they run under rollout seed ``seed``."""

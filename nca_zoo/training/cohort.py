@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.life.sowing import sown_states
+from nca_zoo.life.sowing import grown_of, sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
@@ -56,20 +57,10 @@ class Job:
         return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:
-        """The state ``(H, W, 16)`` with its own seed, from which it is judged."""
-        target = self.target
-        cell = target.seed_row, target.seed_col
-        return regime.seed_kind.state(target.rgba.shape[:2], [cell])
-
-    def fresh(self, regime: Regime, keys: npt.NDArray[np.uint64]) -> Floats:
-        """States ``(n, H, W, 16)`` to begin from in training, under keys ``(n,)``.
-
-        All of its own seed; or, if it is to grow from several, of as many as are drawn.
-        """
-        if regime.seeds == 1:
-            return np.repeat(self.seed_state(regime)[None], len(keys), axis=0)
-        numbers = 1 + (uniform(keys, 1)[:, 0] * regime.seeds).astype(np.int64)
-        return sown_states(regime.seed_kind, self.target.trained, fold(keys, 1), numbers)
+        """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""
+        height, width = self.target.rgba.shape[:2]
+        row, col = self.target.seed_row, self.target.seed_col
+        return rule.seed_state(height, width, row, col, regime.seed_hidden)
 
 
 @dataclass
@@ -141,11 +132,9 @@ class Cohort:
             for name, held in self._held.items():
                 self._held[name] = np.concatenate([held, np.empty_like(held)])
         seed, lesson = job.seed_state(self.regime), job.taught
-        key = fold(fold(job.rng_seed, Stream.SEEDS), member.attempt)
-        pool = job.fresh(self.regime, fold(fold(key, 0, 1), np.arange(self.regime.pool)))
         weights = job.start(member.attempt)
         fresh = {"weights": weights, "averages": weights, "mean": 0, "square": 0}
-        fresh |= {"seeds": seed, "pools": pool, "frames": lesson.frames}
+        fresh |= {"seeds": seed, "pools": seed, "frames": lesson.frames}
         fresh |= {"places": self.kind.pool(self.regime.pool)}
         for name, value in fresh.items():
             self._held[name][k] = value
@@ -241,10 +230,18 @@ class Cohort:
         return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
     def _fresh(self, n: int) -> Floats:
-        """States ``(K, n, H, W, 16)`` that begin in this training step."""
+        """States ``(K, n, H, W, 16)`` that begin in this training step: of the NCA's own seed, or
+        as often with one cutting, two, and so on."""
+        states, regime = np.repeat(self.seeds[:, None], n, axis=1), self.regime
+        if regime.seeds == 1:
+            return states
         keys = fold(self._keys(Stream.SEEDS)[:, None], np.arange(n))
-        jobs = [member.job for member in self.members]
-        return np.stack([job.fresh(self.regime, of) for job, of in zip(jobs, keys, strict=True)])
+        numbers = (uniform(keys, 1)[..., 0] * (regime.seeds + 1)).astype(np.int64)
+        grown = grown_of(self.engine, self.ncas(keys[:, :1]))
+        for k, cut in enumerate(numbers > 0):
+            kind, target = SeedKind(regime.seed_hidden, grown[k]), self.targets[k]
+            states[k, cut] = sown_states(kind, target, fold(keys[k, cut], 1), numbers[k, cut])
+        return states
 
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64], Places]:
         """States ``(K, B, H, W, 16)`` to train from, worst first, which of the pool they are, and

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TENSORS
-from nca_zoo.automaton.seeds import MOST_SEEDS, SeedKind
+from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
@@ -41,7 +41,7 @@ class Regime:
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
     loss: str = "final"  # of the last state | every_step: mean over all CA steps | late: over some
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
-    seeds: int = 1  # of a growth, at most; if more, on drawn lit cells, each told where it stands
+    seeds: int = 1  # of a growth, at most; if more, cuttings on lit cells that are drawn
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # the tensors that are fitted; the others stay the start's
@@ -66,11 +66,6 @@ class Regime:
                 raise ZooError(f"{name} is {getattr(self, name)!r}; it must be {allowed}")
         in_order = tuple(name for name in TENSORS if name in self.train)
         object.__setattr__(self, "train", in_order)
-
-    @property
-    def seed_kind(self) -> SeedKind:
-        """What its seeds hold."""
-        return SeedKind(self.seed_hidden, told=self.seeds > 1)
 
     @property
     def fresh(self) -> int:

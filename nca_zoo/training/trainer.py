@@ -212,8 +212,8 @@ def _besides(
 
 def _sown(cohort: Cohort, ncas: Automata, goals: Floats) -> Sown:
     regime = cohort.regime
-    kind, most, last = regime.seed_kind, regime.seeds, regime.gate.last_step
-    return sown(cohort.engine, ncas, goals, kind, most, last)
+    look = regime.seed_hidden, regime.seeds, regime.gate.last_step
+    return sown(cohort.engine, ncas, goals, *look)
 
 
 def _due(cohort: Cohort) -> npt.NDArray[np.int64]:

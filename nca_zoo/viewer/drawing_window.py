@@ -330,7 +330,7 @@ class DrawingWindow(ttk.Frame):
             regime = self._grown_from[1].regime
             job = self.fit.job
             seed, rate = job.seed_state(regime), regime.fire_rate
-            life = Life(self.fit.weights, seed, kind=regime.seed_kind, fire_rate=rate)
+            life = Life(self.fit.weights, seed, fire_rate=rate)
             self.player.play(life, job.target.channels)
 
     def _tell_step(self) -> None:

@@ -1,38 +1,38 @@
-"""Seeds that are told where they stand, and those that are drawn, against numbers by hand."""
+"""Seeds that are cuttings, and those that are drawn, against numbers by hand."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_zoo.automaton.noise import fold
+from nca_zoo.automaton.noise import fold, uniform
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.automaton.seeds import Seed, SeedKind, drawn_cells, lit_cells, parse_seed
 from nca_zoo.errors import ZooError
 
+GROWN = uniform(5, 5 * 6 * 16).reshape(5, 6, 16).astype(np.float32)
+GROWN[0, 4] = 0  # a dead cell
 
-@pytest.mark.parametrize(
-    ("cell", "right", "down"), [((0, 0), -0.75, -0.5), ((1, 3), 0.75, 0.5), ((0, 2), 0.25, -0.5)]
-)
+
 @pytest.mark.parametrize("hidden", [True, False])
-def test_a_seed_is_told_how_far_from_the_centre_it_stands(cell, right, down, hidden):
-    """On 2 x 4 cells, whose centres stand at quarters and halves of half a side."""
-    state = seed_state(2, 4, *cell, hidden, told=True)
-    assert state[cell].tolist() == [0, 0, 0, 1] + 10 * [float(hidden)] + [right, down]
-    state[cell] = 0
+def test_a_cutting_holds_what_the_grown_cell_does_but_for_what_is_seen(hidden):
+    kind = SeedKind(hidden, GROWN)
+    state = kind.state((5, 6), [(3, 1), (0, 4)])
+    assert state[3, 1].tolist() == [0, 0, 0, 1, *GROWN[3, 1, 4:].tolist()]
+    assert state[0, 4].tolist() == [0, 0, 0, 1] + 12 * [float(hidden)]  # nothing to cut there
+    state[3, 1] = state[0, 4] = 0
     assert not state.any()
 
 
-def test_several_seeds_are_each_that_of_its_cell():
-    kind, cells = SeedKind(told=True), [(3, 1), (0, 4)]
-    state = kind.state((5, 6), cells)
-    expected = sum(seed_state(5, 6, *cell, told=True) for cell in cells)
-    assert np.array_equal(state, expected)
+@pytest.mark.parametrize("kind", [SeedKind(), SeedKind(False), SeedKind(True, GROWN)])
+def test_a_planted_seed_changes_its_cell_alone(kind):
     busy = np.full((5, 6, 16), 7, np.float32)
     planted = kind.planted(busy, 3, 1)
-    assert np.array_equal(planted[3, 1], expected[3, 1])
+    assert np.array_equal(planted[3, 1], kind.state((5, 6), [(3, 1)])[3, 1])
     planted[3, 1] = 7
     assert np.array_equal(planted, busy)
+    if kind.grown is None:
+        assert np.array_equal(kind.state((5, 6), [(3, 1)]), seed_state(5, 6, 3, 1, kind.hidden))
 
 
 def test_cells_are_drawn_from_the_lit_ones_and_all_are_met():

@@ -10,10 +10,9 @@ from small_builds import arguments, draw, finish, start
 import nca_zoo as nz
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.automaton.seeds import drawn_cells
+from nca_zoo.automaton.seeds import SeedKind, drawn_cells
 from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.errors import ZooError
-from nca_zoo.exchange.exporting import FORMATS
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.merging import merge_zoos
@@ -42,8 +41,10 @@ def run(*command, code=0):
     return result
 
 
-def told(row, col):
-    return rule.seed_state(8, 8, row, col, told=True)
+def cut(zoo, row, *cells):
+    """A state with cuttings of an NCA, from what it is at step 96."""
+    grown = dict(rollout(zoo.weights[row], zoo.seed_states(row), 96, every=96))[96]
+    return SeedKind(True, grown).state((8, 8), cells)
 
 
 def test_the_file_says_what_its_ncas_grow_from(zoo):
@@ -54,9 +55,6 @@ def test_the_file_says_what_its_ncas_grow_from(zoo):
         assert "seeds_3" not in file
         assert file["psnr_seeds"].attrs["units"] == b"dB"
         assert file["seeds_1"].shape == (2,)
-    for row in range(2):
-        cell = int(zoo.seed_row[row]), int(zoo.seed_col[row])
-        assert np.array_equal(zoo.seed_states(row), told(*cell))
     assert list(regrow_problems(zoo)) == []
 
 
@@ -70,11 +68,12 @@ def test_python_plants_where_and_when_it_is_told(zoo):
     nca = nz.NCA(zoo.subset([0]))
     cells, late = [(3, 3), (2, 2)], nz.Seed(5, 7, 0)
     path = dict(nca.rollout(9, states=True, seeds=[*cells, late]))
-    assert np.array_equal(path[0], told(3, 3) + told(2, 2))
-    assert np.array_equal(path[5][7, 0], told(7, 0)[7, 0])
+    assert np.array_equal(path[0], cut(zoo, 0, *cells))
+    assert path[0][3, 3, 4:].any()
+    assert np.array_equal(path[5][7, 0], cut(zoo, 0, (7, 0))[7, 0])
     own = dict(nca.rollout(9, states=True, seeds=[late]))
     assert np.array_equal(own[0], zoo.seed_states(0))
-    plain = dict(rollout(zoo.weights[0], told(3, 3), 9))
+    plain = dict(rollout(zoo.weights[0], cut(zoo, 0, (3, 3)), 9))
     assert np.array_equal(dict(nca.rollout(9, states=True, seeds=[(3, 3)]))[9], plain[9])
     with pytest.raises(ZooError, match="outside the grid of 8 x 8"):
         nca.film(9, seeds=[(8, 0)])
@@ -114,13 +113,20 @@ def test_show_grows_from_the_seeds_that_are_named_or_drawn(zoo, tmp_path, monkey
     assert "planted later by the mouse" in late
 
 
-def test_what_takes_all_seeds_to_be_alike_says_that_these_are_not(zoo, tmp_path):
-    with pytest.raises(ZooError, match="grow from several seeds, each told where it stands"):
-        _ = zoo.seed_hidden
-    with pytest.raises(ZooError, match="those of the Distill demo are not"):
-        FORMATS["distill"].one(zoo.subset([0]), tmp_path / "one.json")
+def test_the_page_is_told_of_cuttings(zoo):
     about = make_exhibit(zoo, ["weights"]).about
-    assert (about["seedHidden"], about["seedTold"], about["pad"]) == (True, True, None)
+    assert (about["seedHidden"], about["cuttings"], about["pad"]) == (True, True, None)
+
+
+def test_an_nca_of_one_seed_is_planted_with_seeds_like_its_own(tmp_path):
+    path = tmp_path / "plain.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(0, (8, 8))])
+    plain = open_zoo(path)
+    assert plain.seeds == 1
+    assert plain.seed_kind(0).grown is None
+    first = dict(nz.NCA(plain).rollout(1, states=True, seeds=[(3, 3)]))[0]
+    assert np.array_equal(first, rule.seed_state(8, 8, 3, 3))
 
 
 def test_zoos_of_other_seeds_are_not_mixed(zoo, tmp_path):

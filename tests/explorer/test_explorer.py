@@ -11,6 +11,7 @@ from wide import mostly_wide
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.automaton.rule import CHANNELS, seed_state
+from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -288,19 +289,23 @@ def test_every_view_draws_something_else(page):
     assert len(seen) >= len(views) - 2  # grey ink: red, green and blue differ in tint alone
 
 
-PLANT = """async ([height, width, row, col, hidden, told]) => {
-    const { Automaton } = await import("explore/automaton.js");
-    const automaton = new Automaton(height, width, new Float32Array(8336));
-    automaton.plant(row, col, hidden, told);
-    return [...automaton.read()];
+PLANT = """async ([weights, height, width, seed, row, col, cuttings]) => {
+    const { Life } = await import("explore/life.js");
+    const life = new Life(height, width, Float32Array.from(weights), true, 0.5, cuttings);
+    life.restart(seed);
+    life.plant([[row, col]]);
+    return [...life.automaton.read()];
 }"""
 
 
-@pytest.mark.parametrize("hidden", [True, False])
-def test_the_browser_tells_a_seed_where_it_stands(page, hidden):
+@pytest.mark.parametrize("cuttings", [True, False])
+def test_the_browser_plants_cuttings_of_what_it_grows(page, start, cuttings):
     pause(page)
-    for row, col in ((0, 0), (12, 3), (6, 16)):
-        for told in (True, False):
-            expected = seed_state(13, 17, row, col, hidden, told=told)
-            found = page.evaluate(PLANT, [13, 17, row, col, hidden, told])
-            assert np.array_equal(np.reshape(found, expected.shape), expected)
+    own = seed_state(*GRID, *SEED)
+    grown = dict(rollout(start, own, 96, every=96))[96]
+    kind = SeedKind(True, grown if cuttings else None)
+    lit = np.argwhere(grown[..., 3] > 0.5)[7]
+    for row, col in (lit.tolist(), (0, 27)):
+        expected = kind.planted(own, row, col)
+        found = page.evaluate(PLANT, [start.tolist(), *GRID, SEED, row, col, cuttings])
+        np.testing.assert_allclose(np.reshape(found, own.shape), expected, atol=1e-3)

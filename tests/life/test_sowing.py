@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.noise import fire_mask
+from nca_zoo.automaton.noise import fire_mask, uniform
 from nca_zoo.automaton.record import Automata, rollout_keys
 from nca_zoo.automaton.seeds import Seed, SeedKind
 from nca_zoo.errors import ZooError
@@ -14,8 +14,8 @@ from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import Life, rollout
 from nca_zoo.life.sowing import EACH, sown, sown_states
 
-TOLD = SeedKind(told=True)
 GRID = (9, 10)
+CUT = SeedKind(True, 1 + uniform(3, 9 * 10 * 16).reshape(*GRID, 16).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +30,15 @@ def numbers_of(states):
     return (states[..., rule.ALPHA] == 1).sum(axis=(1, 2))
 
 
-def test_states_have_as_many_seeds_as_are_asked_each_told_where_it_stands(target):
+def test_states_have_as_many_seeds_as_are_asked_on_lit_cells(target):
     keys = np.arange(1, 30, dtype=np.uint64)
     numbers = 1 + np.arange(29) % 3
-    states = sown_states(TOLD, target, keys, numbers)
+    states = sown_states(CUT, target, keys, numbers)
     assert np.array_equal(numbers_of(states), numbers)
     for state in states:
-        cells = np.argwhere(state[..., rule.ALPHA])
-        assert (target[tuple(cells.T)] == 1).all()
-        parts = [rule.seed_state(*GRID, *cell, told=True) for cell in cells]
-        assert np.array_equal(state, sum(parts))
+        cells = list(map(tuple, np.argwhere(state[..., rule.ALPHA])))
+        assert all(target[cell].all() for cell in cells)
+        assert np.array_equal(state, CUT.state(GRID, cells))
     assert len({tuple(np.argwhere(s[..., 3])[0]) for s in states}) > 8
 
 
@@ -49,13 +48,13 @@ def test_what_never_changes_is_whole_where_its_seed_is_the_picture():
     target[0, 4, 4, rule.ALPHA] = 1
     still = np.zeros((1, rule.N_PARAMS), np.float32)
     ncas = Automata.grown(still, rule.seed_state(*GRID, 4, 4))
-    found = sown(SparseEngine(), ncas, target, TOLD, 2, steps=3)
+    found = sown(SparseEngine(), ncas, target, True, 2, steps=3)
     assert (found.psnr == 100).all()
     assert found.psnr.shape == (1, 2, EACH)
     assert found.share(20.0) == 1
     wanted = target.copy()
     wanted[0, 0, 0] = 0.4  # is not lit, and never there
-    other = sown(SparseEngine(), ncas, wanted, TOLD, 2, steps=3)
+    other = sown(SparseEngine(), ncas, wanted, True, 2, steps=3)
     expected = -10 * np.log10(4 * 0.16 / (4 * 90))
     np.testing.assert_allclose(other.psnr, expected, rtol=1e-5)
     assert other.share(20.0) == 0
@@ -67,7 +66,7 @@ def test_what_never_changes_is_whole_where_its_seed_is_the_picture():
 
 @pytest.mark.parametrize("engine", ["sparse", "dense"])
 def test_growths_are_the_rule_step_by_step(lively_weights, target, engine):
-    ncas = Automata.grown(np.stack([lively_weights(3)]), TOLD.state(GRID, [(4, 5)]), seed=5)
+    ncas = Automata.grown(np.stack([lively_weights(3)]), rule.seed_state(*GRID, 4, 5), seed=5)
     seen = []
 
     class Spy:
@@ -75,10 +74,14 @@ def test_growths_are_the_rule_step_by_step(lively_weights, target, engine):
             seen.append((many.keys, states))
             return make_engine(engine).rollout(many, states, first, steps)
 
-    found = sown(Spy(), ncas, target[None], TOLD, 3, steps=8)
-    ((keys, states),) = seen
+    found = sown(Spy(), ncas, target[None], True, 3, steps=8)
+    (_, grown), (keys, states) = seen
+    assert np.array_equal(grown[0, 0], rule.seed_state(*GRID, 4, 5))
     assert numbers_of(states[0]).tolist() == [1] * EACH + [2] * EACH + [3] * EACH
     assert len(set(keys[0].tolist())) == 3 * EACH
+    own = dict(rollout(lively_weights(3), rule.seed_state(*GRID, 4, 5), 96, every=96))[96]
+    cut = np.argwhere(states[0, 0, ..., rule.ALPHA])[0]
+    np.testing.assert_allclose(states[0, 0][tuple(cut)][4:], own[tuple(cut)][4:], atol=1e-3)
     pictures = found.pictures.reshape(3 * EACH, *GRID, 4)
     for trial in (0, EACH, 3 * EACH - 1):
         state = states[0, trial].astype(np.float64)
@@ -93,7 +96,7 @@ def test_growths_are_the_rule_step_by_step(lively_weights, target, engine):
     assert found.stored(20.0)["psnr_seeds"][0] == ordered[len(ordered) // 10]
 
 
-@pytest.mark.parametrize("kind", [SeedKind(), SeedKind(hidden=False, told=True)])
+@pytest.mark.parametrize("kind", [SeedKind(), SeedKind(hidden=False), CUT])
 def test_seeds_are_planted_from_the_beginning_and_late(lively_weights, kind):
     """Against the rule, with the cells set by hand."""
     seeds = [Seed(0, 4, 5), Seed(0, 2, 2), Seed(6, 0, 9)]
@@ -104,9 +107,9 @@ def test_seeds_are_planted_from_the_beginning_and_late(lively_weights, kind):
     for step in range(12):
         for seed in seeds:
             if seed.step == step:
-                told = [(2 * seed.col + 1) / 10 - 1, (2 * seed.row + 1) / 9 - 1]
-                last = told if kind.told else [1, 1]
-                state[seed.row, seed.col] = [0, 0, 0, 1, *[float(kind.hidden)] * 10, *last]
+                plain = [float(kind.hidden)] * 12
+                held = plain if kind.grown is None else kind.grown[seed.row, seed.col, 4:]
+                state[seed.row, seed.col] = [0, 0, 0, 1, *held]
         np.testing.assert_allclose(path[step], state, atol=1e-4)
         state = rule.step(weights.astype(np.float64), state, fire_mask(key, step, *GRID))
     np.testing.assert_allclose(path[12], state, atol=1e-4)

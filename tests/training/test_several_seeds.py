@@ -10,6 +10,7 @@ from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.building.settings import chosen, solo_settings, zoo_settings
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import Target
 from nca_zoo.store.settings import Settings
 from nca_zoo.training import trainer
@@ -50,32 +51,38 @@ def cohort_of(regime, jobs, steps):
     return cohort
 
 
-def is_fresh(state):
-    """Whether a state is nothing but seeds on lit cells, each told where it stands."""
-    cells = np.argwhere(state[..., rule.ALPHA] == 1)
-    lit = all(2 <= row < 7 and 3 <= col < 6 for row, col in cells)
-    seeds = [rule.seed_state(SIDE, SIDE, *cell, told=True) for cell in cells]
-    return bool(seeds) and lit and np.array_equal(state, sum(seeds))
-
-
 def cells_of(state):
     return frozenset(map(tuple, np.argwhere(state[..., rule.ALPHA]).tolist()))
+
+
+def is_fresh(state, grown):
+    """Whether a state is its own seed, or nothing but cuttings on lit cells."""
+    cells = cells_of(state)
+    if np.array_equal(state, rule.seed_state(SIDE, SIDE, 4, 4)):
+        return True
+    lit = all(2 <= row < 7 and 3 <= col < 6 for row, col in cells)
+    return lit and np.array_equal(state, SeedKind(True, grown).state((SIDE, SIDE), list(cells)))
 
 
 def test_half_of_a_batch_begins_anew_from_seeds_that_are_drawn(lively_weights):
     jobs = [job("a", lively_weights(1), 1), job("b", lively_weights(1), 2)]
     cohort = cohort_of(MANY, jobs, 0)
-    assert all(is_fresh(state) for pool in cohort.pools for state in pool)
-    for _ in range(8):
+    assert (cohort.pools == rule.seed_state(SIDE, SIDE, 4, 4)).all()
+    places = []
+    for _ in range(10):
+        kept = cohort.averages.copy()
         cohort.step()
-    fresh = np.stack(cohort.engine.starts)[:, :, :2]  # (step, K, 2, H, W, 16)
-    assert all(is_fresh(state) for state in fresh.reshape(-1, SIDE, SIDE, 16))
-    places = {cells_of(state) for state in fresh[:, 0].reshape(-1, SIDE, SIDE, 16)}
-    assert len(places) > 12
-    assert {len(cells) for cells in places} == {1, 2, 3}
-    assert not np.array_equal(fresh[:, 0], fresh[:, 1])  # each draws its own
-    others = np.stack(cohort.engine.starts)[3:, :, 2:].reshape(-1, SIDE, SIDE, 16)
-    assert not all(is_fresh(state) for state in others)  # the pool's have lived
+        fresh = cohort.engine.starts[-1][:, :2]
+        for k in range(2):
+            own = rule.seed_state(SIDE, SIDE, 4, 4)
+            grown = dict(rollout(kept[k], own, 96, every=96))[96]
+            assert all(is_fresh(state, grown) for state in fresh[k])
+        places.append([cells_of(state) for state in fresh.reshape(-1, SIDE, SIDE, 16)])
+    assert {len(cells) for four in places for cells in four} == {1, 2, 3}
+    assert len({cells for four in places for cells in four}) > 12
+    assert any(four[:2] != four[2:] for four in places)  # each draws its own
+    others = np.stack(cohort.engine.starts)[5:, :, 2:].reshape(-1, SIDE, SIDE, 16)
+    assert max(len(cells_of(state)) for state in others) > 9  # the pool's have lived
 
 
 @pytest.mark.parametrize("pool", [0, 6])
@@ -86,8 +93,6 @@ def test_what_is_drawn_depends_on_no_other_nca(lively_weights, pool):
     for one, both in zip(alone.engine.starts, together.engine.starts, strict=True):
         assert np.array_equal(one[0], both[1])
     assert np.array_equal(alone.weights[0], together.weights[1])
-    if not pool:
-        assert all(is_fresh(state) for starts in alone.engine.starts for state in starts[0])
 
 
 def test_the_gate_asks_growths_from_other_seeds(lively_weights, monkeypatch):
@@ -132,12 +137,11 @@ def test_the_setting_is_kept_where_it_is_not_one():
     settings = zoo_settings(chosen(seeds=2))
     regime = settings.regime
     assert (regime.name, regime.seeds, regime.gate.sows) == ("persistent", 2, Sows())
-    assert regime.seed_kind == SeedKind(told=True)
     assert zoo_settings(chosen(seeds=1)).regime == zoo_settings(chosen()).regime
     solo = solo_settings(chosen(seeds=3, batch=5, steps=7), np.zeros((9, 9), np.uint8))
     assert (solo.regime.batch, solo.regime.steps) == (5, 7)
     read = Settings({"regime": regime.as_dict()})
-    assert (read.seeds, read.seed_kind) == (2, regime.seed_kind)
+    assert read.seeds == 2
     assert Settings({}).seeds == 1
     for wrong in (0, 17, True, "3", 2.0):
         with pytest.raises(ZooError, match=r"regime\.seeds .* must be from 1 to 16"):

@@ -50,19 +50,16 @@ export class Automaton {
   }
 
   /**
-   * Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that; the last
-   * two hold where it stands if its seeds are told.
+   * Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that, or those of
+   * the `cutting`, 16 channels, if it lives.
    */
-  plant(row, col, hidden, told = false) {
+  plant(row, col, hidden, cutting = null) {
     if (!this.inside(row, col)) return;
     const at = this.site(row, col) * CHANNELS;
     this.state.fill(0, at, at + ALPHA);
     this.state[at + ALPHA] = 1;
-    this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
-    if (told) {
-      this.state[at + CHANNELS - 2] = (2 * col + 1) / this.width - 1;
-      this.state[at + CHANNELS - 1] = (2 * row + 1) / this.height - 1;
-    }
+    if (cutting?.some(Boolean)) this.state.set(cutting.subarray(ALPHA + 1), at + ALPHA + 1);
+    else this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
     this.mature[this.site(row, col)] = 1;
   }
 
