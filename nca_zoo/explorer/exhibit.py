@@ -65,6 +65,7 @@ def make_exhibit(
         "height": height,
         "width": width,
         "seedHidden": zoo.seed_hidden,
+        "cuttings": zoo.seeds > 1,
         "fireRate": zoo.fire_rate,
         "trained": zoo.trained,
         "classNames": {str(number): name for number, name in zoo.classes.items()},
