@@ -67,7 +67,8 @@ def writer() -> None:
     default=0,
     show_default="0: linear",
     metavar="STEPS",
-    help="Then learn from what grows for so many training steps, 16,000 in half an hour.",
+    help="Then learn from what grows for so many training steps; 1,000 take some 3 minutes of one "
+    "core.",
 )
 @click.option(
     "--source",
@@ -91,7 +92,7 @@ def learn(
 
     \b
     nca-zoo writer learn --out my-writer.npz
-    nca-zoo writer learn --end-to-end 16000 --source digits --out my-writer.npz
+    nca-zoo writer learn --end-to-end 3500 --source digits --out my-writer.npz
     nca-zoo write 7.png --writer my-writer.npz
     nca-zoo build --init written --start my-writer.npz --out written.h5
     """

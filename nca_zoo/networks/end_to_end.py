@@ -36,10 +36,10 @@ LEARNT = ("into", "bias", "mix", "changes", "base")
 class Course:
     """Settings of learning end to end."""
 
-    steps: int = 16000  # training steps
+    steps: int = 3500  # training steps
     begun: int = 8  # pictures that are begun in a step
-    rate: float = 1e-3  # Adam's step size of the network's layers, at first ...
-    changes_rate: float = 5e-5  # ... and of what it adds up to weights; both fall to nothing
+    rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
+    changes_rate: float = 2e-5  # ... and of what it adds up to weights; both fall to nothing
     seed: int = 0
 
     def __post_init__(self) -> None:
