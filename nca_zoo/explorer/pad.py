@@ -56,11 +56,11 @@ class Pad:
 
     @cached_property
     def data(self) -> bytes:
-        """All numbers, one array after the other, float32 before int8, little-endian.
+        """All numbers, one array after the other, float32, int16, then int8, little-endian.
 
         base (P), mean (K), bias (H), origin (D), moves (R, D); scales (K), (H), (R), (R) and (N) of
-        the rows of patterns (K, h * w), into (H, K), mix (R, K + H), changes (R, P) and directions
-        (N, D).
+        the rows of what follows; patterns (K, h * w), into (H, K) and mix (R, K + H), of which a
+        byte would be felt in all weights; changes (R, P) and directions (N, D).
         """
         writer, zoo = self.writer, self.zoo
         patterns = np.broadcast_to(writer.patterns, (len(writer.patterns), *writer.mean.shape))
@@ -74,7 +74,8 @@ class Pad:
         floats = [writer.base, mean, writer.bias, _wide(origin[None]), _wide(moves)]
         layers = [ink, *(layer.astype(np.float32) for layer in (writer.into, writer.mix))]
         near = _wide(directions(zoo.weights, zoo.good))
-        packed = [*map(in_bytes, layers), (writer.changes, writer.scales), in_bytes(near)]
+        packed = [in_bytes(layer, np.int16) for layer in layers]
+        packed += [(writer.changes, writer.scales), in_bytes(near)]
         small, scales = zip(*packed, strict=True)
         parts = [part.astype("<f4") for part in (*floats, *scales)]
         return b"".join(part.tobytes() for part in (*parts, *small))

@@ -82,11 +82,14 @@ class Writer:
 ARRAYS = ("base", "mean", "patterns", "into", "bias", "mix", "changes", "scales")
 
 
-def in_bytes(rows: npt.NDArray[np.floating]) -> tuple[Bytes, Floats]:
+def in_bytes(
+    rows: npt.NDArray[np.floating], kind: npt.DTypeLike = np.int8
+) -> tuple[npt.NDArray[Any], Floats]:
     """Rows ``(N, n)`` as small integers, and what 1 of each row is worth, ``(N,)``."""
+    levels = np.float32(np.iinfo(kind).max)
     largest = np.abs(rows).max(axis=1).astype(np.float32)
-    scales = np.maximum(largest, np.finfo(np.float32).tiny * 127) / np.float32(127)
-    return np.rint(rows / scales[:, None]).astype(np.int8), scales
+    scales = np.maximum(largest, np.finfo(np.float32).tiny * levels) / levels
+    return np.rint(rows / scales[:, None]).astype(kind), scales
 
 
 def around(picture: Floats, row: int, col: int, grid: tuple[int, int]) -> Floats:

@@ -3,24 +3,24 @@
 // As nca_zoo/training/writer.py, for ink: nca_zoo/explorer/pad.py packs it, and says what lies where.
 
 /** Rows of small integers, each with a scale of its own. */
-class Scaled {
-  constructor(scales, bytes) {
-    Object.assign(this, { scales, bytes });
-    this.width = bytes.length / (scales.length || 1); // there may be no rows
+class Rows {
+  constructor(scales, values) {
+    Object.assign(this, { scales, values });
+    this.width = values.length / (scales.length || 1); // there may be no rows
   }
 
   /** The sum of the products of row `row` and `values`. */
   dot(row, values) {
     const first = row * this.width;
     let sum = 0;
-    for (let i = 0; i < this.width; i++) sum += this.bytes[first + i] * values[i];
+    for (let i = 0; i < this.width; i++) sum += this.values[first + i] * values[i];
     return sum * this.scales[row];
   }
 
   /** Add `share` times row `row` to `sums`. */
   addTo(sums, row, share) {
     const [first, scaled] = [row * this.width, share * this.scales[row]];
-    for (let i = 0; i < this.width; i++) sums[i] += scaled * this.bytes[first + i];
+    for (let i = 0; i < this.width; i++) sums[i] += scaled * this.values[first + i];
   }
 }
 
@@ -29,13 +29,13 @@ export class Writer {
   constructor(about, bytes, zoo) {
     Object.assign(this, { zoo, window: about.window });
     const { patterns, units, changes, directions, weights } = about;
-    let at = bytes.byteOffset; // numbers of 4 bytes come first, those of 1 byte after them
+    let at = bytes.byteOffset; // numbers of 4 bytes come first, then those of 2, and of 1
     const next = (Kind) => (count) => {
       const values = new Kind(bytes.buffer, at, count);
       at += values.byteLength;
       return values;
     };
-    const [take, small] = [next(Float32Array), next(Int8Array)];
+    const [take, short, byte] = [Float32Array, Int16Array, Int8Array].map(next);
     this.base = take(weights); // to which the changes are added
     this.mean = take(patterns); // how much of each pattern is in the mean picture
     this.bias = take(units); // of the hidden units
@@ -43,9 +43,8 @@ export class Writer {
     this.moves = Array.from({ length: changes }, () => take(directions)); // how 1 of each change moves that
     const scales = [patterns, units, changes, changes, zoo.size].map(take);
     const widths = [this.window[0] * this.window[1], patterns, patterns + units, weights, directions];
-    [this.patterns, this.into, this.mix, this.changes, this.rows] = scales.map(
-      (scale, i) => new Scaled(scale, small(scale.length * widths[i])),
-    );
+    const rows = scales.map((scale, i) => new Rows(scale, (i < 3 ? short : byte)(scale.length * widths[i])));
+    [this.patterns, this.into, this.mix, this.changes, this.rows] = rows;
   }
 
   /** How much of each change a drawing asks for, seen through a window around its seed. */
