@@ -14,6 +14,7 @@ from nca_zoo.pictures.targets import make_target
 from nca_zoo.training.init import shipped_writer
 
 SEVEN = [(7, 7), (7, 20), (14, 16), (22, 13)]
+FRAME = [(4, 4), (4, 23), (23, 23), (23, 4), (4, 4)]  # no digit: there is much to learn
 PAPER = """() => {
     const copy = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
     const context = copy.getContext("2d", { willReadFrequently: true });
@@ -91,7 +92,7 @@ def test_what_is_drawn_is_written_and_grows_at_once(visit, server):
 @pytest.mark.parametrize("alone", [True, False])
 def test_it_learns_in_a_worker(visit, server, kin_file, alone):
     page = opened(visit(f"{kin_file if alone else server.url}#0-000"))
-    draw(page, SEVEN)
+    draw(page, FRAME)
     page.click("#train")
     assert page.inner_text("#train") == "Stop training"
     progress = lambda: page.inner_text("#progress")  # noqa: E731

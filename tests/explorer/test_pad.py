@@ -29,7 +29,7 @@ def server(kin_exhibit):
 
 
 def test_a_page_has_a_pad_if_its_ncas_are_kin_to_what_is_written(tmp_path, kin_exhibit):
-    assert kin_exhibit.about["pad"]["patterns"] == 100
+    assert kin_exhibit.about["pad"]["patterns"] == len(shipped_writer().patterns)
     regime = {"name": DEFAULT_REGIME, "seed_hidden": True}
     others = {
         "regime": {"regime": regime | {"name": "growing"}},
@@ -49,7 +49,7 @@ def test_without_a_pad_the_page_carries_nothing_of_it(exhibit, kin_exhibit):
     for shown, carried in ((exhibit, False), (kin_exhibit, True)):
         page = standalone_page(shown)
         assert ('id="data-pad"' in page) == ('id="data-worker"' in page) == carried
-    assert 0.9e6 < len(kin_exhibit.pad.data) < 1.1e6  # what a page grows by, and a third
+    assert 1.9e6 < len(kin_exhibit.pad.data) < 2.2e6  # what a page grows by, and a third
 
 
 def test_the_workers_script_is_its_modules_in_order():
@@ -130,12 +130,12 @@ def test_it_writes_what_python_writes_and_knows_its_kin(modules, kin_exhibit, li
     target = make_target(ink)
     weights, kin = modules.evaluate(WRITE, [ink.ravel().tolist(), *GRID])
     expected = shipped_writer().weights(target)
-    # A byte a number: off by less than what one training step moves a weight, and as good.
-    assert np.abs(weights - expected).max() < 1.5e-3
+    # Two bytes a number: off by a tenth of what one training step moves a weight, and as good.
+    assert np.abs(weights - expected).max() < 1e-4
     seed = seed_state(*GRID, target.seed_row, target.seed_col)
     both = Automata.grown(np.stack([expected, np.float32(weights)]), seed)
     grown = SparseEngine().rollout(both, both.starts(), 0, 96)[:, 0, ..., :4]
-    assert abs(np.diff(psnr(grown, target.rgba))) < 0.5
+    assert abs(np.diff(psnr(grown, target.rgba))) < 0.1
     zoo = kin_exhibit.pad.zoo
     vectors = np.concatenate([zoo.weights, expected[None]])
     known = np.append(zoo.good, False)
