@@ -209,6 +209,7 @@ def inside(study: Study) -> dict[str, Any]:
         agree = [reliability(one, again[one.name], zoo.picture_numbers()) for one in asked]
         read = within(zoo, TOLD, INNER[regime], ("ridge", "svm"), jobs=study.jobs)
         found[regime] = read.as_dict() | {"reliability": [asdict(one) for one in agree]}
+    figures.within(FIGURES / "findings-within.png", found)
     return found
 
 
@@ -264,6 +265,9 @@ PICTURES = {  # stage -> what its figures show; a figure is called findings-NAME
     "ladder": {"ladder": "Accuracy of every representation in every twin zoo"},
     "curve": {"curve": "Accuracy by the number of pictures learned from"},
     "orbit": {"orbit": "Accuracy before and after scrambling"},
+    "within": {
+        "within": "Of what the variance of each quantity is made up, and what is read of it"
+    },
     "mixing": {
         "lines": "Straight lines between NCAs of one class, and of two",
         "means": "What the mean weights of each class grow, above the mean pictures",

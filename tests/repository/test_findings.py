@@ -77,7 +77,7 @@ def test_the_lead_in_clusters_is_taken_within_each_set(scripts):
     assert "| `weights` | kmeans | 0.600 (0.173) |" in text
 
 
-def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts):
+def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts, tmp_path):
     span = {"low": 0.1, "high": 0.3}
     name = {"quantity": "drift_400"}
     found = {
@@ -86,6 +86,8 @@ def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts):
         "rows": [name | {"feature": f, "r2": r2} | span for f, r2 in (("weights", 0.01),
                  ("responses", 0.2))],
     }  # fmt: skip
+    scripts[2].within(tmp_path / "within.png", {"growing": found})
+    assert (tmp_path / "within.png").stat().st_size > 5000
     text = scripts[1].within({"growing": found})
     assert "| other masks agree, r | R2, weights | R2, responses |" in text
     assert "| growing | `drift_400` | 8 / 160 | 25 % (10 to 30) | 0.50 (0.10 to 0.30) |" in text
