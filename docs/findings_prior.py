@@ -37,19 +37,20 @@ READERS = ("logistic", "svm")
 
 
 def shapes(count: int = SHAPES) -> Pixels:
-    """White strokes on black: lines, arcs and ellipses, two or three a picture, none a letter."""
+    """White strokes on black: lines, arcs and ellipses, two or three a picture."""
     draw_from = np.random.default_rng(0)
     found = np.empty((count, SIDE, SIDE), np.uint8)
     for i in range(count):
         sheet = Image.new("L", (SIDE * FINE, SIDE * FINE))
         pen = ImageDraw.Draw(sheet)
         for _ in range(draw_from.integers(2, 4)):
-            ends = draw_from.uniform(5, SIDE - 5, (2, 2)) * FINE
-            box = [*ends.min(axis=0), *ends.max(axis=0)]
+            middle, half = draw_from.uniform(11, 17, 2), draw_from.uniform(3, 8.5, 2)
+            box = (FINE * np.concatenate([middle - half, middle + half])).tolist()
             turn, width = draw_from.uniform(0, 360), int(draw_from.uniform(1.5, 3.5) * FINE)
             kind = draw_from.integers(3)
             if kind == 0:
-                pen.line([*ends[0], *ends[1]], fill=255, width=width)
+                falls = box if turn < 180 else [box[0], box[3], box[2], box[1]]
+                pen.line(falls, fill=255, width=width)
             elif kind == 1:
                 pen.arc(box, turn, turn + draw_from.uniform(90, 270), fill=255, width=width)
             else:

@@ -95,7 +95,8 @@ def forecast(
     quantities: all of ``QUANTITIES`` that differ between NCAs, unless given. Other arguments as
     for ``probe``. Raises ``ZooError`` as ``probe`` does, and if nothing is left to predict.
     """
-    asked = quantities or [name for name in QUANTITIES if name in zoo.columns]
+    there = set(zoo.columns).intersection(QUANTITIES)
+    asked = quantities or [n for n in QUANTITIES if n in there and zoo.known(n).any()]
     if not asked:
         raise ZooError(f"{zoo.path}: nothing was measured yet; run `nca-zoo dynamics` first")
     read = readable(zoo, all_fits)

@@ -256,7 +256,10 @@ def test_predicts_what_the_weights_hold_and_nothing_else(known):
     assert 0 < found.read_cpu_s < found.train_cpu_s
 
 
-def test_nothing_measured_is_one_line(path):
+def test_nothing_measured_is_one_line(tmp_path):
+    path = tmp_path / "zoo.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i) for i in range(20)])
     with pytest.raises(ZooError, match="nothing was measured yet; run `nca-zoo dynamics` first"):
         forecast(open_zoo(path))
 
