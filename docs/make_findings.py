@@ -55,7 +55,7 @@ BLOCK = 50  # pictures of a class that are clustered together
 SCORED = ("feature", "kind", "scaling", "method", "nmi")  # of a row of clusters
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
-FITS = {"growing": (10, 20), "persistent": (5, 10)}  # pictures of a class, and fits of each
+FITS = {"growing": (10, 10), "persistent": (5, 8)}  # pictures of a class, and fits of each
 INNER = {  # what may differ between fits of one picture
     "growing": ("drift_400", "steps_to_grow", "spread_96", "recovery"),
     "persistent": ("drift_400", "steps_to_grow", "spread_96", "recovery", "heals"),
@@ -197,20 +197,24 @@ def moves(study: Study) -> dict[str, Any]:
 
 def inside(study: Study) -> dict[str, Any]:
     """What NCAs of one picture differ in: how much, what of it is luck, and what weights tell."""
-    found = {}
-    for regime, (pictures, fits) in FITS.items():
-        size = "--per-class", str(min(pictures, study.per_class)), "--repeats", str(fits)
-        path = study.folder / f"repeats-{regime}.h5"
-        study.build(path, "--regime", regime, *size)
-        measure_zoo(path, study.seeds, study.jobs)
-        zoo = nca_zoo.open(path)
-        again = measured_again(zoo, study)
-        asked = [quantity(zoo, name) for name in INNER[regime]]
-        agree = [reliability(one, again[one.name], zoo.picture_numbers()) for one in asked]
-        read = within(zoo, TOLD, INNER[regime], ("ridge", "svm"), jobs=study.jobs)
-        found[regime] = read.as_dict() | {"reliability": [asdict(one) for one in agree]}
+    found = {regime: fitted_again(study, regime) for regime in FITS}
     figures.within(FIGURES / "findings-within.png", found)
     return found
+
+
+def fitted_again(study: Study, regime: str) -> dict[str, Any]:
+    """The same of one regime."""
+    pictures, fits = FITS[regime]
+    path = study.folder / f"repeats-{regime}.h5"
+    size = "--per-class", str(min(pictures, study.per_class)), "--repeats", str(fits)
+    study.build(path, "--regime", regime, *size)
+    measure_zoo(path, study.seeds, study.jobs)
+    zoo = nca_zoo.open(path)
+    again = measured_again(zoo, study)
+    asked = [quantity(zoo, name) for name in INNER[regime]]
+    agree = [reliability(one, again[one.name], zoo.picture_numbers()) for one in asked]
+    read = within(zoo, TOLD, INNER[regime], ("ridge", "svm"), jobs=study.jobs)
+    return read.as_dict() | {"reliability": [asdict(one) for one in agree]}
 
 
 def measured_again(zoo: Zoo, study: Study) -> dict[str, Any]:

@@ -256,6 +256,12 @@ def test_predicts_what_the_weights_hold_and_nothing_else(known):
     assert 0 < found.read_cpu_s < found.train_cpu_s
 
 
+def test_what_is_no_column_but_can_be_measured_is_predicted(known):
+    found = forecast(open_zoo(known), quantities=["slant"], folds=2, jobs=1)
+    assert {row.quantity for row in found.rows} == {"slant"}
+    assert found.read_cpu_s > 0
+
+
 def test_nothing_measured_is_one_line(tmp_path):
     path = tmp_path / "zoo.h5"
     with ZooWriter(path, header()) as writer:

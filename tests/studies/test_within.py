@@ -140,6 +140,24 @@ def test_means_are_taken_away_picture_by_picture():
     np.testing.assert_array_equal(left, [[-1, 0], [1, 0], [0, 0]])
 
 
+@pytest.mark.parametrize("study", ["within.within", "forecast.forecast"])
+def test_the_command_hands_on_what_it_was_told(path, monkeypatch, study):
+    """Both kinds of prediction keep to --jobs, and read failed fits if that was asked."""
+    told = {}
+
+    def asked(zoo, *settings, **given):
+        told.update(given)
+        raise ZooError("seen enough")
+
+    monkeypatch.setattr("nca_zoo.studies.measuring.measure_zoo", lambda *a: 0)
+    monkeypatch.setattr("nca_zoo_cli.dynamics.summary", lambda zoo: {})
+    monkeypatch.setattr(f"nca_zoo.studies.{study}", asked)
+    call = ["dynamics", "--zoo", str(path), "--all-fits", "--jobs", "1"]
+    run = CliRunner().invoke(group, [*call, *["--within"] * study.startswith("within")])
+    assert run.stderr.endswith("seen enough\n")
+    assert (told["all_fits"], told["jobs"]) == (True, 1)
+
+
 @pytest.mark.wide
 def test_the_command_tells_it(path, monkeypatch):
     from nca_zoo.studies import measuring
