@@ -213,7 +213,10 @@ def within(result: dict[str, Any]) -> str:
                  _span(agree[name], "r"), *(_span(r2[f], "r2") for f in features)]
             )  # fmt: skip
     head = ["regime", "quantity", "pictures / NCAs", "of the variance", "other masks agree, r"]
-    return markdown([*head, *(f"R2, {feature}" for feature in features)], rows)
+    text = markdown([*head, *(f"R2, {feature}" for feature in features)], rows)
+    steps = list(next(iter(result.values()))["sooner"])
+    rows = [[r, *(_span(f["sooner"][step], "r") for step in steps)] for r, f in result.items()]
+    return text + markdown(["drift by step", *steps], rows)
 
 
 def _span(row: Row, name: str) -> str:

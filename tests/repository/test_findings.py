@@ -83,6 +83,7 @@ def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts, tm
     found = {
         "shares": [name | {"share": 0.25, "n": 8, "n_ncas": 160} | span],
         "reliability": [name | {"r": 0.5} | span],
+        "sooner": {"128": {"r": 0.6} | span},
         "rows": [name | {"feature": f, "r2": r2} | span for f, r2 in (("weights", 0.01),
                  ("responses", 0.2))],
     }  # fmt: skip
@@ -92,6 +93,7 @@ def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts, tm
     assert "| other masks agree, r | R2, weights | R2, responses |" in text
     assert "| growing | `drift_400` | 8 / 160 | 25 % (10 to 30) | 0.50 (0.10 to 0.30) |" in text
     assert "| 0.01 (0.10 to 0.30) | 0.20 (0.10 to 0.30) |" in text
+    assert "| drift by step | 128 |\n|---|---|\n| growing | 0.60 (0.10 to 0.30) |" in text
 
 
 def test_starts_stand_by_what_they_were_learnt_from(scripts):
