@@ -63,7 +63,7 @@ INNER = {  # what may differ between fits of one picture
     "persistent": ("drift_400", "steps_to_grow", "spread_96", "recovery", "heals"),
 }
 SOONER = (104, 112, 128, 160, 200)  # CA steps at which a drift shows that is asked for at step 400
-TOLD = ("weights", "invariants", "queries", "responses")
+TOLD = ("weights", "queries", "responses")
 REPEATS = 5  # of the folds, dealt anew, wherever zoos of 300 are read
 
 
