@@ -55,7 +55,8 @@ _PLOTS = (".png", ".svg", ".pdf")
     "--target",
     default="class",
     show_default=True,
-    help="What is read: class, width, slant, drift, or any column of the zoo, such as psnr_400.",
+    help="What is read: class, width, slant, drift, heals, or any column of the zoo, such as "
+    "psnr_400.",
 )
 @folds_option
 @click.option(

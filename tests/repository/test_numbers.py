@@ -11,7 +11,7 @@ from commands import ALL
 from nca_zoo.automaton import rule
 from nca_zoo.building import workers
 from nca_zoo.explorer import page
-from nca_zoo.features import nearness, queries, reduction
+from nca_zoo.features import nearness, queries, reduction, responses
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
@@ -111,6 +111,8 @@ SENTENCES = [
     ("protocol", "where there are more than {:,} training rows", readers.FEW_ROWS),
     ("protocol", "once for more than {:,} pictures", probe.FEW_PICTURES),
     ("probe", "to {} fixed perceptions: {:,} numbers", queries.QUERIES, 16 * queries.QUERIES),
+    ("probe", "in the next {} steps", responses.SOON),
+    ("probe", "small changes of it: {} numbers", responses.RESPONSES),
     ("cluster", "the leading {} principal components", cluster.COMPONENTS),
     ("cluster", "the tightest of {} restarts", cluster.RESTARTS),
     ("near", "The {} leading principal components are kept", nearness.COMPONENTS),
