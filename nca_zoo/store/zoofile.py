@@ -164,8 +164,13 @@ class Zoo(Table):
         chosen = slice(None) if rows is None else np.asarray(rows, int)
         if self.moving is None:
             return restored(self.target[chosen])
-        film, period = self._checked("film", np.uint8, (None, *self.grid, 4)), self.moving.period
+        film, period = self.films, self.moving.period
         return restored(film[chosen][..., step % period * film.shape[1] // period, :, :, :])
+
+    @property
+    def films(self) -> npt.NDArray[np.uint8]:
+        """All frames of targets that move, ``(N, F, H, W, 4)``, premultiplied."""
+        return self._checked("film", np.uint8, (None, *self.grid, 4))
 
     def goal(self, row: int) -> Array | Callable[[int], Array]:
         """What the NCA in a row is to look like: a picture ``(H, W, 4)``; or, of one that moves,

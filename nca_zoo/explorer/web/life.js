@@ -6,8 +6,8 @@ import { rolloutKey } from "explore/noise.js";
 const MEMORY_BYTES = 48e6;
 
 export class Life {
-  constructor(height, width, weights, seedHidden, fireRate) {
-    this.automaton = new Automaton(height, width, weights, fireRate);
+  constructor(height, width, weights, seedHidden, fireRate, period) {
+    this.automaton = new Automaton(height, width, weights, fireRate, period);
     this.seedHidden = seedHidden;
     this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));

@@ -49,6 +49,11 @@ export class Network {
     }
   }
 
+  /** Let all cells hear: `base` are the biases in silence, `hears` two numbers a unit, by cos and sin. */
+  hear(base, hears, [cos, sin]) {
+    for (let j = 0; j < HIDDEN; j++) this.b1[j] = base[j] + hears[2 * j] * cos + hears[2 * j + 1] * sin;
+  }
+
   clear() {
     for (const name of Object.keys(SIZES)) this[name].fill(0);
   }
