@@ -253,7 +253,7 @@ FEATURES: dict[str, Feature] = {
 }
 # The controls that see the whole picture: the best of them is what weights are compared with.
 PICTURE_CONTROLS = ("pixels", "centred", "grown", "deskewed", "hog", "patches")
-# All that see a still, also of targets that move; and those that see the film: no weights know more.
+# All that see a still, also of targets that move; and those that see the film, all that there is.
 STILL_CONTROLS = (*PICTURE_CONTROLS, "later", "mean")
 FILM_CONTROLS = ("film", "changes")
 

@@ -97,8 +97,9 @@ def test_the_clock_of_a_start_is_where_films_begin_and_no_others(learnt):
 
 def test_a_zoo_says_which_clock_it_began_with_and_goes_on_with_no_other(pictures, learnt, tmp_path):
     out = tmp_path / "zoo.h5"
-    build = ["build", "--source", pictures, "--per-class", 1, "--motion", "sway", "--period",
-             16, "--steps", 1, "--extra-steps", 0, "--attempts", 1, "--jobs", 1, "--out", out]  # fmt: skip
+    few = ["--per-class", 1, "--steps", 1, "--extra-steps", 0, "--attempts", 1, "--jobs", 1]
+    moving = ["--motion", "sway", "--period", 16]
+    build = ["build", "--source", pictures, *few, *moving, "--out", out]
     run(*build, "--start", learnt)
     begun, zoo = find_start(str(learnt)), open_zoo(out)
     assert zoo.settings.values["init_clock"] == begun.clock_digest
