@@ -7,6 +7,7 @@ import numpy as np
 from rows import header, record
 
 from nca_zoo.automaton.rule import HIDDEN
+from nca_zoo.automaton.signals import HANDS
 from nca_zoo.pictures.motions import Motion, moved
 from nca_zoo.pictures.targets import stored
 from nca_zoo.store.columns import Column
@@ -49,7 +50,7 @@ def moving_zoo(
             "direction": motion.direction,
             "amplitude": np.float32(motion.amplitude),
             "cycles": motion.cycles,
-            "clock": (0.05 * rng.standard_normal((HIDDEN, 2))).astype(np.float32),
+            "clock": (0.05 * rng.standard_normal((HIDDEN, HANDS))).astype(np.float32),
         }
         place = {"seed_row": seed[0], "seed_col": seed[1], "target": film[0], "grown": film[0]}
         rows.append(record(number, ink.shape, **place, **own) | of_film)
@@ -60,7 +61,7 @@ def moving_zoo(
         Column("direction", "|i1"),
         Column("amplitude", "<f4"),
         Column("cycles", "<i2"),
-        Column("clock", "<f4", (HIDDEN, 2)),
+        Column("clock", "<f4", (HIDDEN, HANDS)),
     ]
     made = made_here("a test")
     told = header(motion={"motion": "mixed", "period": PERIOD, "clock": "phase"})

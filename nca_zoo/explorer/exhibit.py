@@ -28,7 +28,7 @@ class Exhibit:
     about: dict[str, Any]  # strict JSON: sizes, columns, names of classes and maps
     charts: tuple[Chart, ...]  # the maps
     targets: bytes  # uint8 (N, H, W, 4), premultiplied RGBA
-    weights: npt.NDArray[np.float32]  # (N, P), and of NCAs that hear a clock 256 more
+    weights: npt.NDArray[np.float32]  # (N, P), and of NCAs that hear a clock 512 more
     films: npt.NDArray[np.uint8] | None = None  # (N, F, H, W, 4), or 1 for white ink, if they move
     pad: Pad | None = None  # to draw on, where what is drawn can be written as a kin of these
 

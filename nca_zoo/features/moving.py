@@ -43,7 +43,7 @@ def changes(zoo: "Zoo") -> Vectors:
 
 
 def clock_alone(zoo: "Zoo") -> Vectors:
-    """How hidden units hear the clock, ``(N, 256)``; raises ZooError if they hear none."""
+    """How hidden units hear the clock, ``(N, 512)``; raises ZooError if they hear none."""
     signal = zoo.signal()
     if signal is None:
         raise ZooError(f"{zoo.path}: its cells hear no clock, so that there is none to read")
@@ -51,7 +51,7 @@ def clock_alone(zoo: "Zoo") -> Vectors:
 
 
 def with_clock(zoo: "Zoo") -> Vectors:
-    """All that was learnt: weights, and how the clock is heard, ``(N, P + 256)``."""
+    """All that was learnt: weights, and how the clock is heard, ``(N, P + 512)``."""
     return np.concatenate([zoo.weights, clock_alone(zoo)], axis=1)
 
 

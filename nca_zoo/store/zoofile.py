@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.record import Automata, check_array
 from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array, seed_state
-from nca_zoo.automaton.signals import Signal, clock
+from nca_zoo.automaton.signals import HANDS, Signal, clock
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.assemble import claimed, write_rows
@@ -181,7 +181,7 @@ class Zoo(Table):
         """What its NCAs, or those of row numbers ``(n,)``, hear from step to step, if anything."""
         if self.moving is None or not self.moving.clocked:
             return None
-        S = self._checked("clock", np.float32, (HIDDEN, 2))
+        S = self._checked("clock", np.float32, (HIDDEN, HANDS))
         S = S if rows is None else S[np.asarray(rows, int)]
         hands = np.repeat(clock(self.moving.period)[None], len(S), axis=0)
         steps = np.arange(self.moving.period, dtype=np.int32)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.signals import HANDS
 from nca_zoo.choices import DEFAULT_REGIME, INITS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
@@ -43,7 +44,7 @@ class Init:
     shared: Floats | None = None
     visible: str = "rgba"  # what a learnt start's own NCAs showed
     writer: Writer | None = None
-    clock: Floats | None = None  # (HIDDEN, 2), how NCAs of this start hear the hands of a clock
+    clock: Floats | None = None  # (HIDDEN, HANDS), how NCAs of this start hear the hands of a clock
 
     @property
     def clock_digest(self) -> str:
@@ -171,7 +172,7 @@ def write_start(
     """Write starting weights ``(P,)`` and the settings that they were learnt with.
 
     ``early`` ``(P,)`` is where the recipe stood after its first rounds, so that a short rerun can
-    be compared. clock: ``(HIDDEN, 2)``, of NCAs that hear one.
+    be compared. clock: ``(HIDDEN, HANDS)``, of NCAs that hear one.
     """
     arrays = {"weights": weights, "early": early} | ({} if clock is None else {"clock": clock})
     write_archive(path, recipe, arrays, compressed=False)
@@ -195,7 +196,7 @@ def _read(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
     if "weights" not in arrays:
         raise ZooError(f"{wrong}: it holds no weights")
     flat = (rule.N_PARAMS,)
-    shapes = {"weights": flat, "early": flat, "clock": (rule.HIDDEN, 2)}
+    shapes = {"weights": flat, "early": flat, "clock": (rule.HIDDEN, HANDS)}
     asked = {name: arrays[name] for name in shapes if name in arrays}
     for name, array in asked.items():
         if array.shape != shapes[name] or array.dtype != np.float32:

@@ -113,7 +113,7 @@ class Lesson:
         """S and s before training, flat: an NCA that hears has to begin as one that does not.
 
         Vectors that stay take an S of zeros, which learns at once, or that of a start which was
-        learnt with a clock, ``(128, 2)``. Where they are learnt it is s that is zero, and S drawn:
+        learnt with a clock, ``(128, HANDS)``. Where they are learnt it is s that is zero, and S drawn:
         of zeros in both, nothing would ever come.
         """
         S = np.zeros(HIDDEN * self.kind.d, np.float32)

@@ -56,7 +56,7 @@ class Round:
     number: int  # from 1
     weights: Floats  # (P,)
     loss: float  # mean over the pictures of the last inner step's loss
-    clock: Floats | None = None  # (HIDDEN, 2), of NCAs that hear one
+    clock: Floats | None = None  # (HIDDEN, HANDS), of NCAs that hear one
 
 
 def inner(regime: Regime, recipe: Recipe) -> Regime:

@@ -44,11 +44,15 @@ def alone(zoo, row, steps):
     return dict(rollout(zoo.weights[row], *look))
 
 
-def target(page, name="#targetA"):
+def target(page):
+    """What is due, as the page shows it beside the tank, (H, W, 3); by a copy, to be read often."""
     flat = page.evaluate(
-        "name => { const c = document.querySelector(name);"
-        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }", name
-    )  # fmt: skip
+        "() => { const shown = document.querySelector('#targetA');"
+        "const copy = new OffscreenCanvas(shown.width, shown.height);"
+        "const context = copy.getContext('2d', { willReadFrequently: true });"
+        "context.drawImage(shown, 0, 0);"
+        "return [...context.getImageData(0, 0, copy.width, copy.height).data] }"
+    )
     return np.array(flat).reshape(*GRID, 4)[..., :3]
 
 
@@ -103,6 +107,6 @@ def test_films_of_white_ink_are_one_number_a_cell(zoo, moving_exhibit):
     assert moving_exhibit.about["period"] == PERIOD
     assert moving_exhibit.films.shape == (2, PERIOD, *GRID, 1)
     assert moving_exhibit.film_of(1) == zoo.film[1, ..., 3].tobytes()
-    assert moving_exhibit.weights.shape == (2, 8336 + 256)
+    assert moving_exhibit.weights.shape == (2, 8336 + 512)
     assert moving_exhibit.pad is None
     assert np.array_equal(seed_state(*GRID, *SEED), zoo.seed_states(0))

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from small_builds import draw
 
 from nca_zoo.automaton.rule import HIDDEN, N_PARAMS
+from nca_zoo.automaton.signals import HANDS
 from nca_zoo.building.settings import build_settings, chosen, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import Motion, MotionSettings, moved
@@ -48,7 +49,7 @@ def learn(pictures, rounds, out, code=0):
 
 def test_it_learns_how_the_clock_is_heard_and_says_how(learnt):
     start, (weights, recipe) = find_start(str(learnt)), read_start(learnt)
-    assert start.clock.shape == (HIDDEN, 2)
+    assert start.clock.shape == (HIDDEN, HANDS)
     assert np.abs(start.clock).max() > 1e-4  # it began with silence
     assert (weights != find_start("persistent").shared).all()
     assert recipe["motion"] == {"motion": "mixed", "period": 16, "clock": "phase"}
@@ -127,7 +128,7 @@ def test_a_start_for_films_ships_and_is_used_where_a_clock_is_heard():
 
 def test_a_clock_of_another_shape_is_refused_in_a_line(learnt, tmp_path):
     weights, recipe = read_start(learnt)
-    for clock in (np.zeros((HIDDEN, 3), "f4"), np.full((HIDDEN, 2), np.nan, "f4")):
+    for clock in (np.zeros((HIDDEN, 3), "f4"), np.full((HIDDEN, HANDS), np.nan, "f4")):
         write_start(tmp_path / "bad.npz", weights, recipe, weights, clock)
         with pytest.raises(ZooError, match="not a start file of `nca-zoo metastart`: clock"):
             find_start(str(tmp_path / "bad.npz"))

@@ -8,12 +8,13 @@ import { CHANNELS, HIDDEN, N_WEIGHTS, Network, PERCEPTION, Rows, TENSORS } from 
 import { FireMask } from "explore/noise.js";
 
 export const ALPHA = 3;
+const HANDS = 4; // of the clock
 export const THRESHOLD = Math.fround(0.1); // of alpha, above which a cell is mature
 
 export class Automaton {
   /**
    * A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336, and of automata
-   * that hear a clock of `period` steps 256 more; `fireRate` the chance of a cell to fire.
+   * that hear a clock of `period` steps 512 more; `fireRate` the chance of a cell to fire.
    */
   constructor(height, width, weights, fireRate = 0.5, period = 1) {
     this.period = period;
@@ -36,7 +37,7 @@ export class Automaton {
   /** Go on from the present state by another rule. */
   setWeights(weights) {
     const hears = weights.subarray(N_WEIGHTS);
-    const plain = hears.length === 2 * HIDDEN ? weights.subarray(0, N_WEIGHTS) : weights;
+    const plain = hears.length === HANDS * HIDDEN ? weights.subarray(0, N_WEIGHTS) : weights;
     this.network.set(plain);
     [this.base, this.hears] = [weights.subarray(...TENSORS[1]), hears];
   }
@@ -45,7 +46,8 @@ export class Automaton {
   #hear(step) {
     if (!this.hears.length) return;
     const angle = (2 * Math.PI * (step % this.period)) / this.period;
-    this.network.hear(this.base, this.hears, [Math.cos(angle), Math.sin(angle)]);
+    const hands = [Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle)];
+    this.network.hear(this.base, this.hears, hands);
   }
 
   site(row, col) {

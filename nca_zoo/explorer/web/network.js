@@ -49,9 +49,12 @@ export class Network {
     }
   }
 
-  /** Let all cells hear: `base` are the biases in silence, `hears` two numbers a unit, by cos and sin. */
-  hear(base, hears, [cos, sin]) {
-    for (let j = 0; j < HIDDEN; j++) this.b1[j] = base[j] + hears[2 * j] * cos + hears[2 * j + 1] * sin;
+  /** Let all cells hear: `base` are the biases in silence, `hears` so many numbers a unit as there are hands. */
+  hear(base, hears, hands) {
+    this.b1.set(base);
+    for (let at = 0; at < hears.length; at++) {
+      this.b1[Math.floor(at / hands.length)] += hears[at] * hands[at % hands.length];
+    }
   }
 
   clear() {
