@@ -24,7 +24,7 @@ from .training_options import moving, tell, visible_option
 
 DEFAULT = Recipe()
 CHECKPOINT_ROUNDS = 10
-DEALT = 5  # places of `mixed` from turn to turn: eight in a row are of all kinds, both ways round
+DEALT = 5  # places of `mixed` from turn to turn: a round of eight has all kinds, both ways round
 EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 
 

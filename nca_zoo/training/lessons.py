@@ -113,8 +113,8 @@ class Lesson:
         """S and s before training, flat: an NCA that hears has to begin as one that does not.
 
         Vectors that stay take an S of zeros, which learns at once, or that of a start which was
-        learnt with a clock, ``(128, HANDS)``. Where they are learnt it is s that is zero, and S drawn:
-        of zeros in both, nothing would ever come.
+        learnt with a clock, ``(128, HANDS)``. Where they are learnt it is s that is zero, and S is
+        drawn: of zeros in both, nothing would ever come.
         """
         S = np.zeros(HIDDEN * self.kind.d, np.float32)
         if clock is not None and self.kind.moves and self.kind.d:
