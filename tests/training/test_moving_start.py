@@ -12,8 +12,9 @@ from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import Motion, MotionSettings, moved
 from nca_zoo.pictures.targets import make_target
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training import init
 from nca_zoo.training.cohort import Job
-from nca_zoo.training.init import find_start, make_init, read_start, write_start
+from nca_zoo.training.init import find_start, read_start, write_start
 from nca_zoo.training.lessons import conditions, film, still
 from nca_zoo_cli import metastart
 from nca_zoo_cli.main import group
@@ -113,18 +114,23 @@ def test_a_zoo_says_which_clock_it_began_with_and_goes_on_with_no_other(pictures
     assert "was built with other settings: init_clock" in told.output
 
 
-def test_a_start_for_films_ships_and_is_used_where_a_clock_is_heard():
+def test_a_start_for_films_is_used_where_a_clock_is_heard_and_nowhere_else(learnt, monkeypatch):
+    shipped = init._shipped
+    monkeypatch.setattr(init, "MOVING_STARTS", {("persistent", "rgba"): "moving"})
+    of_films = find_start(str(learnt))
+    monkeypatch.setattr(
+        init, "_shipped", lambda name: of_films if name == "moving" else shipped(name)
+    )
     for asked, hears in (
         ({"motion": "mixed"}, True),
         ({"motion": "mixed", "clock": "none"}, False),
         ({"motion": "mixed", "visible": "grey"}, False),
         ({"regime": "persistent"}, False),
     ):
-        init = build_settings(chosen(**asked), quiet, init="meta", alpha="ink").init
-        assert (init.clock is not None) == hears, asked
-        assert init.clock_digest == (find_start("moving").clock_digest if hears else "")
-    assert np.array_equal(make_init("meta", "persistent", clocked=True).shared,
-                          find_start("moving").shared)  # fmt: skip
+        found = build_settings(chosen(**asked), quiet, init="meta", alpha="ink").init
+        assert (found.clock is not None) == hears, asked
+        assert found.clock_digest == (of_films.clock_digest if hears else "")
+    assert find_start("moving") is of_films
 
 
 def test_a_clock_of_another_shape_is_refused_in_a_line(learnt, tmp_path):
