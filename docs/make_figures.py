@@ -68,7 +68,6 @@ DRAWN = [
 ]
 LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
-MOVING_ZOO, MOVING_STEPS, MOVING_EVERY, MOVING_FPS = "moving.h5", 224, 4, 12
 HEALED = 220  # the CA step at which the wounded are whole again
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
@@ -245,32 +244,9 @@ def motion(zoo: Zoo, path: Path) -> None:
     nca_zoo.fit(ink, name="d3", motion="sway", **asked).film(96).save(path, fps=12, every=4)
 
 
-def moving(zoo: Zoo, path: Path) -> None:
-    """NCAs drawn at random of the zoo of `build --motion mixed`, which lies beside: from the seed
-    on, each above what is due."""
-    zoo = _good(str(zoo.path.with_name(MOVING_ZOO)))
-    rows = np.sort(np.random.default_rng(0).choice(len(zoo), AT_RANDOM, replace=False))
-    ncas, engine = zoo.ncas(rows), SparseEngine()
-    states, steps = [ncas.starts()], range(0, MOVING_STEPS + 1, MOVING_EVERY)
-    for now in steps[:-1]:
-        states.append(engine.rollout(ncas, states[-1], now, MOVING_EVERY))
-    lives = ncas.seen(np.concatenate(states, axis=1))
-    goals = np.stack([zoo.due(step, rows) for step in steps], axis=1)
-    panels = []
-    for films, captioned in ((lives, True), (goals, False)):
-        for row, film in zip(rows, films, strict=True):
-            way = "there" if zoo.direction[row] > 0 else "back"
-            about = f"{zoo.motion[row]} {way}", f"{zoo.psnr_400[row]:.1f} dB"
-            cells = composite(film, "dark", zoo.trained)
-            panels.append(frames.Panel(cells, *(about if captioned else ("due", ""))))
-    film = list(ContactFilm(list(steps), panels, columns=AT_RANDOM))
-    write_gif(path, film, MOVING_FPS)
-
-
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
-    "moving.gif": moving,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,
