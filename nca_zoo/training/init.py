@@ -31,7 +31,7 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "regenerating",
 }
-MOVING_STARTS: dict[tuple[str, str], str] = {}  # likewise, of NCAs that hear a clock: none yet
+MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 
 
