@@ -24,8 +24,8 @@ starts: # the meta-learned starts that ship with the package: three quarters of 
 	.venv/bin/nca-zoo metastart --regime persistent --visible grey --out nca_zoo/training/starts/persistent-grey.npz
 	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/training/starts/growing.npz
 
-writer: # the writer that ships, from the default zoo: seconds
-	.venv/bin/nca-zoo writer learn --out nca_zoo/training/starts/regenerating-writer.npz
+writer: # the writer that ships, from the default zoo and all digits for training: a quarter of an hour of one core
+	.venv/bin/nca-zoo writer learn --end-to-end 3500 --source digits --threads 1 --out nca_zoo/training/starts/regenerating-writer.npz
 
 patches: # the patches of the control of that name, learnt without labels: seconds
 	.venv/bin/python docs/make_patches.py
@@ -38,6 +38,7 @@ benchmarks: # the tables of docs/notes/performance.md, on idle cores; needs $(ZO
 	.venv/bin/python benchmarks/time_to_quality.py --out $(RESULTS)/time_to_quality.md
 	.venv/bin/python benchmarks/rollout_rate.py --zoo $(ZOO) --out $(RESULTS)/rollout_rate.md
 	.venv/bin/python benchmarks/startup.py --zoo $(ZOO) --out $(RESULTS)/startup.md
+	.venv/bin/python benchmarks/first_page.py --zoo $(ZOO) --browser --out $(RESULTS)/first_page.md
 	.venv/bin/python benchmarks/drawing.py --zoo $(ZOO) --out $(RESULTS)/drawing.md
 	.venv/bin/python benchmarks/growth.py --out $(RESULTS)/growth.md
 	.venv/bin/python benchmarks/sweep.py --out $(RESULTS)/sweep.md

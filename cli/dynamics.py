@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     help="Streams of fire masks that every NCA is measured under.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what was measured before.")
-@cores_option(does="Threads that measure.")
+@cores_option(does="Threads that measure, and processes that predict.")
 @click.option("--measure-only", is_flag=True, help="Do not predict anything.")
 @click.option(
     "--within",
@@ -76,7 +76,8 @@ def dynamics(
 
     Growth, drift to step 1,000, healing and the spread between fire masks are measured on
     rollouts and stored in the zoo as columns; what is there already is not measured again. Then
-    each is predicted from the weights, and from pictures as a control.
+    each, and what the build measured of healing, is predicted from the weights, and from pictures
+    as a control.
 
     \b
     nca-zoo dynamics
@@ -101,7 +102,7 @@ def dynamics(
         from nca_zoo.studies.within import within as split
 
         with progress("within", " folds") as advance:
-            inside = split(opened, *settings, progress=advance)
+            inside = split(opened, *settings, all_fits=all_fits, jobs=jobs, progress=advance)
         found["within"] = inside.as_dict()
         if not as_json:
             click.echo("\n".join(["", *variances(inside), "", *inner(inside)]))
@@ -109,7 +110,7 @@ def dynamics(
         from nca_zoo.studies.forecast import forecast
 
         with progress("predict", " folds") as advance:
-            result = forecast(opened, *settings, all_fits=all_fits, progress=advance)
+            result = forecast(opened, *settings, all_fits=all_fits, jobs=jobs, progress=advance)
         found["forecast"] = result.as_dict()
         if not as_json:
             click.echo("\n".join(["", *predictions(result), "", *costs(result)]))
@@ -152,14 +153,19 @@ def explained(result: "Forecast | Within") -> list[str]:
 
 
 def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
-    """Quantiles of every column over the NCAs that passed the gate, or all if none was judged."""
+    """Quantiles of what was measured here, and of what heals, which the build measured.
+
+    They are of the NCAs that passed the gate, or of all if none was judged.
+    """
     import numpy as np
 
+    from nca_zoo.store.schema import HEALING
     from nca_zoo.studies.measuring import columns
 
     good = zoo.subset(zoo.by_default)
+    healing = [c for c in zoo.described if c.name in HEALING and good.known(c.name).any()]
     found = {}
-    for column in columns():
+    for column in (*columns(), *healing):
         values = good.column(column.name).astype(float)
         values = values[np.isfinite(values)]
         marks = np.quantile(values, [0.1, 0.5, 0.9]).tolist() if len(values) else [None] * 3

@@ -59,8 +59,8 @@ _PLOTS = (".png", ".svg", ".pdf")
     "--target",
     default="class",
     show_default=True,
-    help="What is read: class, width, slant, drift, or any column of the zoo, such as psnr_400; of "
-    "targets that move course (motion and direction) and speed, too.",
+    help="What is read: class, width, slant, drift, heals, or any column of the zoo, such as "
+    "psnr_400; of targets that move course (motion and direction) and speed, too.",
 )
 @folds_option
 @click.option(

@@ -1,18 +1,12 @@
 """``nca-zoo show``: roll out NCAs and look at them."""
 
 import math
-import shutil
-import statistics
-import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.progress import Progress, counted, silent
 
 from .options import (
     NCA_ID,
@@ -24,15 +18,19 @@ from .options import (
     seed_option,
     zoo_option,
 )
+from .showing import (
+    Course,
+    findings,
+    in_words,
+    picture_of,
+    play_here,
+    side_by_side,
+    write,
+)
 
 if TYPE_CHECKING:
-    from nca_zoo.automaton.wounds import Wound
-    from nca_zoo.life.rollout import State
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.viewer.frames import Pixels, Reel
-
-    States = list[tuple[int, State]]
-    Walk = Callable[[int], States]  # the states to show of the NCA in a row
 
 KINDS = (".mp4", ".gif", ".png")
 FRAMES = 400  # at most in a film, unless --every is given
@@ -83,6 +81,26 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     "of what is lit. May be given more than once.",
 )
 @click.option(
+    "--plant",
+    multiple=True,
+    metavar="[STEP:]ROW,COL",
+    help="Plant a seed in this cell, from the beginning in place of its own, or before a step. "
+    "May be given more than once.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="Grow from so many seeds, on lit cells that --seed draws, in place of its own.",
+)
+@click.option(
+    "--signal",
+    multiple=True,
+    metavar="[STEP:]WHAT[@ROW,COL,RADIUS]",
+    help="Let an NCA of several pictures hear what another of them does, by its id, or numbers; "
+    "from a step on, in a circle of cells. May be given more than once.",
+)
+@click.option(
     "--out",
     type=FilePath(dir_okay=False),
     help="File to write: .mp4, .gif, or .png for a strip, a table or a contact sheet.  "
@@ -115,6 +133,9 @@ def show(
     every: int | None,
     seed: int,
     damage: tuple[str, ...],
+    plant: tuple[str, ...],
+    seeds: int | None,
+    signal: tuple[str, ...],
     out: Path | None,
     terminal: bool,
     window: bool,
@@ -135,10 +156,14 @@ def show(
     nca-zoo show 7-012 --out seven.png --every 50
     nca-zoo show 7-012 --channels --out channels.png
     nca-zoo show 7-012 --damage 200 --damage 300:10,14,4
+    nca-zoo show 7-012 --seeds 3 --plant 200:20,9 --zoo seeded.h5
+    nca-zoo show three --signal 200:eight --zoo several.h5
     nca-zoo show 3-000 7-012 --grid --out pair.gif
     nca-zoo show --digits 0-9 --sample 5 --out sheet.png --json
     """
+    from nca_zoo.automaton.seeds import parse_seed
     from nca_zoo.automaton.wounds import parse_wound
+    from nca_zoo.building.together import voice_of
     from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:
@@ -147,40 +172,42 @@ def show(
         raise click.UsageError("name NCAs, or choose them by --digits and --sample, not both")
     if out is not None and out.suffix.lower() not in KINDS:
         raise ZooError(f"--out {out}: the name must end in one of {', '.join(KINDS)}")
-    wounds = tuple(map(parse_wound, damage))
-    ncas = _choose(open_zoo(zoo), nca_ids, classes, sample)
+    whole = open_zoo(zoo)
+    voices = tuple(voice_of(whole, text) for text in signal)
+    wounds, planted = tuple(map(parse_wound, damage)), tuple(map(parse_seed, plant))
+    course = Course(whole, seed, wounds, planted, seeds, voices)
+    ncas = _choose(whole, nca_ids, classes, sample)
     grid = grid or len(ncas) > 1 or columns is not None
     kind = "grid" if grid else "channels" if channels else "one"
-    _refuse(grid, channels, out, terminal, window, bool(wounds), as_json)
+    _refuse(grid, channels, out, terminal, window, course, as_json)
     _note_failures(ncas)
     if window:
-        _open_window(ncas, seed, background)
+        course.open_window(ncas, background)
         return
     if not terminal:
         out = out or _default_file(zoo, "grid" if grid else ncas.id[0])
     still = out is not None and out.suffix.lower() == ".png"
-    shown = _steps_shown(kind, still, steps, every, wounds, len(ncas))
-    walk = partial(_walk, ncas, steps=steps, seed=seed, wounds=wounds, shown=shown)
+    shown = _steps_shown(kind, still, steps, every, course, len(ncas))
     picture: Reel | Pixels
     if grid:
-        picture, scores = _side_by_side(ncas, walk, columns or 0, background)
+        picture, scores = side_by_side(ncas, course, steps, shown, columns or 0, background)
     else:
         with progress("roll out", " states") as advance:
-            states = walk(0, channels=channels, advance=advance)
-        scores = [_score(ncas, 0, states)]
-        look = _look(ncas, background)
+            states = course.states(ncas, 0, steps, shown, channels, advance)
+        scores = [course.score(ncas, 0, states)]
+        look = course.look(ncas, background)
         if terminal:
-            _play(states, look, fps)
+            play_here(states, look, fps)
         else:
-            picture = _picture(kind, still, states, look)
+            picture = picture_of(kind, still, states, look)
     if out is not None:
-        _write(out, picture, fps)
+        write(out, picture, fps)
     if as_json:
-        print_json({"file": str(out), "step": steps, "ncas": _findings(ncas, scores)})
+        print_json({"file": str(out), "step": steps, "ncas": findings(ncas, scores)})
         return
     if out is not None:
         click.echo(out)
-    if said := _said(ncas, steps, scores, grid):
+    if said := in_words(ncas, steps, scores, grid):
         click.echo(said)
 
 
@@ -210,7 +237,7 @@ def _choose(zoo: "Zoo", ids: tuple[str, ...], classes: str | None, sample: int |
 
 
 def _refuse(
-    grid: bool, channels: bool, out: Path | None, terminal: bool, window: bool, wounded: bool,
+    grid: bool, channels: bool, out: Path | None, terminal: bool, window: bool, course: Course,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Say so if options exclude each other."""
@@ -224,7 +251,15 @@ def _refuse(
             (terminal or window) and as_json,
             f"leave out {live} or --json",
         ),
-        (window and wounded, "--window is wounded by the mouse: leave out --window or --damage"),
+        (
+            window and course.wounds,
+            "--window is wounded by the mouse: leave out --window or --damage",
+        ),
+        (
+            window and any(seed.step for seed in course.planted),
+            "--window is planted later by the mouse: leave out --window or the step of --plant",
+        ),
+        (window and course.voices, "--window hears nothing new: leave out --window or --signal"),
         (grid and channels, "--channels shows one NCA: name one, without --grid"),
     ):
         if together:
@@ -246,12 +281,12 @@ def _note_failures(ncas: "Zoo") -> None:
 
 
 def _steps_shown(
-    kind: str, still: bool, steps: int, every: int | None, wounds: tuple["Wound", ...], ncas: int
+    kind: str, still: bool, steps: int, every: int | None, course: Course, ncas: int
 ) -> set[int]:
     if kind == "grid" and still:
         return {steps}
     if still and every is None:
-        looks = {wound.step + after for wound in wounds for after in (0, HEALING_STEPS)}
+        looks = {step + after for step in course.steps for after in (0, HEALING_STEPS)}
         return {step for step in looks.union(STRIP_STEPS) if step < steps} | {steps}
     every = every or math.ceil(steps / FRAMES)
     most = MOST[kind][still] // ncas
@@ -270,131 +305,3 @@ def _default_file(zoo: Path, name: str) -> Path:
     except OSError as error:
         raise ZooError(f"cannot make {folder}: {error.strerror}; name a file with --out") from None
     return folder / f"{name}.mp4"
-
-
-def _walk(
-    ncas: "Zoo",
-    row: int,
-    steps: int,
-    seed: int,
-    wounds: tuple["Wound", ...],
-    shown: set[int],
-    channels: bool = False,
-    advance: Progress = silent,
-) -> "States":
-    """The states to show of an NCA: all channels, or what is seen of them alone."""
-    from nca_zoo.automaton.rule import seen
-    from nca_zoo.life.rollout import rollout
-
-    stride = math.gcd(*shown)
-    look = seed, stride, wounds, ncas.fire_rate, ncas.signal([row])
-    path = rollout(ncas.weights[row], ncas.seed_states(row), steps, *look)
-    return [
-        (step, state if channels else seen(state, ncas.trained).copy())
-        for step, state in counted(path, 1 + steps // stride, advance)
-        if step in shown
-    ]
-
-
-def _look(ncas: "Zoo", background: str) -> dict[str, Any]:
-    """How the pictures of a single NCA are made and captioned."""
-    return {
-        "target": ncas.goal(0),
-        "name": ncas.id[0],
-        "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
-        "background": background,
-        "trained": ncas.trained,
-    }
-
-
-def _score(ncas: "Zoo", row: int, states: "States") -> float | None:
-    """PSNR of the last picture against the target, dB; None if nobody knows what it should grow."""
-    from nca_zoo.automaton.rule import seen
-    from nca_zoo.life.quality import psnr
-
-    if ncas.status[row] == "unjudged":
-        return None
-    step, last = states[-1]
-    return float(psnr(seen(last, ncas.trained), ncas.due(step, row)))
-
-
-def _findings(ncas: "Zoo", scores: list[float | None]) -> list[dict[str, Any]]:
-    rows = zip(ncas.id.tolist(), ncas.status.tolist(), scores, strict=True)
-    return [{"id": name, "status": status, "psnr": score} for name, status, score in rows]
-
-
-def _said(ncas: "Zoo", step: int, scores: list[float | None], grid: bool) -> str:
-    known = [score for score in scores if score is not None]
-    if not known:
-        return ""
-    if not grid:
-        return f"{ncas.id[0]} at step {step}: PSNR {known[0]:.1f} dB against its target"
-    return (
-        f"{len(known)} NCA{'s' * (len(known) > 1)} at step {step}: PSNR against their targets "
-        f"{statistics.median(known):.1f} dB in the median, {min(known):.1f} dB at the least"
-    )
-
-
-def _side_by_side(
-    ncas: "Zoo", walk: "Walk", columns: int, background: str
-) -> tuple["Reel", list[float | None]]:
-    """The film of many NCAs, and the score of the last picture of each."""
-    import numpy as np
-
-    from nca_zoo.viewer.frames import ContactFilm, Panel, composite, seeds_in
-
-    panels, scores = [], []
-    with progress("roll out", " NCAs") as advance:
-        for row in counted(range(len(ncas)), len(ncas), advance):
-            states = walk(row)
-            scores.append(_score(ncas, row, states))
-            cells = composite(np.stack([state for _, state in states]), background)
-            known = len(states) == 1 and scores[-1] is not None  # a film's last is of another frame
-            right = f"{scores[-1]:.1f} dB" if known else ""
-            panels.append(Panel(cells, ncas.id[row], right, seeds_in(states)))
-    steps = [step for step, _ in states]
-    return ContactFilm(steps, panels, ncas.path.name, columns, background), scores
-
-
-def _picture(kind: str, still: bool, states: "States", look: dict[str, Any]) -> "Reel | Pixels":
-    from nca_zoo.viewer.channels import ChannelFilm, channel_table
-    from nca_zoo.viewer.frames import Film, strip
-
-    if kind == "channels":
-        return channel_table(states, **look) if still else ChannelFilm(states, **look)
-    return strip(states, **look) if still else Film(states, **look)
-
-
-def _open_window(ncas: "Zoo", seed: int, background: str) -> None:
-    from nca_zoo.life.rollout import Life
-    from nca_zoo.viewer.window import watch
-
-    rules = ncas.seed_hidden, ncas.fire_rate, ncas.signal([0])
-    life = Life(ncas.weights[0], ncas.seed_states(0), seed, *rules)
-    look = _look(ncas, background)
-    if ncas.status[0] == "unjudged":
-        look["target"] = None
-    watch(life, **look)
-
-
-def _play(states: "States", look: dict[str, Any], fps: int) -> None:
-    from nca_zoo.viewer.terminal import Abilities, Screen, play
-
-    abilities = Abilities.of(sys.stdout)
-    size = shutil.get_terminal_size()
-    screen = Screen(**look, colour=abilities.colour, size=(size.columns, size.lines))
-    play((screen.draw(*pair) for pair in states), fps, sys.stdout, abilities.animate)
-
-
-def _write(out: Path, picture: "Reel | Pixels", fps: int) -> None:
-    from nca_zoo.viewer.frames import Reel
-    from nca_zoo.viewer.video import write_gif, write_mp4, write_png
-
-    if not isinstance(picture, Reel):
-        write_png(out, picture)
-    elif out.suffix.lower() == ".png":
-        write_png(out, picture[-1])
-    else:
-        write = write_gif if out.suffix.lower() == ".gif" else write_mp4
-        with progress(out.name, " frames") as advance:
-            write(out, picture, fps, advance)

@@ -99,6 +99,13 @@ _OPTIONS = (
     ),
     click.option("--pool", type=int, help="States in the pool.  [default: the regime's]"),
     click.option(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="Learn to grow from up to so many cuttings, too, on any lit cells.  "
+        "[default: 1, its own seed]",
+    ),
+    click.option(
         "--train",
         metavar="TENSORS",
         help="Fit these alone, as in b1,b2, of W1, b1, W2 and b2; the others stay the start's.  "

@@ -1,17 +1,22 @@
 """``nca-zoo writer``: learn to write weights from a zoo, and say how well that goes."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.errors import ZooError
+
 from .groups import Group
 from .options import (
     FilePath,
     cores_option,
+    data_folder,
     json_option,
     print_json,
     progress,
+    progress_bar,
     sample_option,
     sampled,
     seed_option,
@@ -19,16 +24,22 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from nca_zoo.networks.end_to_end import Course
+    from nca_zoo.pictures.targets import Target
+    from nca_zoo.store.zoofile import Zoo
     from nca_zoo.studies.writing import BothWays
+    from nca_zoo.training.writer import Writer
 
-PATTERNS = 100  # as networks.writing.COMPONENTS, which a test compares
+PATTERNS = 100  # as networks.writing.COMPONENTS, which a test compares ...
+PATTERNS_OF_MANY = 224  # ... and Size.components
+SAVED_EVERY = 100  # training steps
+MOST_STATE = 1 << 28  # bytes of what going on needs
 
 _components = click.option(
     "--components",
     type=click.IntRange(1),
-    default=PATTERNS,
-    show_default=True,
-    help="Patterns that the writer looks for in a picture.",
+    help=f"Patterns that the writer looks for in a picture.  [default: {PATTERNS}, end to end "
+    f"{PATTERNS_OF_MANY}]",
 )
 
 
@@ -37,8 +48,9 @@ def writer() -> None:
     """From a picture to weights in one pass: learn a writer, and test it.
 
     \b
-    nca-zoo writer learn --out my-writer.npz         from all good NCAs of a zoo
+    nca-zoo writer learn --out my-writer.npz         from the NCAs of a zoo
     nca-zoo writer test                              on pictures that it has not seen
+    nca-zoo writer test --writer shipped
     """
 
 
@@ -48,20 +60,56 @@ def writer() -> None:
     "--out", type=FilePath(dir_okay=False), required=True, help="The writer file to write, an .npz."
 )
 @_components
-def learn(zoo: Path, out: Path, components: int) -> None:
-    """Learn to write from the good NCAs of a zoo, which must share one start.
+@click.option(
+    "--end-to-end",
+    "steps",
+    type=click.IntRange(0),
+    default=0,
+    show_default="0: linear",
+    metavar="STEPS",
+    help="Then learn from what grows for so many training steps; 1,000 take some 3 minutes of one "
+    "core.",
+)
+@click.option(
+    "--source",
+    help="Pictures to learn from end to end, all of their training split.  [default: the zoo's]",
+)
+@seed_option("Decides the random draws of learning end to end.")
+@cores_option("--threads", does="Threads that let NCAs live.")
+def learn(
+    zoo: Path,
+    out: Path,
+    components: int | None,
+    steps: int,
+    source: str | None,
+    seed: int,
+    threads: int,
+) -> None:
+    """Learn to write from the good NCAs of a zoo's training split, which must share one start.
+
+    End to end, what is written grows, and what is wrong with it goes back through the rollout into
+    the writer. The same line goes on after an interruption.
 
     \b
     nca-zoo writer learn --out my-writer.npz
+    nca-zoo writer learn --end-to-end 3500 --source digits --out my-writer.npz
     nca-zoo write 7.png --writer my-writer.npz
     nca-zoo build --init written --start my-writer.npz --out written.h5
     """
+    from nca_zoo.networks.end_to_end import Course
     from nca_zoo.networks.writing import learn_writer
     from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.training.writer import save_writer
 
-    made = learn_writer(open_zoo(zoo), components)
     out.parent.mkdir(parents=True, exist_ok=True)
+    if source and not steps:
+        raise ZooError("--source goes with --end-to-end; a linear writer learns from a zoo alone")
+    opened = open_zoo(zoo)
+    if steps:
+        course, most = Course(steps, seed=seed), components or PATTERNS_OF_MANY
+        made = _end_to_end(opened, out, most, course, source, threads)
+    else:
+        made = learn_writer(opened, components or PATTERNS)
     save_writer(out, made)
     size = out.stat().st_size / 1e6
     click.echo(
@@ -69,29 +117,106 @@ def learn(zoo: Path, out: Path, components: int) -> None:
     )
 
 
+def _end_to_end(
+    zoo: "Zoo",
+    out: Path,
+    components: int,
+    course: "Course",
+    source: str | None,
+    threads: int,
+) -> "Writer":
+    """A writer learnt end to end; until it is done, what going on needs lies beside ``out``."""
+    from nca_zoo.ground.archives import read_archive, write_archive
+    from nca_zoo.life.engines import make_engine
+    from nca_zoo.networks.end_to_end import EndToEnd
+    from nca_zoo.networks.writing import Size, beginning, targets_of, taught
+
+    targets = targets_of(taught(zoo)) if source is None else _training_targets(zoo, source)
+    begun = beginning(zoo, targets, Size(components), course.seed)
+    lessons = EndToEnd(begun, targets, make_engine(threads=threads), course)
+    told = {"begun": begun.digest, "pictures": len(targets), "course": asdict(course)}
+    beside = out.with_name(f"{out.name}.going")
+    if beside.exists():
+        state, of = read_archive(beside, "half-learnt writer", "nca-zoo writer learn", MOST_STATE)
+        if of != told:
+            raise ZooError(
+                f"{beside} is of a writer begun in another way; go on with the same options, or "
+                "remove the file"
+            )
+        lessons.go_on(state)
+    with progress_bar(total=course.steps, initial=lessons.taken, unit="step") as shown:
+        while lessons.taken < course.steps:
+            losses = lessons.step()
+            shown.set_postfix_str(f"loss {losses[0]:.4f}", refresh=False)
+            shown.update()
+            if lessons.taken % SAVED_EVERY == 0:
+                write_archive(beside, told, lessons.state, compressed=False)
+    beside.unlink(missing_ok=True)
+    return lessons.writer(source or zoo.settings.source)
+
+
+def _training_targets(zoo: "Zoo", source: str) -> list["Target"]:
+    """Targets of the training split of a source, made as the zoo's."""
+    from nca_zoo.pictures.sources import load_pictures
+    from nca_zoo.pictures.targets import TargetSettings, target_of
+
+    from .training_options import tell
+
+    flat = zoo.settings.flat
+    settings = TargetSettings(
+        flat.get("target.alpha", "ink"),
+        flat.get("target.seed_at", "ink"),
+        zoo.visible,  # type: ignore[arg-type]
+    )
+    size = zoo.grid[0] if zoo.grid[0] == zoo.grid[1] else None
+    _, pictures = load_pictures(
+        source, data_dir=data_folder(), size=size, target=settings, tell=tell
+    )
+    return [target_of(one, settings) for one in pictures if one.split == "train"]
+
+
 @writer.command()
 @zoo_option
 @_components
-@seed_option("Decides which pictures are held out, and fire masks and resamples.")
+@click.option(
+    "--writer",
+    "learnt",
+    type=FilePath(dir_okay=False),
+    help="Test this one, too: a file of `nca-zoo writer learn`, or `shipped`.",
+)
+@seed_option("Decides fire masks and resamples.")
 @sample_option()
 @cores_option(does="Threads that let NCAs live.")
 @json_option
 def test(
-    zoo: Path, components: int, seed: int, sample: int | None, jobs: int, as_json: bool
+    zoo: Path,
+    components: int | None,
+    learnt: Path | None,
+    seed: int,
+    sample: int | None,
+    jobs: int,
+    as_json: bool,
 ) -> None:
-    """Write weights for pictures held out and read them back, against what knows less.
+    """Write weights for the test pictures of a zoo and read them back, against what knows less.
 
     \b
     nca-zoo writer test
+    nca-zoo writer test --writer shipped
     nca-zoo writer test --zoo data/growing.h5 --json
     """
     from nca_zoo.features.catalogue import readable
     from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.studies.writing import both_ways
+    from nca_zoo.training.init import shipped_writer
+    from nca_zoo.training.writer import read_writer
 
+    other = None
+    if learnt is not None:
+        ships = learnt == Path("shipped") and not learnt.exists()
+        other = shipped_writer() if ships else read_writer(learnt)
     read = sampled(readable(open_zoo(zoo)), sample)
     with progress("write", " ways") as advance:
-        found = both_ways(read, components, seed, jobs, advance)
+        found = both_ways(read, components or PATTERNS, seed, jobs, advance, other)
     if as_json:
         print_json(found.as_dict())
     else:

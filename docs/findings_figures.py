@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 PLAIN = ("weights", "aligned", "procrustes", "invariants", "queries", "pixels", "hog", "shuffled")
 COLOURS = ("#1971c2", "#4dabf7", "#74c0fc", "#2f9e44", "#f08c00", "#868e96", "#495057", "#dee2e6")
 
+PARTS = {"between pictures": "#dee2e6", "the fit's own": "#4dabf7", "luck of the masks": "#adb5bd"}
+TOLD = ("#1864ab", "#f08c00")  # what weights say, and what responses say
+
 
 def ladder(path: Path, result: dict[str, Any]) -> None:
     """The accuracy ladder: a group of bars a zoo, a bar a representation."""
@@ -44,6 +47,35 @@ def fall(path: Path, result: dict[str, Any]) -> None:
     _bars(axes, places + 0.2, [new for _, new in pairs], 0.36, COLOURS[4], "scrambled")
     _finish(axes, features, "accuracy")
     figure.legend(loc="outside right center", frameon=False)
+    _save(figure, path)
+
+
+def within(path: Path, result: dict[str, Any]) -> None:
+    """Of what the variance of each quantity is made up, and what is read of the fits' own part."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes, names = figure.subplots(), []
+    for regime, found in result.items():
+        agree = {one["quantity"]: max(one["r"], 0) for one in found["reliability"]}
+        for share in found["shares"]:
+            name, place = share["quantity"], len(names)
+            own = share["share"] * agree[name]
+            parts = (1 - share["share"], own, share["share"] - own)
+            for begin, part, colour in zip(np.cumsum([0, *parts]), parts, PARTS, strict=False):
+                axes.barh(place, part, 0.7, left=begin, color=PARTS[colour], label=colour)
+            for row, told in enumerate(("weights", "responses")):
+                r2 = next(r["r2"] for r in found["rows"]
+                          if (r["quantity"], r["feature"]) == (name, told))  # fmt: skip
+                read, label = max(r2, 0) * share["share"], f"of that read from {told}"
+                axes.barh(place - 0.12 + 0.24 * row, read, 0.14, left=parts[0],
+                          color=TOLD[row], label=label)  # fmt: skip
+            names.append(f"{name}, {regime}")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of the variance")
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside right center", frameon=False)
     _save(figure, path)
 
 

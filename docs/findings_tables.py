@@ -99,6 +99,21 @@ def budgets(result: dict[str, Any]) -> str:
     return markdown(head, rows)
 
 
+def prior(result: dict[str, Any]) -> str:
+    """Readability by what the start was learnt from, the best of the readers in each cell."""
+    rows = []
+    for name, found in result.items():
+        read, zoo = found["rows"], found["zoo"]
+        cells = [best(read, f) for f in ("weights", "patches", "pixels", "hog")]
+        rows.append(
+            [name, *(percent(c) if c else "-" for c in cells),
+             f"{zoo['psnr_96']:.1f} / {zoo['psnr_400']:.1f}", f"{100 * zoo['passed']:.0f} %"]
+        )  # fmt: skip
+    head = ["start learnt from", "weights", "patches learnt from the same", "pixels",
+            "histograms of gradients", "PSNR 96 / 400, dB", "passed the gate"]  # fmt: skip
+    return markdown(head, rows)
+
+
 def curve(result: dict[str, Any]) -> str:
     """Accuracy by sample size: best simple reader of each feature."""
     points = result["curve"]
@@ -167,10 +182,7 @@ def dynamics(result: dict[str, Any]) -> str:
         for gain in found["gains"]:
             name = gain["quantity"]
             of = {r["feature"]: r for r in found["rows"] if r["quantity"] == name}
-            cells = [
-                f"{of[f]['r2']:.2f} ({of[f]['low']:.2f} to {of[f]['high']:.2f})"
-                for f in ("weights", gain["control"], "shuffled")
-            ]
+            cells = [_span(of[f], "r2") for f in ("weights", gain["control"], "shuffled")]
             cells[1] = f"`{gain['control']}` {cells[1]}"
             span = f"{gain['difference']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})"
             rows.append([regime, f"`{name}`", *cells, span])
@@ -183,6 +195,32 @@ def dynamics(result: dict[str, Any]) -> str:
             )
     head = ["regime", "quantity", "R2, weights", "R2, best picture", "R2, shuffled", "difference"]
     return markdown(head, rows) + "\n" + "\n".join(f"- {cost}" for cost in costs) + "\n"
+
+
+def within(result: dict[str, Any]) -> str:
+    """What NCAs of one picture differ in, and R2 of that part from each feature."""
+    features = list(dict.fromkeys(r["feature"] for f in result.values() for r in f["rows"]))
+    rows = []
+    for regime, found in result.items():
+        agree = {r["quantity"]: r for r in found["reliability"]}
+        for share in found["shares"]:
+            name = share["quantity"]
+            r2 = {r["feature"]: r for r in found["rows"] if r["quantity"] == name}
+            rows.append(
+                [regime, f"`{name}`", f"{share['n']} / {share['n_ncas']}",
+                 f"{100 * share['share']:.0f} % ({100 * share['low']:.0f} to "
+                 f"{100 * share['high']:.0f})",
+                 _span(agree[name], "r"), *(_span(r2[f], "r2") for f in features)]
+            )  # fmt: skip
+    head = ["regime", "quantity", "pictures / NCAs", "of the variance", "other masks agree, r"]
+    text = markdown([*head, *(f"R2, {feature}" for feature in features)], rows)
+    steps = list(next(iter(result.values()))["sooner"])
+    rows = [[r, *(_span(f["sooner"][step], "r") for step in steps)] for r, f in result.items()]
+    return text + markdown(["drift by step", *steps], rows)
+
+
+def _span(row: Row, name: str) -> str:
+    return f"{row[name]:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
 def mixing(result: dict[str, Any]) -> str:
@@ -209,10 +247,12 @@ def landscape(result: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ladder": ladder,
     "budgets": budgets,
+    "prior": prior,
     "curve": curve,
     "clusters": clusters,
     "orbit": orbit,
     "dynamics": dynamics,
+    "within": within,
     "mixing": mixing,
     "map": landscape,
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import ImageGrab
 
 from nca_zoo.building.build import BuildSettings
+from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.training.init import make_init
 from nca_zoo.training.regime import REGIMES
 from nca_zoo.viewer.drawing import Drawing
@@ -38,7 +39,7 @@ def photograph() -> None:
     """Draw, grow and save the picture of the window."""
     root = Window("nca-zoo draw")
     root.geometry("+0+0")
-    regime = REGIMES["persistent"]
+    regime = REGIMES[DEFAULT_REGIME]
     settings = BuildSettings(regime, make_init("meta", regime.name))
     window = DrawingWindow(root, Drawing.blank(28), lambda _: settings, Path("fish.png"), Path("."))
     root.update()

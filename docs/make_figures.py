@@ -244,9 +244,19 @@ def motion(zoo: Zoo, path: Path) -> None:
     nca_zoo.fit(ink, name="d3", motion="sway", **asked).film(96).save(path, fps=12, every=4)
 
 
+def seeds(zoo: Zoo, path: Path) -> None:
+    """A 1 of 14 x 14 cells, from three cuttings on cells that are drawn."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, asked = Path(folder) / "seeded.h5", {"seeds": 3, "steps": 600, "extra_steps": 0}
+        nca_zoo.build("digits", 1, 1, 14, file, jobs=1, **asked)
+        shown = ["show", "1-000", "--zoo", str(file), "--seeds", "3", "--out", str(path)]
+        group.main(shown, standalone_mode=False)
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
+    "seeds.png": seeds,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,

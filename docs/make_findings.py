@@ -20,18 +20,27 @@ from pathlib import Path
 from typing import Any
 
 import findings_figures as figures
+import findings_prior
 import findings_tables as tables
 import numpy as np
+import numpy.typing as npt
 
 import nca_zoo
+from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.ground.files import published
+from nca_zoo.life.engines import make_engine
+from nca_zoo.life.healing import healing_of_whole
+from nca_zoo.life.quality import GROWN_STEP, STABLE, measure
+from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.probe import probe
+from nca_zoo.probing.quantities import quantity
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.studies.cluster import cluster
 from nca_zoo.studies.forecast import forecast
-from nca_zoo.studies.measuring import measure_zoo
+from nca_zoo.studies.measuring import measure_all, measure_zoo
 from nca_zoo.studies.mixing import line, survey
 from nca_zoo.studies.orbit import orbit
+from nca_zoo.studies.within import reliability, within
 from nca_zoo.viewer.curve import write_curve
 from nca_zoo.viewer.medley import line_sheet, means_sheet
 from nca_zoo.viewer.video import write_png
@@ -48,6 +57,13 @@ BLOCK = 50  # pictures of a class that are clustered together
 SCORED = ("feature", "kind", "scaling", "method", "nmi")  # of a row of clusters
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
+FITS = {"growing": (10, 10), "persistent": (5, 8)}  # pictures of a class, and fits of each
+INNER = {  # what may differ between fits of one picture
+    "growing": ("drift_400", "steps_to_grow", "spread_96", "recovery"),
+    "persistent": ("drift_400", "steps_to_grow", "spread_96", "recovery", "heals"),
+}
+SOONER = (104, 112, 128, 160, 200)  # CA steps at which a drift shows that is asked for at step 400
+TOLD = ("weights", "queries", "responses")
 REPEATS = 5  # of the folds, dealt anew, wherever zoos of 300 are read
 
 
@@ -182,6 +198,70 @@ def moves(study: Study) -> dict[str, Any]:
     return found
 
 
+def inside(study: Study) -> dict[str, Any]:
+    """What NCAs of one picture differ in: how much, what of it is luck, and what weights tell."""
+    found = {regime: fitted_again(study, regime) for regime in FITS}
+    figures.within(FIGURES / "findings-within.png", found)
+    return found
+
+
+def fitted_again(study: Study, regime: str) -> dict[str, Any]:
+    """The same of one regime."""
+    pictures, fits = FITS[regime]
+    path = study.folder / f"repeats-{regime}.h5"
+    size = "--per-class", str(min(pictures, study.per_class)), "--repeats", str(fits)
+    study.build(path, "--regime", regime, *size)
+    measure_zoo(path, study.seeds, study.jobs)
+    zoo = nca_zoo.open(path)
+    again = measured_again(zoo, study)
+    asked = [quantity(zoo, name) for name in INNER[regime]]
+    agree = [reliability(one, again[one.name], zoo.picture_numbers()) for one in asked]
+    known, drifts = quantity(zoo, "drift_400"), drifts_sooner(zoo, study)
+    tell = [reliability(known, drift, zoo.picture_numbers()) for drift in drifts.T]
+    read = within(zoo, TOLD, INNER[regime], ("ridge", "svm"), jobs=study.jobs)
+    return read.as_dict() | {
+        "reliability": [asdict(one) for one in agree],
+        "sooner": {str(step): asdict(one) for step, one in zip(SOONER, tell, strict=True)},
+    }
+
+
+def drifts_sooner(zoo: Zoo, study: Study) -> npt.NDArray[np.float64]:
+    """``drift_400`` as it would be at earlier steps, ``(N, steps)``, of other fire masks."""
+    masks = [rollout_keys(study.seeds + seed, 1)[0] for seed in range(study.seeds)]
+    engine, found = make_engine(threads=study.jobs), np.empty((len(zoo), len(SOONER)))
+    for some in np.array_split(np.arange(len(zoo)), max(1, len(zoo) // 16)):
+        ncas = zoo.ncas(some)
+        ncas = ncas.under(np.repeat(np.stack(masks, axis=1), len(ncas), axis=0))
+        states, now = engine.rollout(ncas, ncas.starts(), 0, GROWN_STEP), GROWN_STEP
+        grown = np.clip(ncas.seen(states), 0, 1)
+        for i, step in enumerate(SOONER):
+            states, now = engine.rollout(ncas, states, now, step - now), step
+            moved = np.square(np.clip(ncas.seen(states), 0, 1) - grown)
+            found[some, i] = np.sqrt(moved.mean(axis=(2, 3, 4))).mean(axis=1)
+    return found
+
+
+def measured_again(zoo: Zoo, study: Study) -> dict[str, Any]:
+    """What ``INNER`` names, of other fire masks and wounds than those of which the zoo tells."""
+    found = {name: np.full(len(zoo), np.nan) for name in (*QUANTITIES, "heals")}
+    rows = list(range(len(zoo)))
+    for row, values in measure_all(zoo, rows, study.seeds, study.jobs, first=study.seeds):
+        for name in QUANTITIES:
+            found[name][row] = values[name]
+    if zoo.settings.stable:  # of what does not last, nothing heals
+        engine = make_engine(threads=study.jobs)
+        for some in np.array_split(rows, max(1, len(rows) // 16)):
+            ncas, targets = zoo.ncas(some, seed=1), restored(zoo.target[some])
+            looks = measure(engine, ncas, targets, [STABLE])
+            found["heals"][some] = healing_of_whole(engine, ncas, targets, looks).share
+    return found
+
+
+def prior(study: Study) -> dict[str, Any]:
+    """What a start is worth that was learnt from fewer digits, or from other pictures."""
+    return findings_prior.prior(study.build, about, study.folder, study.jobs)
+
+
 def mixtures(study: Study) -> dict[str, Any]:
     """What grows between NCAs, in the default regime and in the default zoo."""
     twins = {init: study.twin(init, "persistent") for init in INITS}
@@ -213,6 +293,9 @@ PICTURES = {  # stage -> what its figures show; a figure is called findings-NAME
     "ladder": {"ladder": "Accuracy of every representation in every twin zoo"},
     "curve": {"curve": "Accuracy by the number of pictures learned from"},
     "orbit": {"orbit": "Accuracy before and after scrambling"},
+    "within": {
+        "within": "Of what the variance of each quantity is made up, and what is read of it"
+    },
     "mixing": {
         "lines": "Straight lines between NCAs of one class, and of two",
         "means": "What the mean weights of each class grow, above the mean pictures",
@@ -222,10 +305,12 @@ PICTURES = {  # stage -> what its figures show; a figure is called findings-NAME
 STAGES: dict[str, Callable[[Study], dict[str, Any]]] = {
     "ladder": ladder,
     "budgets": budgets,
+    "prior": prior,
     "curve": curve,
     "clusters": clusters,
     "orbit": fall,
     "dynamics": moves,
+    "within": inside,
     "mixing": mixtures,
     "map": landscape,
 }

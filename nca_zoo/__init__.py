@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nca_zoo.face import NCA as NCA
     from nca_zoo.face import Film as Film
+    from nca_zoo.face import Seed as Seed
     from nca_zoo.face import Wound as Wound
     from nca_zoo.face import Zoo as Zoo
     from nca_zoo.face import ZooError as ZooError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_FACE = ("NCA", "Film", "Wound", "Zoo", "ZooError", "ZooWarning", "build", "fit", "open")
+_FACE = ("NCA", "Film", "Seed", "Wound", "Zoo", "ZooError", "ZooWarning", "build", "fit", "open")
 
 
 def __getattr__(name: str) -> Any:

@@ -137,9 +137,9 @@ def server(exhibit):
         yield serving
 
 
-@pytest.fixture
-def visit(browser):
-    """Open a page; at the end it must have complained of nothing and asked for nothing else."""
+@contextlib.contextmanager
+def visiting(browser):
+    """A way to open pages; at the end they must have complained and asked for nothing else."""
     pages, complaints, requests = [], [], []
 
     def go(url, **options):
@@ -160,6 +160,21 @@ def visit(browser):
         own = url.split("#")[0]
         assert [other for other in requests if not other.startswith((own, "data:", "blob:"))] == []
     assert complaints == []
+
+
+@pytest.fixture
+def visit(browser):
+    with visiting(browser) as go:
+        yield go
+
+
+@pytest.fixture(scope="module")
+def modules(browser, server):
+    """A page at rest that many tests may share: they ask its modules, and leave it as it is."""
+    with visiting(browser) as go:
+        page = go(f"{server.url}#0-000")
+        pause(page)
+        yield page
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from browsing import (  # noqa: F401
     file_url,
     grey_exhibit,
     kin_exhibit,
+    modules,
     page,
     server,
     start,

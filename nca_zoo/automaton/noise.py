@@ -38,6 +38,7 @@ class Stream(IntEnum):
     WOUNDS = 8  # where wounds are that measure healing, and the masks under which they heal
     GATE = 9  # rollouts that decide what an NCA is stored as
     OWN = 10  # rollouts that say what an imagined NCA is to grow
+    SEEDS = 11  # which cells are seeds, where they are drawn
 
 
 class Study(IntEnum):
@@ -99,7 +100,7 @@ def uniform(key: Any, n: int) -> npt.NDArray[np.float64]:
     """``n`` numbers in ``[0, 1)`` for every key: shape ``(*key.shape, n)``, 32 random bits each."""
     key = np.asarray(key, np.uint64)[..., None]
     x0, x1 = threefry2x32(*halves(key), np.arange((n + 1) // 2), 0)
-    bits = np.stack([x0, x1], axis=-1).reshape(*key.shape[:-1], -1)[..., :n]
+    bits = np.stack([x0, x1], axis=-1).reshape(*x0.shape[:-1], 2 * x0.shape[-1])[..., :n]
     return bits / 2.0**32
 
 

@@ -69,7 +69,12 @@ def flatten(tensors: dict[str, Array]) -> Array:
 
 
 def seed_state(
-    height: int, width: int, row: int, col: int, hidden: bool = True, dtype: npt.DTypeLike = "f4"
+    height: int,
+    width: int,
+    row: int,
+    col: int,
+    hidden: bool = True,
+    dtype: npt.DTypeLike = "f4",
 ) -> Array:
     """One living cell ``(H, W, 16)``: alpha 1, RGB 0, hidden channels 1 if ``hidden``."""
     if not (0 <= row < height and 0 <= col < width):
@@ -127,14 +132,15 @@ def alive(state: Array) -> BoolArray:
     return np.max(list(alpha.values()), axis=0)[..., 0] > ALIVE_THRESHOLD
 
 
-def step(weights: Array, state: Array, fire: BoolArray) -> Array:
+def step(weights: Array, state: Array, fire: BoolArray, more: Array | float = 0.0) -> Array:
     """One step of the automaton.
 
-    weights: ``(P,)``; state: ``(..., H, W, 16)``; fire: ``(..., H, W)``, which cells update.
+    weights: ``(P,)``; state: ``(..., H, W, 16)``; fire: ``(..., H, W)``, which cells update; more:
+    on top of ``b1``, what all cells hear, ``(128,)``, or each, ``(..., H, W, 128)``.
     Returns the next state, of the same shape and dtype as ``state``.
     """
     w = unflatten(weights)
-    hidden = np.maximum(perceive(state) @ w["W1"].T + w["b1"], 0)
+    hidden = np.maximum(perceive(state) @ w["W1"].T + (w["b1"] + more), 0)
     update = hidden @ w["W2"].T + w["b2"]
     grown = state + update * fire[..., None]
     return grown * (alive(state) & alive(grown))[..., None]

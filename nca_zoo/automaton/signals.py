@@ -7,6 +7,7 @@ each CA step: see ``Signal``.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import HIDDEN, param_slices
+from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine, total
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int32]
 
+Circle = tuple[float, float, float]
+
 B1 = param_slices()["b1"]
 HANDS = 4  # of a clock: cosine and sine of the phase, and of twice the phase
+_SIZE = r"(\d{1,9}(?:\.\d{1,9})?)"
+_TOLD = re.compile(rf"(?:(\d{{1,9}}):)?([^:@\s]+)(?:@{_SIZE},{_SIZE},{_SIZE})?", re.ASCII)
 
 
 def heard(weights: Floats, S: Floats, s: Floats) -> Floats:
@@ -77,6 +83,34 @@ class Signal:
         d_S = total(d_biases[..., None] * self.s[:, :, None], axis=1)
         d_s = total(self.S[:, None] * d_biases[..., None], axis=2)
         return d_S, d_s
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """From CA step ``step`` on, cells hear something else; those outside the circle as they did."""
+
+    step: int
+    more: Floats  # (128,), on top of b1: S (s - the s that is part of b1)
+    circle: Circle | None = None  # row, column and radius in cells; all cells unless given
+
+
+def parse_told(text: str) -> tuple[int, str, Circle | None]:
+    """Read ``[STEP:]WHAT[@ROW,COL,RADIUS]``: what is heard, from when on, in which cells.
+
+    >>> parse_told("200:0,1,0@14,9,5")
+    (200, '0,1,0', (14.0, 9.0, 5.0))
+    """
+    match = _TOLD.fullmatch(text.strip())
+    if match is None:
+        raise ZooError(
+            f"signal {text!r} is not understood; write an id or numbers, perhaps with a step "
+            "before it and a circle of cells behind it: 8-003, 0,1 or 200:0.5,0.5@14,9,5"
+        )
+    step, what, *circle = match.groups()
+    if circle[0] is None:
+        return int(step or 0), what, None
+    row, col, radius = map(float, circle)
+    return int(step or 0), what, (row, col, radius)
 
 
 def clock(period: int) -> Floats:

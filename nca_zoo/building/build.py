@@ -17,7 +17,7 @@ import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building.costs import cost_of
-from nca_zoo.building.moving import moving_columns, moving_values
+from nca_zoo.building.moving import further_columns, moving_values
 from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.building.workers import run
 from nca_zoo.errors import ZooError
@@ -133,7 +133,7 @@ def build(
     for fits in _fitted(jobs, settings, workers, cohort_size, client):
         with finishing():
             rows = [record(wanted[fit.job.id], fit) for fit in fits]
-            writer.add(rows, moving_columns(fits[0], "nca-zoo build"))
+            writer.add(rows, further_columns(fits[0], settings.regime, "nca-zoo build"))
         yield from fits
 
 

@@ -1,4 +1,5 @@
-"""What a zoo keeps of NCAs whose targets move, beside what it keeps of all."""
+"""What a zoo keeps, beside what it keeps of all, of NCAs whose targets move, and of those that grow
+from several seeds."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,18 +8,37 @@ import numpy as np
 
 from nca_zoo.automaton.rule import HIDDEN
 from nca_zoo.automaton.signals import HANDS
+from nca_zoo.life.sowing import EACH
 from nca_zoo.pictures.targets import stored
 from nca_zoo.store.columns import Column
 from nca_zoo.store.schema import made_here
+from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit
 
 
-def moving_columns(fit: Fit, made_by: str) -> list[Column]:
-    """The columns of a zoo whose NCAs are like this one; none if its target stands still."""
+def further_columns(fit: Fit, regime: Regime, made_by: str) -> list[Column]:
+    """The further columns of a zoo whose NCAs are like this one; mostly none."""
+    made = made_here(made_by)
+    return [replace(column, **made) for column in (*_moving(fit), *_sown(regime))]
+
+
+def _sown(regime: Regime) -> list[Column]:
+    """Columns of ``Sown.stored``."""
+    if regime.seeds == 1:
+        return []
+    reached = "PSNR that nine in ten growths from seeds on random lit cells reach"
+    whole = "share of {} growths that are whole, of so many seeds on random lit cells: {}"
+    shares = [
+        Column(f"seeds_{n}", "<f4", description=whole.format(EACH, n))
+        for n in range(1, regime.seeds + 1)
+    ]
+    return [Column("psnr_seeds", "<f4", (), "dB", reached), *shares]
+
+
+def _moving(fit: Fit) -> list[Column]:
     film = fit.job.film
     if film is None:
         return []
-    made = made_here(made_by)
     columns = [
         Column("film", "|u1", film.frames.shape, "1/255", "what is due: RGBA, frame by frame"),
         Column("period", "<i4", (), "CA steps", "in which the film comes round"),
@@ -30,7 +50,7 @@ def moving_columns(fit: Fit, made_by: str) -> list[Column]:
     if film.clocked:
         heard = "b1 becomes b1 + clock (cos p, sin p, cos 2p, sin 2p), p the phase"
         columns.append(Column("clock", "<f4", (HIDDEN, HANDS), description=heard))
-    return [replace(column, **made) for column in columns]
+    return columns
 
 
 def moving_values(fit: Fit) -> dict[str, Any]:

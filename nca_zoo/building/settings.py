@@ -14,6 +14,7 @@ from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
 from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.training.gate import Sows
 from nca_zoo.training.init import make_init
 from nca_zoo.training.regime import REGIMES, Regime
 
@@ -30,6 +31,8 @@ FULL = 0.5  # share of the frame that is filled, from which that holds
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
+# What growing from several seeds asks of a regime, at least (docs/seeds.md).
+SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
@@ -48,6 +51,7 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     "motion": None,
     "period": None,
     "clock": None,
+    "seeds": None,
     **dict.fromkeys(OVERRIDES),
 }
 
@@ -94,6 +98,8 @@ def build_settings(
     regime = REGIMES[choices["regime"]]
     if motion is not None:
         overrides = as_films_ask(regime) | overrides
+    if choices["seeds"] not in (None, 1):
+        overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
     if motion is not None:
         ends = regime.steps + regime.extra_steps
@@ -128,6 +134,26 @@ def as_films_ask(regime: Regime) -> dict[str, Any]:
         "average": max(regime.average, MOVING_AVERAGE),
         "lr": MOVING_LR,
         "fire_rate": MOVING_RATE,
+    }
+
+
+def _sown(
+    regime: Regime, choices: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What changes in a regime whose NCAs grow from several seeds: there is more to learn, and the
+    gate looks at it."""
+    if choices["motion"] is not None:
+        raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
+    return {
+        "seeds": choices["seeds"],
+        "batch": max(regime.batch, SOWN_BATCH),
+        "pool": regime.pool and max(regime.pool, SOWN_POOL),
+        "average": max(regime.average, SOWN_AVERAGE),
+        "lr": overrides.get("lr", SOWN_LR),
+        "steps": max(overrides.get("steps", regime.steps), SOWN_STEPS),
+        "extra_steps": SOWN_STEPS,
+        "attempts": 1,
+        "gate": dataclasses.replace(regime.gate, sows=Sows()),
     }
 
 
@@ -184,8 +210,9 @@ def solo_settings(
 
 
 def _with_regime(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The choices with a regime: where targets move nobody has tried wounds."""
-    usual = DEFAULT_REGIME if choices.get("motion") is None else UNTOUCHED
+    """The choices with a regime: where targets move, or grow from several seeds, without wounds."""
+    sown = choices.get("seeds") not in (None, 1)
+    usual = UNTOUCHED if sown or choices.get("motion") is not None else DEFAULT_REGIME
     return {**choices, "regime": choices["regime"] or usual}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nca_zoo.building.build import BuildSettings, header, record
 from nca_zoo.building.costs import cost_of
-from nca_zoo.building.moving import moving_columns
+from nca_zoo.building.moving import further_columns
 from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
@@ -82,5 +82,8 @@ def zoo_of_one(
     path, about = zoo_path(path), header(source, settings, size, scale)
     with claimed(path, replace, "give --replace to train anew, or another --out"):
         yield lambda picture, fit: write_zoo(
-            path, about, [record(picture, fit)], moving_columns(fit, "nca-zoo fit")
+            path,
+            about,
+            [record(picture, fit)],
+            further_columns(fit, settings.regime, "nca-zoo fit"),
         )

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.automaton.record import check_array
+from nca_zoo.automaton.rule import HIDDEN
+from nca_zoo.automaton.signals import Circle, Floats, Told, parse_told, product
 from nca_zoo.building.build import BuildSettings, header, make_job, record
 from nca_zoo.building.costs import cost_of
 from nca_zoo.building.settings import Tell, quiet
@@ -22,7 +25,7 @@ from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import common_seed
 from nca_zoo.store.assemble import claimed
 from nca_zoo.store.parts import zoo_path
-from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import write_zoo
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.lessons import conditions
@@ -69,6 +72,8 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
         )
     if settings.motion is not None or any(picture.frames for picture in pictures):
         raise ZooError("one NCA grows several pictures only if they stand still; fit a film alone")
+    if settings.regime.seeds > 1:
+        raise ZooError("one NCA grows several pictures from one seed; leave --seeds out")
     if settings.init.writer is not None:
         raise ZooError("a writer writes an NCA for one picture; several together need --init meta")
     if code < 0:
@@ -129,6 +134,88 @@ def zoo_of_several(
         yield write
     if put:  # a column is added by a writer of its own
         _add_signals(path, group, put)
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """What cells are told to hear, from when on and where: see ``Told``."""
+
+    step: int
+    s: Floats  # (d,)
+    circle: Circle | None = None
+    name: str = ""  # of the NCA that always hears it, if it is such a one ...
+    S: Floats | None = None  # ... (128, d), how that hears
+    picture: Floats | None = None  # ... (H, W, 4), what that grows
+
+
+def voice_of(zoo: Zoo, text: str) -> Voice:
+    """Read ``[STEP:]WHAT[@ROW,COL,RADIUS]``, where WHAT is an id of a zoo of several pictures, for
+    what that NCA always hears, or numbers.
+
+    Raises ZooError if its NCAs hear nothing, and for other numbers than they know.
+    """
+    step, what, circle = parse_told(text)
+    ears, voices = _ears(zoo)
+    d = voices.shape[1]
+    if what in zoo.id:
+        row = zoo.index(what)
+        return Voice(step, voices[row], circle, what, ears[row], zoo.due(0, row))
+    try:
+        s = np.array([float(number) for number in what.split(",")], np.float32)
+    except ValueError:
+        s = np.zeros(0, np.float32)
+    if s.shape != (d,) or not np.isfinite(s).all():
+        raise ZooError(
+            f"signal {text!r}: {what!r} is neither an id of {zoo.path} nor {d} numbers, which is "
+            "what its NCAs hear"
+        )
+    return Voice(step, s, circle)
+
+
+def told(zoo: Zoo, row: int, voice: Voice) -> Told:
+    """What a voice is to the NCA in a row, whose own signal is part of its ``b1``.
+
+    Raises ZooError for the voice of an NCA that hears in another way: of another fit.
+    """
+    S, s = _ears(zoo)
+    if voice.S is not None and not np.array_equal(voice.S, S[row]):
+        raise ZooError(f"{zoo.path}: {zoo.id[row]} and {voice.name} are not of one NCA")
+    return Told(voice.step, product(S[row], voice.s - s[row]), voice.circle)
+
+
+def voices_beside(zoo: Zoo, nca_id: str) -> dict[str, Floats]:
+    """What an NCA of several pictures may hear instead, ``(128,)`` on top of ``b1``, by the ids of
+    those that always hear it; empty if it hears nothing.
+
+    Those are of its own fit: rows of one ``S``.
+    """
+    if not {"S", "s"} <= set(zoo.columns):
+        return {}
+    row, S = zoo.index(nca_id), zoo.column("S")
+    own = [other for other in range(len(zoo)) if np.array_equal(S[other], S[row]) and other != row]
+    part = zoo.subset([row, *own])
+    return {
+        str(part.id[at]): told(part, 0, voice_of(part, str(part.id[at]))).more
+        for at in range(1, len(part))
+    }
+
+
+def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
+    """S ``(N, 128, d)`` and s ``(N, d)`` of NCAs that always hear a signal."""
+    if not {"S", "s"} <= set(zoo.columns):
+        raise ZooError(
+            f"{zoo.path}: its NCAs hear no signal that could be another; nca-zoo fit A.png B.png "
+            "makes one that does"
+        )
+    S, s = zoo.column("S"), zoo.column("s")
+    try:
+        check_array("S", S, (len(zoo), HIDDEN, None), np.float32)
+        check_array("s", s, (len(zoo), S.shape[2]), np.float32)
+    except ValueError as error:
+        raise ZooError(f"{zoo.path}: {error}") from None
+    if not (np.isfinite(S).all() and np.isfinite(s).all()):
+        raise ZooError(f"{zoo.path}: some of these NCAs hear no signal; name those that do")
+    return S, s
 
 
 def _add_signals(path: Path, group: Together, fits: Sequence[Fit]) -> None:

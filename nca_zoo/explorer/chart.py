@@ -19,7 +19,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.explorer import places
 from nca_zoo.explorer.places import Floats
 from nca_zoo.features.catalogue import find_feature
-from nca_zoo.features.nearness import directions, nearest
+from nca_zoo.features.nearness import COMPONENTS, directions, nearest
 from nca_zoo.ground.files import make_folder, published
 
 if TYPE_CHECKING:
@@ -95,9 +95,11 @@ class Chart:
 
     @cached_property
     def _key(self) -> str:
-        settings = (places.NEAREST_OF_UMAP, places.SPREAD, version("umap-learn"))
-        digest = hashlib.sha256(repr((settings, self._reduced.shape)).encode())
-        digest.update(self._reduced.data)
+        # Of what is reduced, not of what comes out: its last bits follow the number of threads.
+        settings = (places.NEAREST_OF_UMAP, places.SPREAD, COMPONENTS, version("umap-learn"))
+        digest = hashlib.sha256(repr((settings, self._vectors.shape)).encode())
+        digest.update(self._vectors.data)
+        digest.update(self._zoo.good.tobytes())
         return digest.hexdigest()
 
     def _keep(self, flat: Floats) -> None:

@@ -16,7 +16,7 @@ from nca_zoo.features.measures import Vectors
 from nca_zoo.features.nearness import COMPONENTS, directions, seen_from
 from nca_zoo.training.init import META_STARTS, WRITERS, shipped_writer, start_weights
 from nca_zoo.training.regime import CA_STEPS, REGIMES
-from nca_zoo.training.writer import Writer
+from nca_zoo.training.writer import Writer, in_bytes
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -39,6 +39,8 @@ class Pad:
         return {
             "window": list(self.writer.grid),
             "patterns": len(self.writer.patterns),
+            "units": len(self.writer.bias),
+            "changes": len(self.writer.changes),
             "directions": COMPONENTS,
             "weights": N_PARAMS,
             "regime": {
@@ -54,24 +56,27 @@ class Pad:
 
     @cached_property
     def data(self) -> bytes:
-        """All numbers, one array after the other, float32 before int8, little-endian.
+        """All numbers, one array after the other, float32, int16, then int8, little-endian.
 
-        base (P), mean (K), origin (D), moves (K, D); scales (K), (K) and (N) of the rows of
-        patterns (K, h * w), changes (K, P) and directions (N, D).
+        base (P), mean (K), bias (H), origin (D), moves (R, D); scales (K), (H), (R), (R) and (N) of
+        the rows of what follows; patterns (K, h * w), into (H, K) and mix (R, K + H), of which a
+        byte would be felt in all weights; changes (R, P) and directions (N, D).
         """
         writer, zoo = self.writer, self.zoo
-        patterns = writer.patterns.astype(np.float32)
+        patterns = np.broadcast_to(writer.patterns, (len(writer.patterns), *writer.mean.shape))
+        patterns = patterns.astype(np.float32)
         ink = patterns.sum(axis=-1).reshape(len(patterns), -1)  # a drawing's channels are all equal
         mean = (patterns * writer.mean).reshape(len(patterns), -1).sum(axis=1)
-        changes = writer.changes.astype(np.float32)
+        changes = writer.changes * writer.scales[:, None]
         basis = seen_from(zoo.weights, zoo.good)
         written = basis.scores(np.concatenate([writer.base[None], writer.base + changes]))
         origin, moves = written[0], written[1:] - written[0]
-        floats = [writer.base, mean, _wide(origin[None]), _wide(moves)]
-        packed = [
-            _packed(rows) for rows in (ink, changes, _wide(directions(zoo.weights, zoo.good)))
-        ]
-        scales, small = zip(*packed, strict=True)
+        floats = [writer.base, mean, writer.bias, _wide(origin[None]), _wide(moves)]
+        layers = [ink, *(layer.astype(np.float32) for layer in (writer.into, writer.mix))]
+        near = _wide(directions(zoo.weights, zoo.good))
+        packed = [in_bytes(layer, np.int16) for layer in layers]
+        packed += [(writer.changes, writer.scales), in_bytes(near)]
+        small, scales = zip(*packed, strict=True)
         parts = [part.astype("<f4") for part in (*floats, *scales)]
         return b"".join(part.tobytes() for part in (*parts, *small))
 
@@ -99,9 +104,3 @@ def make_pad(zoo: "Zoo") -> Pad | None:
 def _wide(rows: npt.NDArray[np.floating]) -> Vectors:
     """Rows with as many columns as there may be components: those that are missing are 0."""
     return np.pad(rows, [(0, 0), (0, COMPONENTS - rows.shape[1])]).astype(np.float32)
-
-
-def _packed(rows: Vectors) -> tuple[Vectors, npt.NDArray[np.int8]]:
-    """Rows as small integers, and what 1 of each row is worth."""
-    scales = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny) / 127
-    return scales, np.rint(rows / scales[:, None]).astype(np.int8)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import Array, seen, unflatten
+from nca_zoo.automaton.seeds import Seed
+from nca_zoo.automaton.signals import Told
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError, nearest
 from nca_zoo.face import shown
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 FPS = {".mp4": 30, ".gif": 25}
 EVERY = {".mp4": 1, ".gif": 4, ".png": 1}  # CA steps a frame
+Planted = Sequence[tuple[int, int] | Seed]  # cells to grow from, and seeds planted later
 STRIP = (0, 8, 16, 32, 64, 96, 200, 400)  # steps of a PNG
 
 
@@ -84,15 +87,19 @@ class NCA:
         every: int = 1,
         states: bool = False,
         seed: int = 0,
+        seeds: Planted = (),
+        told: Sequence[Told] = (),
     ) -> Iterator[tuple[int, State]]:
         """Let it grow: ``(step, picture (H, W, 4))`` at step 0, then every ``every``-th, the last.
 
         A picture is what is seen, premultiplied RGBA, not clipped; with ``states`` all 16 channels.
-        seed: which fire masks. Raises ZooError for a wound that would never be seen.
+        seed: which fire masks. seeds: cells ``(row, col)`` to grow from in place of its own, and
+        ``Seed`` to be planted later. told: what its cells hear from a step on.
+        Raises ZooError for what would happen after the end or outside the grid.
         """
-        wounds, rate = _wounds(damage), self.zoo.fire_rate
-        look = seed, every, wounds, rate, self.zoo.signal()
-        run = rollout(self.weights, self.seed, steps, *look)
+        zoo, planted = self.zoo, [s if isinstance(s, Seed) else Seed(0, *s) for s in seeds]
+        look = seed, every, _wounds(damage), zoo.fire_rate, zoo.signal(), planted, zoo.seed_kind(0)
+        run = rollout(self.weights, zoo.start(0, planted), steps, *look, told=told)
         return ((step, now if states else seen(now, self.zoo.trained)) for step, now in run)
 
     def film(
@@ -101,9 +108,13 @@ class NCA:
         damage: Wound | Sequence[Wound] = (),
         seed: int = 0,
         background: str = "dark",
+        seeds: Planted = (),
     ) -> "Film":
-        """A film of its life: nothing is computed until it is shown or saved."""
-        return Film(self, steps, _wounds(damage), seed, background)
+        """A film of its life: nothing is computed until it is shown or saved.
+
+        Arguments as ``rollout``; background: ``dark``, ``light`` or ``checker``.
+        """
+        return Film(self, steps, _wounds(damage), seed, background, seeds)
 
     def live(self, height: int = 760) -> "Live":
         """The explorer's page with this NCA, alive in a notebook."""
@@ -128,11 +139,17 @@ class Film:
     """Frames of an NCA's rollout beside its target; a notebook shows it, ``save`` writes it."""
 
     def __init__(
-        self, nca: NCA, steps: int, damage: Sequence[Wound], seed: int, background: str
+        self,
+        nca: NCA,
+        steps: int,
+        damage: Sequence[Wound],
+        seed: int,
+        background: str,
+        seeds: Planted = (),
     ) -> None:
         self.nca, self.steps, self.damage = nca, steps, damage
-        self.seed, self.background = seed, background
-        nca.rollout(steps, damage, seed=seed)  # says at once what will not do
+        self.seed, self.background, self.seeds = seed, background, seeds
+        nca.rollout(steps, damage, seed=seed, seeds=seeds)  # says at once what will not do
 
     def __repr__(self) -> str:
         hurt = f", {len(self.damage)} wounds" if self.damage else ""
@@ -152,7 +169,7 @@ class Film:
         from nca_zoo.viewer.frames import Film as Frames
 
         # What is seen is a quarter of a state, and a film has hundreds.
-        seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed)
+        seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed, seeds=self.seeds)
         run = [(step, picture.copy()) for step, picture in seen]
         judged, zoo = self.nca.status != "unjudged", self.nca.zoo
         target = zoo.goal(0)
@@ -182,7 +199,7 @@ class Film:
         from nca_zoo.viewer.frames import strip
 
         moments = {*STRIP, self.steps, *(wound.step for wound in self.damage)}
-        run = self.nca.rollout(self.steps, self.damage, 1, True, self.seed)
+        run = self.nca.rollout(self.steps, self.damage, 1, True, self.seed, self.seeds)
         chosen = [(step, state) for step, state in run if step in moments]
         trained = self.nca.zoo.trained
         target, name = self.nca.zoo.goal(0), self.nca.id

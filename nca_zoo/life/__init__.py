@@ -7,4 +7,5 @@ __all__ = [
     "healing",
     "quality",
     "rollout",
+    "sowing",
 ]  # modules that others may import from

@@ -39,16 +39,19 @@ class Case:
     fire_rate: float = FIRE_RATE
 
 
-def measure(case: Case, seeds: int = SEEDS) -> dict[str, float]:
+def measure(case: Case, seeds: int = SEEDS, first: int = 0) -> dict[str, float]:
     """A value for each measure, by its name; NaN where it cannot be measured.
 
-    That is where it needs a target and none is known; of what grows, where under any of the masks
+    It is the mean over so many streams of fire masks, from that of rollout seed ``first`` on.
+
+    NaN is where it needs a target and none is known; of what grows, where under any of the masks
     nothing lives at step 96, or nearer to the target than the seed was; of healing, where a wound
     changes nothing; and of pictures that are not finite.
     """
     began = time.thread_time()
     engine = make_engine()
-    keys = np.concatenate([rollout_keys(seed, 1) for seed in range(seeds)], axis=1)  # (1, B)
+    streams = range(first, first + seeds)
+    keys = np.concatenate([rollout_keys(seed, 1) for seed in streams], axis=1)  # (1, B)
     nca = Automata.grown(
         case.weights[None], case.seed, shows=case.trained, fire_rate=case.fire_rate
     ).under(keys)

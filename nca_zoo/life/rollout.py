@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.noise import FIRE_RATE
+from nca_zoo.automaton.noise import FIRE_RATE, fire_mask
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import seed_state
-from nca_zoo.automaton.signals import Signal
-from nca_zoo.automaton.wounds import Wound
+from nca_zoo.automaton.rule import HIDDEN, step
+from nca_zoo.automaton.seeds import Seed, SeedKind
+from nca_zoo.automaton.signals import B1, Signal, Told
+from nca_zoo.automaton.wounds import Wound, circle
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 
@@ -21,8 +23,8 @@ class Life:
     """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
 
     weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
-    to 2**64 - 1; hidden: whether planted seeds have hidden channels of 1, as the NCA's own may;
-    fire_rate: see ``noise.fire_mask``; signal: what it hears, of one NCA, from step 0 on.
+    to 2**64 - 1; kind: what planted seeds hold, as the NCA's own does; fire_rate: see
+    ``noise.fire_mask``; signal: what it hears, of one NCA, from step 0 on.
     Its ``state``, float32 (H, W, 16), is a new array after every change.
     """
 
@@ -31,7 +33,7 @@ class Life:
         weights: npt.ArrayLike,
         state: npt.ArrayLike,
         seed: int = 0,
-        hidden: bool = True,
+        kind: SeedKind = SeedKind(),
         fire_rate: float = FIRE_RATE,
         signal: Signal | None = None,
     ) -> None:
@@ -40,20 +42,50 @@ class Life:
         self._nca = Automata.grown(
             weights[None], self._start, seed, fire_rate=fire_rate, signal=signal
         )
-        self._hidden = hidden
+        self._kind = kind
         self._engine = make_engine()
         self.restart()
 
     def restart(self) -> None:
         """Back to step 0."""
         self.state, self.step = self._start.copy(), 0
+        self._more = np.zeros(HIDDEN, np.float32)
 
     def grow(self, steps: int = 1) -> None:
         """Take CA steps."""
         if not steps:
             return
-        batch = self._engine.rollout(self._nca, self.state[None, None], self.step, steps)
+        if self._more.ndim > 1:
+            self._grow_apart(steps)
+            return
+        nca = self._nca
+        if self._more.any():
+            weights = nca.weights.copy()
+            weights[:, B1] += self._more
+            nca = replace(nca, weights=weights)
+        batch = self._engine.rollout(nca, self.state[None, None], self.step, steps)
         self.state, self.step = batch[0, 0], self.step + steps
+
+    def _grow_apart(self, steps: int) -> None:
+        """Take CA steps in which not all cells hear the same, by the plain rule."""
+        nca, (height, width) = self._nca, self.state.shape[:2]
+        for _ in range(steps):
+            fires = fire_mask(nca.keys[0, 0], self.step, height, width, nca.fire_rate)
+            state = step(nca.weights[0], self.state, fires, self._more)
+            self.state, self.step = state.astype(np.float32), self.step + 1
+
+    def hear(self, more: npt.ArrayLike, cells: npt.NDArray[np.bool_] | None = None) -> None:
+        """From now on these cells ``(H, W)``, or all, hear ``more`` ``(128,)`` on top of ``b1``.
+
+        Raises ValueError for some cells of an NCA whose signal changes from step to step.
+        """
+        if cells is None:
+            self._more = np.array(more, np.float32)
+            return
+        if self._nca.signal is not None:
+            raise ValueError("cells that hear a clock all hear the same")
+        apart = np.broadcast_to(self._more, (*cells.shape, HIDDEN))
+        self._more = np.where(cells[..., None], np.asarray(more, np.float32), apart)
 
     def hurt(self, wound: Wound) -> None:
         """Erase the cells of a wound now; its ``step`` does not matter."""
@@ -61,11 +93,7 @@ class Life:
 
     def plant(self, row: int, col: int) -> None:
         """Make the cell a seed, whatever it was. Raises ValueError outside the grid."""
-        height, width = self.state.shape[:2]
-        seed = seed_state(height, width, row, col, self._hidden)
-        here = np.zeros((height, width, 1), bool)
-        here[row, col] = True
-        self.state = np.where(here, seed, self.state)
+        self.state = self._kind.planted(self.state, row, col)
 
 
 def rollout(
@@ -77,21 +105,32 @@ def rollout(
     damage: Sequence[Wound] = (),
     fire_rate: float = FIRE_RATE,
     signal: Signal | None = None,
+    seeds: Sequence[Seed] = (),
+    kind: SeedKind = SeedKind(),
+    told: Sequence[Told] = (),
 ) -> Iterator[tuple[int, State]]:
     """Let one NCA take ``steps`` CA steps and yield ``(step, state)`` on the way.
 
     weights: (P,); state: (H, W, 16), state number 0; seed: which fire masks, from 0 to 2**64 - 1;
-    signal: what it hears, of one NCA.
+    signal: what it hears, of one NCA; seeds: that are planted on the way, of a ``kind``; told: what
+    its cells hear from a step on.
     Yields state 0, then every ``every``-th, and the last in any case; a damaged state is yielded
-    with its wound. The same arguments always give the same states. Raises ZooError for damage that
-    would never happen or lies outside the grid.
+    with its wound, and a planted seed with the state. The same arguments always give the same
+    states. Raises ZooError for what would happen after the end or outside the grid.
     """
     if steps < 0 or every < 1:
         raise ValueError(f"expected steps >= 0 and every >= 1, found {steps} and {every}")
     start = np.array(state, np.float32, order="C")
     _check(damage, steps, *start.shape[:2])
-    life = Life(weights, start, seed, fire_rate=fire_rate, signal=signal)
-    return _walk(life, steps, every, damage)
+    _check_seeds(seeds, steps, *start.shape[:2])
+    for one in told:
+        if one.step >= steps:
+            raise ZooError(
+                f"a signal at step {one.step} would never be heard: the rollout ends at step "
+                f"{steps}; give it earlier or take more steps"
+            )
+    life = Life(weights, start, seed, kind, fire_rate, signal)
+    return _walk(life, steps, every, (*damage, *seeds, *told))
 
 
 def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None:
@@ -109,18 +148,43 @@ def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None
                 )
 
 
+def _check_seeds(seeds: Sequence[Seed], steps: int, height: int, width: int) -> None:
+    for seed in seeds:
+        if seed.step >= steps:
+            raise ZooError(
+                f"a seed at step {seed.step} would never be seen to grow: the rollout ends at step "
+                f"{steps}; plant earlier or take more steps"
+            )
+        if not (0 <= seed.row < height and 0 <= seed.col < width):
+            raise ZooError(
+                f"a seed at row {seed.row}, column {seed.col} lies outside the grid of {height} x "
+                f"{width} cells; rows go from 0 to {height - 1}, columns from 0 to {width - 1}"
+            )
+
+
 def _walk(
-    life: Life, steps: int, every: int, damage: Sequence[Wound]
+    life: Life, steps: int, every: int, happening: Sequence[Wound | Seed | Told]
 ) -> Iterator[tuple[int, State]]:
-    wounds = defaultdict(list)
-    for wound in damage:
-        wounds[wound.step].append(wound)
-    for stop in sorted({*range(0, steps, every), *wounds, steps}):
+    events: dict[int, list[Wound | Seed | Told]] = defaultdict(list)
+    for event in happening:
+        events[event.step].append(event)
+    for stop in sorted({*range(0, steps, every), *events, steps}):
         life.grow(stop - life.step)
-        for wound in wounds[stop]:
-            life.hurt(wound)
+        for event in events[stop]:
+            _happen(life, event)
         if stop % every == 0 or stop == steps:
             yield stop, life.state
+
+
+def _happen(life: Life, event: Wound | Seed | Told) -> None:
+    if isinstance(event, Wound):
+        life.hurt(event)
+    elif isinstance(event, Seed):
+        life.plant(event.row, event.col)
+    else:
+        height, width = life.state.shape[:2]
+        where = None if event.circle is None else circle(height, width, *event.circle)
+        life.hear(event.more, where)
 
 
 def rollout_all(

@@ -4,21 +4,27 @@ Ridge regression from the principal components of the seed-centred pictures to t
 it is to be trusted with pictures that it has not seen is for ``nca_zoo.studies.writing``.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge, RidgeCV
 from threadpoolctl import threadpool_limits
 
+from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import check_enough, readable, shared_start
 from nca_zoo.features.measures import Floats, Vectors, centre_on, informative_channels
-from nca_zoo.pictures.targets import restored
-from nca_zoo.training.writer import Writer
+from nca_zoo.pictures.targets import Target, restored
+from nca_zoo.training.writer import Writer, around, in_bytes
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
+
+Numbers = npt.NDArray[np.floating]
 
 COMPONENTS = 100  # of 500 digits as good as 150, and the file is smaller (docs/writer.md)
 PENALTIES = np.logspace(-1, 4, 16)  # of the regression, to choose from
@@ -26,19 +32,86 @@ EVERY = 16  # the penalty is chosen by every so manieth weight: all take minutes
 FEWEST = 10  # NCAs to learn from
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large a writer is that is learnt end to end."""
+
+    components: int = 224  # patterns that it looks for in a picture, at most
+    hidden: int = 256  # units
+    changes: int = 160  # that it adds up to weights, at most
+
+
 def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
-    """A writer from the good NCAs of a zoo, of as many patterns as ``components``, or fewer if
-    there are no more.
+    """A linear writer from the good NCAs of a zoo's training split, of as many patterns as
+    ``components``, or fewer if there are no more.
 
     Raises ZooError if the NCAs share no start, if they are too few, and for less than 1 component.
     """
     if components < 1:
         raise ZooError(f"--components is {components}; it must be 1 or more")
+    read = taught(zoo)
+    with threadpool_limits(limits=1):
+        mean, patterns, found = _components(seen_centred(read), _said(read), components)
+        changes, base = _regressed(found, read.weights)
+    mix = np.eye(len(patterns))
+    return _writer(read, mean, patterns, np.zeros((0, len(patterns))), mix, changes, base)
+
+
+def beginning(zoo: "Zoo", targets: Sequence[Target], size: Size = Size(), seed: int = 0) -> Writer:
+    """What is to be learnt end to end, as it begins: it writes as a linear writer learnt from a
+    zoo, knows the patterns of many pictures, and its hidden units have no say yet.
+
+    Raises ZooError as ``learn_writer``, and for fewer pictures than patterns.
+    """
+    read = taught(zoo)
+    window = (read.target.shape[1], read.target.shape[2])
+    pictures = np.stack([around(t.trained, t.seed_row, t.seed_col, window) for t in targets])
+    with threadpool_limits(limits=1):
+        mean, patterns, _ = _components(pictures, _said(read), size.components)
+        flat = np.broadcast_to(patterns, (len(patterns), *mean.shape)).reshape(len(patterns), -1)
+        found = (seen_centred(read) - mean).reshape(len(read), -1) @ flat.T
+        told = found[:, :COMPONENTS]  # of more a regression from few NCAs would learn their noise
+        changes, base = _regressed(told, read.weights)
+        _, worth, left = np.linalg.svd(read.weights - base - told @ changes, full_matrices=False)
+    left = (left * worth[:, None] / np.sqrt(len(read)))[: max(size.changes - len(changes), 0)]
+    changes = np.concatenate([changes, left])
+    draws = uniform(fold(seed, Stream.INIT), size.hidden * len(patterns))
+    into = np.sqrt(3 / len(patterns)) * (2 * draws - 1).reshape(size.hidden, -1)
+    mix = np.zeros((len(changes), len(patterns) + size.hidden))
+    np.fill_diagonal(mix[: told.shape[1]], 1)
+    return _writer(read, mean, patterns, into, mix, changes, base)
+
+
+def taught(zoo: "Zoo") -> "Zoo":
+    """The NCAs that a writer learns from; those of test pictures are left to try it with.
+
+    Raises ZooError if they move, share no start, or are too few.
+    """
     zoo.must_stand_still("a writer")
     shared_start(zoo, "a writer")  # else weights are no function of the picture
-    read = readable(zoo)
-    check_enough(zoo, read, FEWEST, "a writer")
-    pictures = seen_centred(read)
+    training = zoo.subset(zoo.split == "train")
+    read = readable(training)
+    check_enough(training, read, FEWEST, "a writer")
+    return read
+
+
+def targets_of(zoo: "Zoo") -> list[Target]:
+    """The targets of a zoo."""
+    places = zip(restored(zoo.target), zoo.seed_row.tolist(), zoo.seed_col.tolist(), strict=True)
+    return [Target(*each, zoo.trained) for each in places]
+
+
+def _writer(
+    read: "Zoo",
+    mean: Numbers,
+    patterns: Numbers,
+    into: Numbers,
+    mix: Numbers,
+    changes: Numbers,
+    base: Numbers,
+) -> Writer:
+    """A writer of these numbers, in the types of its file; its hidden units have no bias."""
+    small, scales = in_bytes(changes)
     recipe = {
         "zoo": read.digest,
         "ncas": len(read),
@@ -46,21 +119,25 @@ def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
         "seed_hidden": read.seed_hidden,
         "fire_rate": read.fire_rate,
         "visible": read.visible,
-        "components": components,
     }
-    groups = informative_channels(read.target)
-    groups = [[c - 4 + read.trained for c in group if c >= 4 - read.trained] for group in groups]
-    said = [group for group in groups if group]
-    with threadpool_limits(limits=1):
-        mean, patterns, found = _components(pictures, said, components)
-        changes, base = _regressed(found, read.weights)
     return Writer(
         base.astype(np.float32),
-        mean,
+        mean.astype(np.float32),
         patterns.astype(np.float16),
-        changes.astype(np.float16),
+        into.astype(np.float16),
+        np.zeros(len(into), np.float32),
+        mix.astype(np.float16),
+        small,
+        scales,
         recipe,
     )
+
+
+def _said(zoo: "Zoo") -> list[list[int]]:
+    """The channels that are trained, those that say the same in one group."""
+    groups = informative_channels(zoo.target)
+    groups = [[c - 4 + zoo.trained for c in group if c >= 4 - zoo.trained] for group in groups]
+    return [group for group in groups if group]
 
 
 def seen_centred(zoo: "Zoo") -> Vectors:
@@ -84,10 +161,13 @@ def _components(
     analysis = PCA(rank, whiten=True, svd_solver="full").fit(flat)
     strong = analysis.explained_variance_ > 1e-6 * analysis.explained_variance_[0]
     scaled = analysis.components_ / np.sqrt(analysis.explained_variance_)[:, None]
-    patterns = np.zeros((int(strong.sum()), *pictures.shape[1:]), np.float32)
-    for place, group in enumerate(groups):
-        part = scaled[strong].reshape(-1, *merged.shape[1:])[..., place]
-        patterns[..., group] = part[..., None] / len(group)
+    parts = scaled[strong].reshape(-1, *merged.shape[1:])
+    if len(groups) == 1 and len(groups[0]) == pictures.shape[-1]:
+        patterns = parts / pictures.shape[-1]  # one holds for all
+    else:
+        patterns = np.zeros((len(parts), *pictures.shape[1:]), np.float32)
+        for place, group in enumerate(groups):
+            patterns[..., group] = parts[..., place, None] / len(group)
     return pictures.mean(axis=0), patterns, analysis.transform(flat)[:, strong]
 
 

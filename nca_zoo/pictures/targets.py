@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nca_zoo import choices
 from nca_zoo.automaton.rule import ALIVE_THRESHOLD, ALPHA, TRAINED, VISIBLE, compared
+from nca_zoo.automaton.seeds import HALF_INK, lit_cells
 from nca_zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def make_target(pixels: Pixels, settings: TargetSettings = TargetSettings()) -> 
 
 def common_seed(targets: Sequence[Target]) -> tuple[int, int]:
     """A seed cell for targets of one size: of those that most of them light, the central one."""
-    lit = np.sum([target.rgba[..., ALPHA] >= 0.5 for target in targets], axis=0)
+    lit = np.sum([target.rgba[..., ALPHA] >= HALF_INK for target in targets], axis=0)
     return _seed_on(np.where(lit == lit.max(), 255, 0).astype(np.uint8))
 
 
@@ -163,7 +164,7 @@ def _seed_on(ink: Pixels) -> tuple[int, int]:
     Of cells equally near, the uppermost, and then the leftmost.
     """
     height, width = ink.shape
-    lit = ink >= min(128, int(ink.max()))
+    lit = lit_cells(restored(ink))
     rows, cols = np.ogrid[:height, :width]
     twice_away = (2 * rows - (height - 1)) ** 2 + (2 * cols - (width - 1)) ** 2
     nearest = int(np.where(lit, twice_away, np.iinfo(np.int64).max).argmin())

@@ -1,8 +1,8 @@
 """Quantities: what a probe may read of every NCA, by name: its class, a column, a measurement.
 
-Numbers are read by regression, names by classification. ``width``, ``slant`` and ``drift`` are
-measured here from what every zoo holds, ``course`` and ``speed`` of targets that move; a column of
-the file with that name goes before.
+Numbers are read by regression, names by classification. ``width``, ``slant``, ``drift`` and
+``heals`` are measured here from what zoos hold, ``course`` and ``speed`` of targets that move; a
+column of the file with that name goes before.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats, pictures, slant, stroke_width
+from nca_zoo.store.schema import HEALING
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -49,6 +50,13 @@ def _drift(zoo: "Zoo") -> Floats:
     return np.where(grown, np.asarray(zoo.psnr_96, float) - zoo.psnr_400, np.nan)
 
 
+def _heals(zoo: "Zoo") -> Floats:
+    """Where the file holds only some of the shares, or none, it is not known."""
+    if not set(HEALING) <= set(zoo.columns):
+        return np.full(len(zoo), np.nan)
+    return np.mean([zoo.column(name).astype(float) for name in HEALING], axis=0)
+
+
 def _course(zoo: "Zoo") -> npt.NDArray[np.str_]:
     """Kind of motion and direction in one: ``walk +``."""
     sides = np.where(zoo.column("direction") > 0, "+", "-")
@@ -60,6 +68,7 @@ MEASURED: dict[str, tuple[str, str, Callable[["Zoo"], Floats]]] = {
     "width": ("pixels", "mean stroke width of the target", lambda zoo: stroke_width(_ink(zoo))),
     "slant": ("degrees", "lean of the target to the right", lambda zoo: slant(_ink(zoo))),
     "drift": ("dB", "PSNR lost between CA steps 96 and 400", _drift),
+    "heals": ("", "share of all standard wounds that heal", _heals),
 }
 
 

@@ -11,13 +11,19 @@ from typing import Any
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TENSORS, TRAINED
+from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.choices import CLOCKS
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import PERIODS
 
 UNKNOWN = "unknown"
 # What settings mean that do not say it.
-LEFT_OUT = {"target.visible": "rgba", "regime.fire_rate": FIRE_RATE, "motion.clock": "still"}
+LEFT_OUT = {
+    "target.visible": "rgba",
+    "regime.fire_rate": FIRE_RATE,
+    "regime.seeds": 1,
+    "motion.clock": "still",
+}
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,16 @@ class Settings:
                 "aligned; build it again"
             )
         return bool(self.flat["regime.seed_hidden"])
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds its NCAs learnt to grow from, at most; raises ZooError if it is none."""
+        seeds = self.flat["regime.seeds"]
+        if type(seeds) is not int or not 1 <= seeds <= MOST_SEEDS:
+            raise ZooError(
+                f"its settings say regime.seeds {seeds!r}, which must be from 1 to {MOST_SEEDS}"
+            )
+        return seeds
 
     @property
     def stable(self) -> bool:

@@ -96,7 +96,7 @@ class Table:
             has = values != column.missing
         else:
             has = np.ones(values.shape, bool)
-        return has.reshape(len(self), -1).any(axis=1)
+        return has.any(axis=tuple(range(1, has.ndim)))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A zoo as it is read and added to: the file, and whatever a build has finished since."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.record import Automata, check_array
-from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array, seed_state
+from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array
+from nca_zoo.automaton.seeds import Seed, SeedKind
 from nca_zoo.automaton.signals import HANDS, Signal, clock
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.targets import restored
@@ -132,6 +133,11 @@ class Zoo(Table):
         return self._told("seed_hidden")
 
     @property
+    def seeds(self) -> int:
+        """How many seeds its NCAs learnt to grow from, at most."""
+        return self._told("seeds")
+
+    @property
     def fire_rate(self) -> float:
         """Chance of its cells to be updated in a CA step: see ``noise.fire_mask``."""
         return self._told("fire_rate")
@@ -220,16 +226,32 @@ class Zoo(Table):
         rows: row numbers ``(n,)``, or one for a single state ``(H, W, 16)``; all unless given.
         Raises ZooError if the file does not say what its seeds are like.
         """
-        hidden = self.seed_hidden
+        kind = SeedKind(self.seed_hidden)
         if rows is not None and np.ndim(rows) == 0:
             return self.seed_states(np.atleast_1d(np.asarray(rows)))[0]
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, int)
         states = np.zeros((len(chosen), *self.grid, CHANNELS), np.float32)
-        for state, row, col in zip(
-            states, self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True
-        ):
-            state[:] = seed_state(*self.grid, row, col, hidden)
+        cells = zip(self.seed_row[chosen].tolist(), self.seed_col[chosen].tolist(), strict=True)
+        for state, cell in zip(states, cells, strict=True):
+            state[:] = kind.state(self.grid, [cell])
         return states
+
+    def seed_kind(self, row: int) -> SeedKind:
+        """What seeds hold that are planted in the NCA in a row, which may have to grow for that."""
+        if self.seeds == 1:
+            return SeedKind(self.seed_hidden)
+        from nca_zoo.life.engines import make_engine
+        from nca_zoo.life.sowing import grown_of
+
+        return SeedKind(self.seed_hidden, grown_of(make_engine(), self.ncas([row]))[0])
+
+    def start(self, row: int, seeds: Sequence[Seed] = ()) -> Array:
+        """The state ``(H, W, 16)`` that an NCA begins in before these seeds are planted.
+
+        That of its own seed; nothing at all if some are planted at step 0, in place of that.
+        """
+        state = self.seed_states(row)
+        return np.zeros_like(state) if any(seed.step == 0 for seed in seeds) else state
 
     def ncas(self, rows: npt.ArrayLike | None = None, seed: int = 0) -> Automata:
         """Its NCAs, or those of row numbers ``(n,)``, as they run under rollout seed ``seed``."""

@@ -22,14 +22,17 @@ from nca_zoo.features.transformers import Reduced
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.life.dynamics import COST
 from nca_zoo.probing.probe import Difference, probe
+from nca_zoo.probing.quantities import quantity
 from nca_zoo.probing.resampling import COVERAGE
 from nca_zoo.probing.splits import MIN_PICTURES
+from nca_zoo.store.schema import HEALING
 from nca_zoo.studies.measuring import columns
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-QUANTITIES = tuple(column.name for column in columns() if column.name != COST)
+# What dynamics measures, and what the build measured of the same kind.
+QUANTITIES = (*(column.name for column in columns() if column.name != COST), *HEALING)
 TIMED_ROWS = 200  # NCAs that are read for the clock
 
 
@@ -92,7 +95,8 @@ def forecast(
     quantities: all of ``QUANTITIES`` that differ between NCAs, unless given. Other arguments as
     for ``probe``. Raises ``ZooError`` as ``probe`` does, and if nothing is left to predict.
     """
-    asked = quantities or [name for name in QUANTITIES if name in zoo.columns]
+    there = set(zoo.columns).intersection(QUANTITIES)
+    asked = quantities or [n for n in QUANTITIES if n in there and zoo.known(n).any()]
     if not asked:
         raise ZooError(f"{zoo.path}: nothing was measured yet; run `nca-zoo dynamics` first")
     read = readable(zoo, all_fits)
@@ -144,10 +148,10 @@ def _simulating(zoo: "Zoo") -> float | None:
     return float(np.nanmedian(zoo.column(COST)))
 
 
-def _cost(zoo: "Zoo", feature: str, quantity: str) -> tuple[float, float]:
+def _cost(zoo: "Zoo", feature: str, name: str) -> tuple[float, float]:
     """CPU seconds to train a ridge on a feature, and to predict one NCA from its weights."""
-    values = zoo.column(quantity).astype(float)
-    known = np.flatnonzero(np.isfinite(values))
+    asked = quantity(zoo, name)
+    values, known = asked.values.astype(float), np.flatnonzero(asked.known)
     transformer = find_feature(feature).transformer(zoo)
     model = make_pipeline(transformer, Reduced(), Ridge(1.0))
     with threadpool_limits(limits=1):

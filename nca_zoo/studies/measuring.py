@@ -97,24 +97,25 @@ def case_of(zoo: Zoo, row: int) -> Case:
 
 
 def measure_all(
-    zoo: Zoo, rows: list[int], seeds: int = SEEDS, jobs: int = 1
+    zoo: Zoo, rows: list[int], seeds: int = SEEDS, jobs: int = 1, first: int = 0
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """``(row, values)`` of the given rows as they finish, on ``jobs`` threads.
 
-    The values depend on the NCA alone (but for its CPU time), not on their number or order.
+    seeds, first: the streams of fire masks, as for ``measure``. The values depend on the NCA alone
+    (but for its CPU time), not on their number or order.
     """
     with ThreadPoolExecutor(jobs) as pool:
         ahead = iter(rows)
         try:
             running = {
-                pool.submit(measure, case_of(zoo, row), seeds): row
+                pool.submit(measure, case_of(zoo, row), seeds, first): row
                 for row in islice(ahead, 2 * jobs)
             }
             while running:
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(done), done.result()
                     for row in islice(ahead, 1):
-                        running[pool.submit(measure, case_of(zoo, row), seeds)] = row
+                        running[pool.submit(measure, case_of(zoo, row), seeds, first)] = row
         finally:  # a reader that stops early does not wait for what has not begun
             pool.shutdown(cancel_futures=True)
 

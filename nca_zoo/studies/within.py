@@ -47,6 +47,18 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """How far two measurements agree on what NCAs of one picture differ in."""
+
+    quantity: str
+    r: float  # correlation within pictures
+    low: float  # 95 % interval
+    high: float
+    n: int  # pictures
+    n_ncas: int
+
+
+@dataclass(frozen=True)
 class Within:
     """What was found, and how."""
 
@@ -88,35 +100,37 @@ def within(
     names = quantities or [name for name in QUANTITIES if name in zoo.scalars]
     asked = [_asked(read, name) for name in names]
     if not quantities:
-        asked = [(part, known) for part, known in asked if _own(part, known).any()]
-    if not asked or not all(len(part) for part, _ in asked):
+        asked = [(rows, known) for rows, known in asked if _own(read, rows, known).any()]
+    if not asked or not all(len(rows) for rows, _ in asked):
         raise ZooError(
             f"{zoo.path}: nothing that was measured differs between NCAs of one picture; build "
             "with --repeats, and run `nca-zoo dynamics`"
         )
     reading = [find_reader(name, numeric=True) for name in dict.fromkeys(readers)]
-    shares, rows, used = [], [], folds
-    for number, (part, known) in enumerate(asked):
+    seen = [_Seen(find_feature(name), read) for name in dict.fromkeys([*features, CONTROL])]
+    shares, found, used = [], [], folds
+    for number, (rows, known) in enumerate(asked):
+        part = read.subset(rows)
         groups = part.picture_numbers()
         shares.append(share_within(known, groups, seed))
-        own = replace(known, values=_own(part, known))
+        own = replace(known, values=_own(read, rows, known))
         splits = cross_validation(own, groups, folds, repeats, seed)
         used = splits.folds
-        seen = [_within(find_feature(name), groups) for name in dict.fromkeys([*features, CONTROL])]
         told = stage(progress, number, len(asked))
-        found = scores(read_all(part, seen, reading, splits, jobs, told), splits, seed)[0]
-        for feature in dict.fromkeys(row.feature for row in found):
-            best = max((r for r in found if r.feature == feature), key=lambda r: r.score)
+        inside = [one.within(rows, groups) for one in seen]
+        read_by = scores(read_all(part, inside, reading, splits, jobs, told), splits, seed)[0]
+        for feature in dict.fromkeys(row.feature for row in read_by):
+            best = max((r for r in read_by if r.feature == feature), key=lambda r: r.score)
             kind = "weights" if feature in features else "control"
-            rows.append(
+            found.append(
                 Prediction(known.name, feature, kind, best.reader, best.score, best.low, best.high)
             )
-    return Within(tuple(shares), tuple(rows), tuple(readers), used, repeats, seed)
+    return Within(tuple(shares), tuple(found), tuple(readers), used, repeats, seed)
 
 
-def _asked(zoo: "Zoo", name: str) -> tuple["Zoo", Quantity]:
-    """The NCAs of which a quantity is known, and of another NCA of their picture, and the former
-    of these."""
+def _asked(zoo: "Zoo", name: str) -> tuple[Ints, Quantity]:
+    """The rows of the NCAs of which a quantity is known, and of another NCA of their picture; and
+    the quantity of these."""
     asked = quantity(zoo, name)
     if not asked.numeric:
         raise ZooError(f"{name} is no number: its variance cannot be split")
@@ -125,12 +139,12 @@ def _asked(zoo: "Zoo", name: str) -> tuple["Zoo", Quantity]:
         zoo.picture_numbers()[known], return_inverse=True, return_counts=True
     )
     rows = known[counts[which] > 1]
-    return zoo.subset(rows), replace(asked, values=asked.values[rows])
+    return rows, replace(asked, values=asked.values[rows])
 
 
-def _own(zoo: "Zoo", known: Quantity) -> Floats:
-    """The part of a quantity within pictures, ``(N,)``."""
-    return without_means(known.values[:, None], zoo.picture_numbers())[:, 0]
+def _own(zoo: "Zoo", rows: Ints, known: Quantity) -> Floats:
+    """The part within pictures of a quantity of some rows, ``(n,)``."""
+    return without_means(known.values[:, None], zoo.picture_numbers()[rows])[:, 0]
 
 
 def without_means(values: Floats, groups: Ints) -> Floats:
@@ -141,14 +155,45 @@ def without_means(values: Floats, groups: Ints) -> Floats:
     return values - (sums / counts[:, None])[which]
 
 
-def _within(feature: Feature, groups: Ints) -> Feature:
-    """A feature less its mean over the NCAs of each picture."""
-    return Feature(
-        feature.name,
-        "control",  # whatever it learns, it learns from all NCAs and from no answer
-        feature.description,
-        lambda zoo: without_means(feature.vectors(zoo).astype(np.float64), groups).astype("f4"),
-    )
+class _Seen:
+    """A feature of all NCAs, made once for all quantities."""
+
+    def __init__(self, feature: Feature, zoo: "Zoo") -> None:
+        self._feature, self._vectors = feature, feature.vectors(zoo)
+
+    def within(self, rows: Ints, groups: Ints) -> Feature:
+        """The same of some rows, less its mean over those of each picture."""
+        vectors = without_means(self._vectors[rows].astype(np.float64), groups).astype(np.float32)
+        return replace(
+            self._feature,
+            kind="control",  # whatever it learns, it learns from all NCAs and from no answer
+            make=lambda zoo: vectors,
+        )
+
+
+def reliability(known: Quantity, again: Floats, groups: Ints, seed: int = 0) -> Reliability:
+    """What of the part within pictures is the NCA's own, and not the luck of measuring.
+
+    again: ``(N,)``, the same quantity measured as well under other fire masks. Nobody who does not
+    know the masks can predict the part within pictures with a greater R2 than this correlation. Its
+    interval is bootstrapped over pictures.
+    """
+    both = np.flatnonzero(known.known & np.isfinite(again))
+    _, which = np.unique(groups[both], return_inverse=True)
+    one, other = without_means(np.stack([known.values[both], again[both]], axis=1), which).T
+    products = np.stack([np.bincount(which, w) for w in (one * other, one**2, other**2)])
+    drawn = _drawn(products.shape[1], seed)
+    together, ours, theirs = products[:, drawn].sum(axis=2)
+    scale = np.sqrt(ours * theirs)
+    r = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0)
+    return Reliability(known.name, float(r[0]), *interval(r[1:]), products.shape[1], len(both))
+
+
+def _drawn(pictures: int, seed: int) -> Ints:
+    """Pictures as they are ``(pictures,)``, then as they are drawn in each resample."""
+    key = noise.fold(seed, Study.BOOTSTRAP)
+    draws = noise.uniform(noise.fold(key, np.arange(RESAMPLES)), pictures)
+    return np.concatenate([np.arange(pictures)[None], (draws * pictures).astype(int)])
 
 
 def share_within(known: Quantity, groups: Ints, seed: int = 0) -> Share:
@@ -160,9 +205,7 @@ def share_within(known: Quantity, groups: Ints, seed: int = 0) -> Share:
     _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
     sums = np.bincount(which, known.values)
     squares = np.bincount(which, (known.values - (sums / counts)[which]) ** 2)
-    key = noise.fold(seed, Study.BOOTSTRAP)
-    draws = noise.uniform(noise.fold(key, np.arange(RESAMPLES)), len(counts))
-    drawn = np.concatenate([np.arange(len(counts))[None], (draws * len(counts)).astype(int)])
+    drawn = _drawn(len(counts), seed)
     n, k = counts[drawn].sum(axis=1), len(counts)
     mean = sums[drawn].sum(axis=1) / n
     inside = squares[drawn].sum(axis=1) / (n - k)

@@ -16,18 +16,18 @@ from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure, psnr
 from nca_zoo.networks.reading import PictureReader
-from nca_zoo.networks.writing import COMPONENTS, learn_writer, seen_centred
-from nca_zoo.pictures.targets import Target, restored
-from nca_zoo.probing.resampling import RESAMPLES, deal_folds, interval
+from nca_zoo.networks.writing import COMPONENTS, learn_writer, seen_centred, targets_of
+from nca_zoo.probing.resampling import RESAMPLES, interval
+from nca_zoo.training.writer import Writer
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 Floats = npt.NDArray[np.float32]
 FEWEST = 20  # NCAs, of different pictures
-FOLDS = 5  # of which one is held out
+FEWEST_NEW = 2  # of them test pictures
+LINEAR, GIVEN = "written, linear", "written by the writer given"
 SOLID_DB = 20.0  # as `build` counts
-WAYS = 5  # of coming by weights
 
 
 @dataclass(frozen=True)
@@ -65,25 +65,26 @@ def both_ways(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress = silent,
+    writer: Writer | None = None,
 ) -> BothWays:
-    """Learn a writer and a reader from four fifths of a zoo's pictures, and try the rest.
+    """Learn a linear writer and a reader from a zoo's training split, and try the test split.
 
-    Reads the good NCAs, one of each picture; folds are stratified by class. Raises ZooError if they
-    share no start, and for fewer than 20.
+    Reads the good NCAs, one of each picture. writer: another one, to be tried beside. Raises
+    ZooError if they share no start, for fewer than 20, for fewer than 2 of test pictures, and for a
+    writer that sees other channels.
     """
     start = shared_start(zoo, "a writer")
     good = readable(zoo)
     read = good.subset(np.unique(good.picture_numbers(), return_index=True)[1])
     check_enough(zoo, read, FEWEST, "a writer with pictures held out")
-    key = noise.fold(seed, Study.FOLDS)
-    fold = deal_folds(np.asarray(read.label), np.arange(len(read)), FOLDS, key)
-    known, new = read.subset(fold > 0), read.subset(fold == 0)
+    known, new = (read.subset(read.split == split) for split in ("train", "test"))
+    check_enough(new, new, FEWEST_NEW, "a writer with test pictures")
     return BothWays(
         learnt_from=len(known),
         held_out=len(new),
         components=components,
         seed=seed,
-        written=_written(known, new, start, components, seed, jobs, progress),
+        written=_written(known, new, start, components, writer, seed, jobs, progress),
         read=_read(known, new, seed),
     )
 
@@ -93,18 +94,20 @@ def _written(
     new: "Zoo",
     start: Vectors,
     components: int,
+    other: Writer | None,
     seed: int,
     jobs: int,
     progress: Progress,
 ) -> tuple[Found, ...]:
     """Weights for the pictures held out, come by in every way, and what they grow."""
-    writer = learn_writer(known, components)
-    targets = restored(new.target)
-    places = zip(targets, new.seed_row.tolist(), new.seed_col.tolist(), strict=True)
+    asked = targets_of(new)
+    by = {LINEAR: learn_writer(known, components)}
+    if other is not None:
+        by = {GIVEN: other} | by
     nearest = _nearest(seen_centred(known), seen_centred(new))
     ways = {
         "trained on the picture itself": new.weights,
-        "written": np.stack([writer.weights(Target(*each, new.trained)) for each in places]),
+        **{name: np.stack([each.weights(one) for one in asked]) for name, each in by.items()},
         "trained on the nearest picture": known.weights[nearest],
         "mean of the weights": known.weights.mean(axis=0),
         "the start": start,
@@ -114,12 +117,12 @@ def _written(
     for number, (name, weights) in enumerate(ways.items()):
         all_of_it = np.broadcast_to(weights, new.weights.shape).astype(np.float32)
         tried = dataclasses.replace(ncas, weights=np.ascontiguousarray(all_of_it))
-        looks = measure(engine, tried, targets[..., -new.trained :])
+        looks = measure(engine, tried, np.stack([each.trained for each in asked]))
         grown, lasting = looks[GROWN.name].psnr, looks[STABLE.name].psnr
         solid = float(np.mean(np.minimum(grown, lasting) >= SOLID_DB))
         row = _found(name, grown, seed)
         found.append(dataclasses.replace(row, lasting=float(np.median(lasting)), solid=solid))
-        progress(number + 1, WAYS)
+        progress(number + 1, len(ways))
     return tuple(found)
 
 

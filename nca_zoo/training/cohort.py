@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import HALF, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
+from nca_zoo.life.sowing import grown_of, sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
@@ -227,16 +229,30 @@ class Cohort:
         steps = np.array([m.step for m in self.members])
         return fold(fold(self.rng_seeds(), stream), attempts, steps)
 
+    def _fresh(self, n: int) -> Floats:
+        """States ``(K, n, H, W, 16)`` that begin in this training step: of the NCA's own seed, or
+        as often with one cutting, two, and so on."""
+        states, regime = np.repeat(self.seeds[:, None], n, axis=1), self.regime
+        if regime.seeds == 1:
+            return states
+        keys = fold(self._keys(Stream.SEEDS)[:, None], np.arange(n))
+        numbers = (uniform(keys, 1)[..., 0] * (regime.seeds + 1)).astype(np.int64)
+        grown = grown_of(self.engine, self.ncas(keys[:, :1]))
+        for k, cut in enumerate(numbers > 0):
+            kind, target = SeedKind(regime.seed_hidden, grown[k]), self.targets[k]
+            states[k, cut] = sown_states(kind, target, fold(keys[k, cut], 1), numbers[k, cut])
+        return states
+
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64], Places]:
         """States ``(K, B, H, W, 16)`` to train from, worst first, which of the pool they are, and
         where in the lesson they stand, ``(K, B)``.
 
         Without a pool, all are seeds. With one, B entries are drawn and the worst is replaced by
-        the seed.
+        the seed, or several are.
         """
         regime, k = self.regime, len(self.members)
         if not regime.pool:
-            states = np.repeat(self.seeds[:, None], regime.batch, axis=1)
+            states = self._fresh(regime.batch)
             begun = self.kind.begun(fold(keys, 2), regime.batch)
             return states, np.zeros((k, 0), np.int64), begun
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
@@ -250,9 +266,9 @@ class Cohort:
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
-        states[:, 0] = self.seeds
+        states[:, : regime.fresh] = self._fresh(regime.fresh)
         places = self.places[rows, picks]
-        places[:, :1] = self.kind.begun(fold(keys, 2), 1)
+        places[:, : regime.fresh] = self.kind.begun(fold(keys, 2), regime.fresh)
         self.kind.told_anew(fold(keys, 3), places)
         return states, picks, places
 

@@ -50,12 +50,21 @@ class Heals:
 
 
 @dataclass(frozen=True)
+class Sows:
+    """What is asked of growths from drawn seeds: the share that is whole at the last trial."""
+
+    passes: float = 0.75  # from here on an NCA is ok
+    stops: float = 0.9  # training may end early once a check reaches this, at the dB that end it
+
+
+@dataclass(frozen=True)
 class Gate:
     """When a fit is good enough: every criterion is met, and the NCA lives, and heals."""
 
     criteria: tuple[Criterion, ...] = (Criterion(GROWN), Criterion(STABLE))
     check_every: int = 10  # training steps between checks
-    heals: Heals | None = None  # None: nobody asks, as for the two below
+    heals: Heals | None = None  # None: nobody asks, as for the three below
+    sows: Sows | None = None
     error: float | None = WHOLE_ERROR  # the largest relative error, at 20 dB
     window: float | None = WHOLE_WINDOW  # the largest error of 3 x 3 cells, at 20 dB
 
@@ -63,6 +72,11 @@ class Gate:
     def trials(self) -> tuple[Trial, ...]:
         """The trials that it asks about."""
         return tuple(criterion.trial for criterion in self.criteria)
+
+    @property
+    def last_step(self) -> int:
+        """The CA step of its latest trial."""
+        return max(trial.steps for trial in self.trials)
 
     @property
     def may_stop(self) -> bool:
@@ -77,6 +91,8 @@ class Gate:
         words = [f"{c.stops:g} dB at step {c.trial.steps}" for c in self.criteria]
         if self.heals:
             words.append(f"{100 * self.heals.stops:.0f} % of the wounds healed")
+        if self.sows:
+            words.append(f"{100 * self.sows.stops:.0f} % of growths from other seeds as good")
         return ", ".join(words)
 
     @property
@@ -96,6 +112,10 @@ class Gate:
                     near &= found <= most * looser
             met.append(near)
         return np.all(met, axis=0)
+
+    def least(self, by: Literal["passes", "stops"]) -> float:
+        """The fewest dB that it asks for anywhere."""
+        return min(getattr(criterion, by) for criterion in self.criteria)
 
     def until(self, db: float | None = None, heals: float | None = None) -> "Gate":
         """The same gate, where training ends at ``db`` in every criterion and ``heals`` of wounds.
@@ -132,15 +152,15 @@ class Gate:
         return np.min([looks[trial.name].psnr for trial in self.trials], axis=0)
 
     def verdict(
-        self, looks: Looks, weights: Floats, heals: npt.NDArray[np.bool_] | None = None
+        self, looks: Looks, weights: Floats, besides: npt.NDArray[np.bool_] | None = None
     ) -> list[Status]:
         """Each NCA's status: fit to be used, or why not. weights: ``(K, P)``.
 
-        heals: ``(K,)``, whether enough of their wounds close, where the gate asks for it.
+        besides: ``(K,)``, whether they heal and so on, where the gate asks for it.
         """
         passed, alive = self.reached(looks, "passes"), self.alive(looks)
-        if heals is not None:
-            passed &= heals
+        if besides is not None:
+            passed &= besides
         finite = [bool(np.isfinite(row).all()) for row in weights]
 
         def one(k: int) -> Status:
@@ -164,6 +184,8 @@ class Gate:
             values[f"stop_{trial.name}"] = criterion and criterion.stops
         if self.heals:
             values |= {"pass_heals": self.heals.passes, "stop_heals": self.heals.stops}
+        if self.sows:
+            values |= {"pass_seeds": self.sows.passes, "stop_seeds": self.sows.stops}
         return values
 
 

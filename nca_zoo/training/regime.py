@@ -13,13 +13,15 @@ from typing import Any, Literal
 
 from nca_zoo.automaton.noise import FIRE_RATE
 from nca_zoo.automaton.rule import TENSORS
+from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
-ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "train": TENSORS, "ca_steps": CA_STEPS}
+ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS,
+          "ca_steps": CA_STEPS}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Regime:
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
     loss: str = "final"  # of the last state | every_step: mean over all CA steps | late: over some
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
+    seeds: int = 1  # of a growth, at most; if more, cuttings on lit cells that are drawn
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # the tensors that are fitted; the others stay the start's
@@ -54,6 +57,7 @@ class Regime:
             ("ca_steps", 0 < self.ca_steps[0] <= self.ca_steps[1], "a range of 1 or more"),
             ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
+            ("seeds", 1 <= self.seeds <= MOST_SEEDS, f"from 1 to {MOST_SEEDS}"),
             ("extra_steps", self.extra_steps >= 0, "0 or more"),
             ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
             ("average", 0 <= self.average < 1, "at least 0 and below 1"),
@@ -66,6 +70,11 @@ class Regime:
                 raise ZooError(f"{name} is {getattr(self, name)!r}; it must be {allowed}")
         in_order = tuple(name for name in TENSORS if name in self.train)
         object.__setattr__(self, "train", in_order)
+
+    @property
+    def fresh(self) -> int:
+        """How many of a batch from the pool are begun anew: there are many places to begin at."""
+        return 1 if self.seeds == 1 else max(1, self.batch // 2)
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at training step ``step``, which counts from 0."""

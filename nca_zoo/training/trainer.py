@@ -20,6 +20,7 @@ from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.life.healing import Healing, healing_of_whole, heals_enough
 from nca_zoo.life.quality import GROWN, STABLE_STEP, Looks, measure, stored_measures
+from nca_zoo.life.sowing import Sown, sown
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import Status
 from nca_zoo.training.regime import Regime
@@ -189,12 +190,30 @@ def _verdict(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> list[St
     gate, due = cohort.regime.gate, _due_of(cohort, rows, place)
     ncas = cohort.ncas(fold(cohort.rng_seeds(), Stream.GATE)[:, None], place)[rows]
     looks = measure(cohort.engine, ncas, due, gate.trials, period=cohort.period)
-    heals = None
+    besides = gate.reached(looks, "passes")  # what has not grown is not wounded
+    besides[besides] = _besides(cohort, ncas[besides], due(STABLE_STEP)[besides], "passes")
+    return gate.verdict(looks, ncas.weights, besides)
+
+
+def _besides(
+    cohort: Cohort, ncas: Automata, goals: Floats, by: Literal["passes", "stops"]
+) -> npt.NDArray[np.bool_]:
+    """Which of some NCAs ``(n,)`` that have grown do what else the gate asks of them: they heal,
+    and grow from other seeds. goals: ``(n, H, W, C)``."""
+    gate = cohort.regime.gate
+    met = np.ones(len(ncas), bool)
     if gate.heals:
-        heals = gate.reached(looks, "passes")  # what has not grown is not wounded
-        grown, goals = ncas[heals], due(STABLE_STEP)[heals]
-        heals[heals] = heals_enough(cohort.engine, grown, goals, gate.heals.passes)
-    return gate.verdict(looks, ncas.weights, heals)
+        met = heals_enough(cohort.engine, ncas, goals, getattr(gate.heals, by))
+    if gate.sows and met.any():
+        grown = _sown(cohort, ncas[met], goals[met])
+        met[met] = grown.share(gate.least(by)) >= getattr(gate.sows, by)
+    return met
+
+
+def _sown(cohort: Cohort, ncas: Automata, goals: Floats) -> Sown:
+    regime = cohort.regime
+    look = regime.seed_hidden, regime.seeds, regime.gate.last_step
+    return sown(cohort.engine, ncas, goals, *look)
 
 
 def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
@@ -212,9 +231,7 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
             ncas, goal = cohort.ncas(keys, place)[checked], _due_of(cohort, checked, place)
             looks = measure(cohort.engine, ncas, goal, gate.trials, gate.enough, cohort.period)
             done &= gate.reached(looks, "stops")
-            if gate.heals:
-                grown, goals = ncas[done], goal(STABLE_STEP)[done]
-                done[done] = heals_enough(cohort.engine, grown, goals, gate.heals.stops)
+            done[done] = _besides(cohort, ncas[done], goal(STABLE_STEP)[done], "stops")
             dead |= looks[GROWN.name].alive == 0
         due[checked] = done | dead
     return np.flatnonzero(due)
@@ -233,6 +250,7 @@ class _View:
     ncas: Automata
     looks: Looks
     healed: Healing
+    sown: Sown | None = None  # of NCAs that grow from several seeds
 
 
 def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> _View:
@@ -242,13 +260,17 @@ def _view(cohort: Cohort, rows: npt.NDArray[np.int64], place: int) -> _View:
     looks = measure(cohort.engine, ncas, due, period=cohort.period)
     own = ncas.under(fold(cohort.rng_seeds(), Stream.WOUNDS)[rows, None])
     healed = healing_of_whole(cohort.engine, own, due(STABLE_STEP), looks)
-    return _View(place, ncas, looks, healed)
+    if cohort.regime.seeds == 1:
+        return _View(place, ncas, looks, healed)
+    return _View(place, ncas, looks, healed, _sown(cohort, own, due(STABLE_STEP)))
 
 
 def _fit(cohort: Cohort, member: Member, view: _View, i: int, status: Status) -> Fit:
     """Attempt ``member`` as a fit; ``i`` is its row in the view."""
     looks = view.looks
     kept = stored_measures(looks) | view.healed.stored()
+    if view.sown is not None:
+        kept |= view.sown.stored(cohort.regime.gate.least("passes"))
     return Fit(
         job=member.job,
         weights=view.ncas.weights[i],

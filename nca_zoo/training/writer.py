@@ -1,8 +1,9 @@
 """A writer: from a picture to the weights of an NCA that grows it, in one pass, with no training.
 
-It is linear: the picture, moved so that its seed cell is in the middle of a window, is described by
-how much of each of K patterns is in it, and each pattern has its own change of the weights. How one
-is learnt is for ``nca_zoo.networks.writing``.
+The picture, moved so that its seed cell is in the middle of a window, is described by how much of
+each of K patterns is in it. From that follows, straight and through H rectified units, how much of
+each of R changes its weights are to have. Without units it is linear. How one is learnt is for
+``nca_zoo.networks``.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from nca_zoo.pictures.targets import Target
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
+Bytes = npt.NDArray[np.int8]
 MAX_WRITER_BYTES = 1 << 26
 MADE_BY = "nca-zoo writer learn"
 
@@ -30,10 +32,14 @@ MADE_BY = "nca-zoo writer learn"
 class Writer:
     """Writes weights ``(P,)`` for pictures of C channels, of which it sees a window."""
 
-    base: Floats  # (P,), what it writes for the mean picture
+    base: Floats  # (P,), to which the changes are added
     mean: Floats  # (h, w, C), the mean picture, its seed at (h // 2, w // 2)
-    patterns: Halves  # (K, h, w, C); what they find has a variance of 1 over the pictures learnt
-    changes: Halves  # (K, P), of the weights, for 1 of each pattern
+    patterns: Halves  # (K, h, w, C), or of 1 channel that holds for all C
+    into: Halves  # (H, K), from what was found to the hidden units ...
+    bias: Floats  # (H,) ... and theirs
+    mix: Halves  # (R, K + H), from what was found, and the units, to how much of each change
+    changes: Bytes  # (R, P), of the weights; a row times its scale
+    scales: Floats  # (R,)
     recipe: dict[str, Any]  # how it was learnt, and how the NCAs that it learnt from run
 
     @property
@@ -49,7 +55,7 @@ class Writer:
     @cached_property
     def digest(self) -> str:
         """16 hex digits that stand for what it writes."""
-        parts = (self.base, self.mean, self.patterns, self.changes)
+        parts = (getattr(self, name) for name in ARRAYS)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
     def weights(self, target: Target) -> Floats:
@@ -67,7 +73,23 @@ class Writer:
         seen = around(trained, target.seed_row, target.seed_col, self.grid)
         patterns = self.patterns.astype(np.float32) * (seen - self.mean)
         found = total(patterns.reshape(len(patterns), -1))
-        return self.base + total(found[:, None] * self.changes.astype(np.float32), axis=0)
+        units = np.maximum(total(self.into.astype(np.float32) * found) + self.bias, 0)
+        shares = total(self.mix.astype(np.float32) * np.concatenate([found, units]))
+        scaled = (shares * self.scales)[:, None] * self.changes.astype(np.float32)
+        return self.base + total(scaled, axis=0)
+
+
+ARRAYS = ("base", "mean", "patterns", "into", "bias", "mix", "changes", "scales")
+
+
+def in_bytes(
+    rows: npt.NDArray[np.floating], kind: npt.DTypeLike = np.int8
+) -> tuple[npt.NDArray[Any], Floats]:
+    """Rows ``(N, n)`` as small integers, and what 1 of each row is worth, ``(N,)``."""
+    levels = np.float32(np.iinfo(kind).max)
+    largest = np.abs(rows).max(axis=1).astype(np.float32)
+    scales = np.maximum(largest, np.finfo(np.float32).tiny * levels) / levels
+    return np.rint(rows / scales[:, None]).astype(kind), scales
 
 
 def around(picture: Floats, row: int, col: int, grid: tuple[int, int]) -> Floats:
@@ -82,8 +104,7 @@ def around(picture: Floats, row: int, col: int, grid: tuple[int, int]) -> Floats
 
 def save_writer(path: Path, writer: Writer) -> None:
     """Write a writer file."""
-    names = ("base", "mean", "patterns", "changes")
-    arrays = {name: getattr(writer, name) for name in names}
+    arrays = {name: getattr(writer, name) for name in ARRAYS}
     write_archive(path, writer.recipe, arrays, compressed=True)
 
 
@@ -91,22 +112,30 @@ def read_writer(path: Path) -> Writer:
     """The writer of a file of ``save_writer``; raises ZooError for any other file."""
     arrays, recipe = read_archive(path, "writer file", MADE_BY, MAX_WRITER_BYTES)
     wrong = f"{path}: not a writer file of `{MADE_BY}`"
-    window = arrays["mean"].shape if "mean" in arrays else ()
-    k = len(arrays["patterns"]) if "patterns" in arrays and arrays["patterns"].ndim else 0
+    for name in ARRAYS:
+        if name not in arrays:
+            raise ZooError(f"{wrong}: it holds no {name}")
+    window = arrays["mean"].shape
+    if len(window) != 3 or not min(window) or window[-1] not in (1, rule.VISIBLE):
+        raise ZooError(f"{wrong}: mean are {window}")
+    k, h, r = (len(np.atleast_1d(arrays[name])) for name in ("patterns", "bias", "scales"))
+    channels = 1 if arrays["patterns"].shape[3:] == (1,) else window[-1]
     expected = {
         "base": (np.float32, (rule.N_PARAMS,)),
         "mean": (np.float32, window),
-        "patterns": (np.float16, (k, *window)),
-        "changes": (np.float16, (k, rule.N_PARAMS)),
+        "patterns": (np.float16, (k, *window[:2], channels)),
+        "into": (np.float16, (h, k)),
+        "bias": (np.float32, (h,)),
+        "mix": (np.float16, (r, k + h)),
+        "changes": (np.int8, (r, rule.N_PARAMS)),
+        "scales": (np.float32, (r,)),
     }
     for name, (dtype, shape) in expected.items():
-        if name not in arrays:
-            raise ZooError(f"{wrong}: it holds no {name}")
         held = arrays[name]
         if held.dtype != dtype or held.shape != shape:
             raise ZooError(f"{wrong}: {name} are {held.dtype} {held.shape}")
         if not np.isfinite(held).all():
             raise ZooError(f"{wrong}: {name} are not finite")
-    if len(window) != 3 or not k or window[-1] not in (1, rule.VISIBLE):
-        raise ZooError(f"{wrong}: mean are {window}, and {k} patterns")
-    return Writer(**{name: arrays[name] for name in expected}, recipe=recipe)
+    if not (k and r):
+        raise ZooError(f"{wrong}: it has {k} patterns and {r} changes")
+    return Writer(**{name: arrays[name] for name in ARRAYS}, recipe=recipe)

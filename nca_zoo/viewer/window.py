@@ -5,12 +5,13 @@ Tk ships with Python, and shows pictures that are sent to it as PPM.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nca_zoo.automaton.rule import VISIBLE, seen
 from nca_zoo.automaton.wounds import Wound
@@ -37,6 +38,8 @@ PAUSE_MS = 2  # between two ticks at least, for the mouse to be heard
 BUDGET_S = 0.012  # of computing in a tick, so that the window answers
 BRUSH = (0.5, 8.0, 3.0)  # radius in cells: least, most, at first
 
+Voices = Mapping[str, npt.NDArray[np.float32]]
+
 HEX = "#{:02x}{:02x}{:02x}"
 
 
@@ -44,7 +47,8 @@ class Tank(ttk.Frame):
     """An automaton with its controls, its picture beside it and its score.
 
     life: what grows; target: what it should grow, if anybody knows; name and about: words below the
-    automaton and the target; trained: see ``rule.seen``.
+    automaton and the target; trained: see ``rule.seen``; voices: what it may be told to hear, by
+    name, ``(128,)`` on top of ``b1``.
     """
 
     def __init__(
@@ -56,8 +60,12 @@ class Tank(ttk.Frame):
         about: str = "",
         background: str = "dark",
         trained: int = VISIBLE,
+        voices: Voices | None = None,
     ) -> None:
         super().__init__(parent, padding=16)
+        self._voices = voices or {}
+        self._voice = tk.StringVar(self, next(iter(self._voices), ""))
+        self._loudness = tk.DoubleVar(self, 0.0)
         self._background = background
         self._status = tk.StringVar(self)
         self._playing = tk.StringVar(self)
@@ -108,7 +116,13 @@ class Tank(ttk.Frame):
 
     def restart(self) -> None:
         self.life.restart()
+        self._speak()
         self._draw()
+
+    def _speak(self) -> None:
+        """Let all cells hear the chosen voice, as loud as it is set."""
+        if self._voices:
+            self.life.hear(self._loudness.get() * self._voices[self._voice.get()])
 
     def touch(self, row: int, col: int) -> None:
         """Erase around a cell, or plant a seed in it: whichever tool is chosen."""
@@ -134,7 +148,9 @@ class Tank(ttk.Frame):
         ttk.Label(self, textvariable=self._status).grid(
             row=2, column=0, columnspan=2, sticky="w", pady=(4, 8)
         )
-        for row, parts in enumerate((self._buttons(), self._choices(), self._tools()), start=3):
+        rows = [self._buttons(), self._choices(), self._tools()]
+        rows += [self._signals()] if self._voices else []
+        for row, parts in enumerate(rows, start=3):
             parts.grid(row=row, column=0, columnspan=2, sticky="w", pady=4)
         for event in ("<Button-1>", "<B1-Motion>"):
             self._glass.bind(event, self._on_mouse)
@@ -175,6 +191,19 @@ class Tank(ttk.Frame):
             choice.pack(side="left", padx=(0, 8))
         ttk.Label(row, text="Brush").pack(side="left", padx=(8, 6))
         ttk.Scale(row, from_=BRUSH[0], to=BRUSH[1], variable=self._radius, length=110).pack(
+            side="left"
+        )
+        return row
+
+    def _signals(self) -> ttk.Frame:
+        """What it hears: from its own signal, on the left, to that of another picture."""
+        row = ttk.Frame(self)
+        ttk.Label(row, text="Becomes").pack(side="left", padx=(0, 6))
+        names = tuple(self._voices)
+        box = ttk.Combobox(row, textvariable=self._voice, values=names, state="readonly", width=14)
+        box.bind("<<ComboboxSelected>>", quietly(self._speak))
+        box.pack(side="left", padx=(0, 8))
+        ttk.Scale(row, variable=self._loudness, length=160, command=lambda _: self._speak()).pack(
             side="left"
         )
         return row
@@ -306,12 +335,13 @@ def watch(
     about: str = "",
     background: str = "dark",
     trained: int = VISIBLE,
+    voices: Voices | None = None,
 ) -> None:
     """Open a window with a ``Tank`` in it, and stay until it is closed."""
     window = Window(f"{name} · nca-zoo" if name else "nca-zoo", background)
     for key in ("<Escape>", "q"):
         window.bind(key, quietly(window.destroy))
-    Tank(window, life, target, name, about, background, trained).pack()
+    Tank(window, life, target, name, about, background, trained, voices).pack()
     with suppress(KeyboardInterrupt):  # how a person in the terminal ends it
         window.run()
 

@@ -175,6 +175,7 @@ def test_the_command_builds_says_so_and_resumes(tmp_path, drawings):
     assert "regime.batch 2 -> 4" in third.stderr
 
 
+@pytest.mark.wide
 def test_the_dense_engine_builds_what_the_sparse_one_does(tmp_path, drawings):
     command = ["build", "--source", drawings, "--init", "shared", *QUICKLY, "--per-class", 1]
     zoos = []
@@ -216,6 +217,7 @@ def test_bad_input_is_one_line_and_exit_1(tmp_path, monkeypatch, arguments, mess
     assert not (tmp_path / "zoo.h5").exists()
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_build_keeps_what_it_reported(tmp_path, drawings, sent):

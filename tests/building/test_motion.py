@@ -128,6 +128,7 @@ def test_what_knows_stills_alone_says_so(zoo, tmp_path):
         assert "its targets move" in told.output, command
 
 
+@pytest.mark.wide
 def test_a_build_goes_on_only_with_its_own_motion_and_stills_stay_apart(zoo, pictures, tmp_path):
     same = [*arguments(pictures, zoo.path, steps=12), "--period", PERIOD]
     clock = ["--clock", zoo.settings.values["motion"]["clock"]]

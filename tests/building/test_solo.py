@@ -25,7 +25,7 @@ SOURCE = Source("a.png", "unknown", "a picture")
 def settings(monkeypatch):
     """Of a fit that was made already: ``put`` takes a record as it is."""
     monkeypatch.setattr(solo, "record", lambda picture, fit: fit)
-    monkeypatch.setattr(solo, "moving_columns", lambda fit, by: {})
+    monkeypatch.setattr(solo, "further_columns", lambda fit, regime, by: {})
     return BuildSettings(Regime("growing", steps=1), Init("independent"))
 
 

@@ -87,6 +87,8 @@ def test_what_cannot_be_learnt_together_is_said_in_a_line(pictures, tmp_path):
         ([pictures[0], "--code", 2], "--code is for several pictures"),
         ([*pictures, "--rows", "0,1"], "--rows is for one picture"),
         ([*pictures, "--code", -1], "a code of -1 numbers"),
+        ([*pictures, "--seeds", 2], "one NCA grows several pictures from one seed"),
+        ([pictures[0], "--motion", "sway", "--seeds", 2], "leave out --seeds or --motion"),
     ):
         result = run("fit", *arguments, *QUICKLY, "--out", tmp_path / "no.h5", code=1)
         assert words in result.output

@@ -37,6 +37,7 @@ def run(*arguments):
     return result
 
 
+@pytest.mark.wide
 def test_clusters_and_places(path, tmp_path):
     call = ("cluster", "--zoo", path, "--seeds", "1", "--features", "b2,weights", "--store")
     assert "stored in" in run(*call).stderr

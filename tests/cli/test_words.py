@@ -47,6 +47,7 @@ def test_the_zoo_may_stand_anywhere(path, words):
     assert json.loads(said.stdout)["id"] == "1-001"
 
 
+@pytest.mark.wide
 def test_subcommands_and_values_of_options(path, tmp_path):
     for words in (("symmetry", path, "align", "1-001"), ("symmetry", "align", "1-001", path)):
         assert run(*words).stdout.startswith("1-001 lies ")

@@ -11,11 +11,13 @@ from rows import header, record
 
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
+from nca_zoo.networks.end_to_end import EndToEnd
 from nca_zoo.pictures.targets import Target, restored
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.init import glorot, make_init
 from nca_zoo.training.writer import read_writer
+from nca_zoo_cli import writer as writer_command
 from nca_zoo_cli.main import group
 
 ONE_STEP = ["--steps", 1, "--extra-steps", 0, "--attempts", 1]
@@ -29,13 +31,13 @@ def run(*arguments, code=0):
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
-    """Twelve NCAs near the start that ships, each with its own picture of 9 x 9 cells."""
+    """Fifteen NCAs near the start that ships, each with its own picture of 9 x 9 cells."""
     start, rng = make_init("meta", "persistent").shared, np.random.default_rng(0)
     path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
     own = header()
     object.__setattr__(own, "init_weights", start)
     with ZooWriter(path, own) as writer:
-        for i in range(12):
+        for i in range(15):
             ink = np.zeros((9, 9), np.uint8)
             ink[3:6, 2 : 4 + i % 5] = rng.integers(100, 255)
             writer.add(
@@ -143,3 +145,44 @@ def test_a_fit_starts_from_what_is_written_and_several_together_do_not(zoo, pict
     other.write_bytes(picture.read_bytes())
     result = run("fit", picture, other, *fit, "--out", tmp_path / "both.h5", code=1)
     assert "several together need --init meta" in result.output
+
+
+def test_a_writer_learnt_end_to_end_goes_on_after_an_interruption(zoo, tmp_path, monkeypatch):
+    learn = ("writer", "learn", zoo, "--components", 4, "--threads", 1)
+    run(*learn, "--end-to-end", 3, "--out", tmp_path / "whole.npz")
+    assert read_writer(tmp_path / "whole.npz").recipe["end_to_end"]["steps"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.npz"]
+    step = EndToEnd.step
+
+    def two_steps(lessons):
+        if lessons.taken == 2:
+            raise KeyboardInterrupt
+        return step(lessons)
+
+    monkeypatch.setattr(writer_command, "SAVED_EVERY", 1)
+    monkeypatch.setattr(EndToEnd, "step", two_steps)
+    out = tmp_path / "parts.npz"
+    run(*learn, "--end-to-end", 3, "--out", out, code=1)
+    assert not out.exists()
+    refused = run(*learn, "--end-to-end", 4, "--out", out, code=1)
+    assert "begun in another way" in refused.output
+    taken = []
+    monkeypatch.setattr(EndToEnd, "step", lambda lessons: taken.append(1) or step(lessons))
+    run(*learn, "--end-to-end", 3, "--out", out)
+    assert len(taken) == 1
+    assert read_writer(out).digest == read_writer(tmp_path / "whole.npz").digest
+    assert not list(tmp_path.glob("*.going"))
+
+
+def test_pictures_of_a_source_teach_end_to_end_alone(zoo, picture, tmp_path):
+    learn = ("writer", "learn", zoo, "--out", tmp_path / "w.npz", "--source", picture.parent)
+    assert "--source goes with --end-to-end" in run(*learn, code=1).output
+    for number in range(6):
+        ink = np.zeros((9, 9), np.uint8)
+        ink[2:7, 2 : 4 + number % 3] = 200 + number
+        Image.fromarray(ink).save(picture.parent / f"{number}.png")
+    steps = ("--end-to-end", 1, "--components", 3, "--threads", 1)
+    run(*learn, *steps)
+    recipe = read_writer(tmp_path / "w.npz").recipe
+    assert recipe["end_to_end"]["pictures"] == 6  # one of seven is for testing
+    assert recipe["end_to_end"]["source"] == str(picture.parent)

@@ -47,6 +47,7 @@ def test_what_is_known(zoo):
     assert zoo.known("lean").all()
     assert zoo.known("whether").all()
     assert zoo.known("place").shape == (N,)
+    assert zoo.subset([]).known("place").shape == (0,)  # of none, none
 
 
 def test_safetensors_npz_and_torch(zoo, tmp_path):

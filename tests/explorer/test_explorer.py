@@ -11,6 +11,7 @@ from wide import mostly_wide
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.automaton.rule import CHANNELS, seed_state
+from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.explorer.page import standalone_page
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -286,3 +287,25 @@ def test_every_view_draws_something_else(page):
         page.select_option("#view", view)
         seen.add(picture(page).tobytes())
     assert len(seen) >= len(views) - 2  # grey ink: red, green and blue differ in tint alone
+
+
+PLANT = """async ([weights, height, width, seed, row, col, cuttings]) => {
+    const { Life } = await import("explore/life.js");
+    const life = new Life(height, width, Float32Array.from(weights), true, 0.5, cuttings);
+    life.restart(seed);
+    life.plant([[row, col]]);
+    return [...life.automaton.read()];
+}"""
+
+
+@pytest.mark.parametrize("cuttings", [True, False])
+def test_the_browser_plants_cuttings_of_what_it_grows(page, start, cuttings):
+    pause(page)
+    own = seed_state(*GRID, *SEED)
+    grown = dict(rollout(start, own, 96, every=96))[96]
+    kind = SeedKind(True, grown if cuttings else None)
+    lit = np.argwhere(grown[..., 3] > 0.5)[7]
+    for row, col in (lit.tolist(), (0, 27)):
+        expected = kind.planted(own, row, col)
+        found = page.evaluate(PLANT, [start.tolist(), *GRID, SEED, row, col, cuttings])
+        np.testing.assert_allclose(np.reshape(found, own.shape), expected, atol=1e-3)

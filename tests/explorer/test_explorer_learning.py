@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browsing import GRID, pause
+from browsing import GRID
 
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.record import Automata
@@ -51,10 +51,9 @@ DIFFERENTIATE = """async ([weights, state, target, key, steps, rate, height, wid
     ("lively", "rate", "steps"), [(False, 0.5, 80), (True, 0.5, 12), (True, 1.0, 9)]
 )
 def test_loss_and_gradients_are_those_of_the_engine(
-    page, start, lively_weights, lively, rate, steps
+    modules, start, lively_weights, lively, rate, steps
 ):
     """Of a whole rollout, of one that lights most of the grid, and of one without chance."""
-    pause(page)
     grid = (13, 17) if lively else GRID
     weights = lively_weights(5) if lively else start
     rng = np.random.default_rng(3)
@@ -66,7 +65,7 @@ def test_loss_and_gradients_are_those_of_the_engine(
     # Before it a longer rollout on the same tape, so that nothing may be left of one.
     args = [weights, state.ravel(), goal.ravel(), "9", [steps + 5, steps], rate, *grid]
     args[:3] = [array.tolist() for array in args[:3]]
-    loss, gradient, last = page.evaluate(DIFFERENTIATE, args)
+    loss, gradient, last = modules.evaluate(DIFFERENTIATE, args)
     assert loss == pytest.approx(expected.losses[0, 0], rel=1e-4)
     np.testing.assert_allclose(np.reshape(last, state.shape), expected.states[0, 0], atol=1e-4)
     for name, part in param_slices().items():
@@ -90,9 +89,8 @@ LEARN = """async ([weights, target, seed, key, regime, grid, steps]) => {
 }"""
 
 
-def test_training_steps_are_those_of_the_cohort(page, start):
+def test_training_steps_are_those_of_the_cohort(modules, start):
     """Pool, masks, draws, normalised gradients and Adam: the same way through weight space."""
-    pause(page)
     target = make_target(seven())
     job = Job("seven", target, Init("meta", start), 2**63 + 11)
     cohort = Cohort(REGIME, SparseEngine(), *GRID)
@@ -105,7 +103,7 @@ def test_training_steps_are_those_of_the_cohort(page, start):
     seed = [target.seed_row, target.seed_col]
     grid = {"height": 28, "width": 28, "fireRate": 0.5}
     args = [start.tolist(), levels, seed, str(job.rng_seed), TERMS, grid, len(ways)]
-    losses, found, looks = page.evaluate(LEARN, args)
+    losses, found, looks = modules.evaluate(LEARN, args)
     np.testing.assert_allclose(losses, cohort.members[0].losses, rtol=1e-4)
     for step, (way, expected) in enumerate(zip(np.array(found), ways, strict=True)):
         assert np.abs(expected - start).max() > 1e-3
@@ -123,8 +121,8 @@ DRAWS = """async ([key, a, b, count]) => {
 
 
 @pytest.mark.parametrize("key", [0, 2**64 - 5, 2**31])
-def test_keys_and_draws_are_those_of_python(page, key):
-    upper, lower, *draws = page.evaluate(DRAWS, [str(key), 4, 2**32 - 1, 5])
+def test_keys_and_draws_are_those_of_python(modules, key):
+    upper, lower, *draws = modules.evaluate(DRAWS, [str(key), 4, 2**32 - 1, 5])
     expected = noise.fold(key, 4, 2**32 - 1)
     assert (upper << 32) | lower == expected
     assert draws == noise.uniform(expected, 5).tolist()

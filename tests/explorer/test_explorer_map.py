@@ -64,6 +64,7 @@ def test_the_map_zooms_about_the_pointer_and_pans(page, exhibit):
     assert page.inner_text("#tip").startswith(names[row])
 
 
+@pytest.mark.wide
 def test_two_fingers_spread_the_map(visit, file_url, exhibit):
     page = visit(file_url, has_touch=True)
     names = exhibit.about["columns"][0]["values"]
@@ -140,6 +141,7 @@ def test_one_file_works_from_disk_on_a_phone(visit, file_url, scheme):
     assert not np.array_equal(picture(page), before)
 
 
+@pytest.mark.wide
 def test_a_tap_on_the_map_brings_the_tank_into_sight(visit, file_url, exhibit):
     page = visit(file_url, viewport={"width": 360, "height": 640}, has_touch=True)
     page.locator("#map").scroll_into_view_if_needed()
@@ -248,6 +250,9 @@ def test_the_better_map_takes_the_place_of_the_first(visit, exhibit, motion):
         page = visit(serving.url, reduced_motion=motion)
         page.mouse.move(*place_of(page, exhibit, 8))
         until(page, lambda: page.inner_text("#tip").startswith("2-002"))
+        page.mouse.down()
+        assert page.is_hidden("#tip")  # in nobody's way
+        page.mouse.up()
         assert page.inner_text("#method").startswith("by principal components")
         slow.go.set()
         until(page, lambda: page.inner_text("#method") == "by UMAP")

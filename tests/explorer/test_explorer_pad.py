@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from browsing import GRID, pause, served, take, until
-from wide import mostly_wide
 
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.exchange.foreign import read_ncas
@@ -15,6 +14,7 @@ from nca_zoo.pictures.targets import make_target
 from nca_zoo.training.init import shipped_writer
 
 SEVEN = [(7, 7), (7, 20), (14, 16), (22, 13)]
+FRAME = [(4, 4), (4, 23), (23, 23), (23, 4), (4, 4)]  # no digit: there is much to learn
 PAPER = """() => {
     const copy = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
     const context = copy.getContext("2d", { willReadFrequently: true });
@@ -88,10 +88,11 @@ def test_what_is_drawn_is_written_and_grows_at_once(visit, server):
     assert decibels(page) == pytest.approx(float(psnr(state[..., :4], target.rgba)), abs=0.5)
 
 
-@pytest.mark.parametrize("alone", mostly_wide([True, False]))
+@pytest.mark.wide
+@pytest.mark.parametrize("alone", [True, False])
 def test_it_learns_in_a_worker(visit, server, kin_file, alone):
     page = opened(visit(f"{kin_file if alone else server.url}#0-000"))
-    draw(page, SEVEN)
+    draw(page, FRAME)
     page.click("#train")
     assert page.inner_text("#train") == "Stop training"
     progress = lambda: page.inner_text("#progress")  # noqa: E731
@@ -226,6 +227,7 @@ def test_between_a_drawing_and_an_nca_of_the_zoo(visit, server):
     assert page.url.endswith(page.url.split("#")[1])
 
 
+@pytest.mark.wide
 def test_the_pad_is_put_away_and_has_a_key(visit, server):
     page = visit(f"{server.url}#0-000")
     assert page.is_hidden("#pad")
@@ -242,6 +244,7 @@ def test_the_pad_is_put_away_and_has_a_key(visit, server):
     assert page.is_hidden("#pad")
 
 
+@pytest.mark.wide
 def test_a_zoo_of_which_the_writer_knows_nothing_has_no_pad(visit, exhibit):
     with served(exhibit) as other:
         assert visit(f"{other.url}#0-000").is_hidden("#draw")

@@ -165,6 +165,7 @@ JUDGED = [
     ([(100, True, 10, 0), (300, True, 20, 20), (400, True, 28, 20)], "healed after 300 steps"),
     ([(100, True, 10, 0), (140, True, 28, 0), (301, True, 20, 20)], "scarred"),
     ([(100, True, 10, 0), (105, False, 8, 0)], "died 5 steps later"),
+    ([(100, False, 8, 0), (101, False, 8, 0)], "died at once"),
     ([(100, True, 10, 0), (140, True, 28, 0), (120, True, 9, 0)],
      "20 steps ago, not yet healed"),
 ]  # fmt: skip
@@ -173,6 +174,12 @@ JUDGED = [
 def test_the_words_follow_their_definition(page):
     for seen, said in JUDGED:
         assert page.evaluate(JUDGE, [list(one) for one in seen])[-1] == said, seen
+    drag = (
+        "async () => { const { Touch } = await import('explore/wounds.js');"
+        "const touch = new Touch('wound', 100, null, 30); touch.since = 130;"
+        "return touch.words(150) }"
+    )
+    assert page.evaluate(drag) == "wounded at steps 100 to 130: 20 steps ago, not yet healed"
 
 
 MOVE = """async ([flat, target, height, width]) => {
@@ -212,7 +219,7 @@ def test_death_is_said_and_nothing_counts_on(page):
     wipe(page)
     note = page.locator("#glass .note")
     assert "Died at step 40." in note.inner_text()
-    assert page.inner_text("#fate") == "wounded at step 40: died 0 steps later"
+    assert page.inner_text("#fate") == "wounded at step 40: died at once"
     assert page.inner_text("#play") == "Play"
     note.get_by_role("button", name="Back to before it was touched").click()
     assert page.inner_text("#step") == "40"

@@ -74,6 +74,19 @@ def test_escape_leaves_the_choice_of_b(page):
     assert page.get_attribute("#lasso", "aria-pressed") == "false"
 
 
+def test_after_a_choice_by_mouse_keys_are_the_pages_and_after_one_by_key_the_lists(page):
+    pause(page)
+    take(page, 5)
+    for start, step in (("pointerdown", 0), ("keydown", 7)):
+        take(page, 7)
+        page.focus("#speed")
+        page.dispatch_event("#speed", start)
+        page.select_option("#speed", "4" if step else "0.25")
+        page.keyboard.press("r")
+        assert steps(page) == step
+
+
+@pytest.mark.wide
 def test_it_opens_on_a_good_one_at_random(visit, server, exhibit):
     ids = exhibit.about["columns"][0]["values"]
     for _ in range(2):
@@ -103,11 +116,14 @@ def test_the_automaton_and_its_controls_lie_side_by_side(visit, server, size):
     assert play["left"] >= tank["right"]
     assert play["bottom"] <= size[1]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.is_visible("#what")
 
 
+@pytest.mark.wide
 def test_on_a_phone_the_tank_is_on_top_and_a_swipe_scrolls(visit, server):
     page = visit(server.url, **window(PHONE, has_touch=True))
     assert box(page, "#tank")["bottom"] < box(page, "#play")["top"] < PHONE[1]
+    assert box(page, "#search")["width"] > 0.6 * PHONE[0]  # its hint is to be read
     pause(page)
     touch = page.context.new_cdp_session(page)
 
@@ -151,6 +167,7 @@ def test_on_a_phone_the_tank_is_on_top_and_a_swipe_scrolls(visit, server):
     assert page.evaluate("scrollY") < before - 30
 
 
+@pytest.mark.wide
 def test_the_wheel_is_the_pages_where_the_page_scrolls(visit, server):
     page = visit(server.url, **window(NOTEBOOK))
     page.locator("#map").scroll_into_view_if_needed()
@@ -161,6 +178,7 @@ def test_the_wheel_is_the_pages_where_the_page_scrolls(visit, server):
     until(page, lambda: page.evaluate("scrollY") < before)
 
 
+@pytest.mark.wide
 def test_class_mode_is_large_and_goes_on_by_keys(visit, server):
     page = visit(server.url, **window(WIDE))
     page.keyboard.press("c")
@@ -179,6 +197,7 @@ def test_class_mode_is_large_and_goes_on_by_keys(visit, server):
     until(page, lambda: page.inner_text("#grown") == first)
     page.keyboard.press("Escape")
     assert page.is_visible("#map")
+    assert "at=" not in page.url  # the map, which nobody saw, looks where it did
 
 
 def test_full_screen_and_back(page):
@@ -188,6 +207,55 @@ def test_full_screen_and_back(page):
     assert page.get_attribute("#full", "aria-pressed") == "true"
     page.evaluate("document.exitFullscreen()")
     until(page, lambda: page.is_visible("#map"))
+    page.keyboard.press("c")
+    page.keyboard.press("f")  # from class mode, too
+    until(page, lambda: page.evaluate("document.fullscreenElement !== null"))
+    assert page.evaluate("document.body.classList.contains('large')")
+    page.keyboard.press("f")
+    until(page, lambda: page.is_visible("#map"))
+
+
+def test_the_focus_stays_where_things_go_away(visit, server):
+    page = visit(f"{server.url}#0-000&b=2-001", **window(WIDE))
+    pause(page)
+    page.evaluate("document.querySelector('#radius').value = 8")
+    focused = "() => document.activeElement.id || document.activeElement.textContent"
+
+    def press(name):
+        page.focus(name)
+        page.keyboard.press("Enter")
+        return page.evaluate(focused)
+
+    assert press("#dropB") == "chooseB"
+    press("#tank")  # the seed alone lives, and the brush is as large as it is
+    note = "#glass .note button"
+    assert page.is_visible(note)
+    assert press(note) == "tank"
+    assert press("#tank") == "tank"
+    assert press("#undo") == "play"
+    before = page.inner_text("#grown")
+    page.focus("#neighbours button:nth-child(2)")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.inner_text("#grown") != before)
+    assert page.evaluate(focused) == page.inner_text("#neighbours button:nth-child(2)").replace(
+        "\n", ""
+    )
+    press("#large")
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == "large"
+    assert box(page, "#large")["bottom"] <= WIDE[1]
+
+
+def test_what_has_the_focus_is_not_under_the_tank(visit, server):
+    page = visit(f"{server.url}#0-000&b=2-001", **window(WIDE))
+    on_top = (
+        "name => { const e = document.querySelector(name); e.focus();"
+        "const b = e.getBoundingClientRect();"
+        "const [x, y] = [b.x + b.width / 2, b.y + b.height / 2];"
+        "return e.contains(document.elementFromPoint(x, y)) }"
+    )
+    for name in ("#keys", "summary", "#chooseB", "#dropB", "#mix", "#speed", "#scrub", "#play"):
+        assert page.evaluate(on_top, name), name
 
 
 @pytest.mark.wide
@@ -245,6 +313,7 @@ def test_a_picture_is_saved_as_it_is_seen(page):
     assert np.array_equal(saved[scale // 2 :: scale, scale // 2 :: scale], shown)
 
 
+@pytest.mark.wide
 def test_a_film_is_saved_and_another_program_reads_it(page):
     if page.is_hidden("#film"):
         pytest.skip("this browser records no films")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browsing import GRID, kin_zoo, pause, served, strokes
+from browsing import GRID, kin_zoo, served, strokes
 from rows import header
 
 from nca_zoo.automaton.record import Automata
@@ -29,7 +29,7 @@ def server(kin_exhibit):
 
 
 def test_a_page_has_a_pad_if_its_ncas_are_kin_to_what_is_written(tmp_path, kin_exhibit):
-    assert kin_exhibit.about["pad"]["patterns"] == 100
+    assert kin_exhibit.about["pad"]["patterns"] == len(shipped_writer().patterns)
     regime = {"name": DEFAULT_REGIME, "seed_hidden": True}
     others = {
         "regime": {"regime": regime | {"name": "growing"}},
@@ -49,7 +49,7 @@ def test_without_a_pad_the_page_carries_nothing_of_it(exhibit, kin_exhibit):
     for shown, carried in ((exhibit, False), (kin_exhibit, True)):
         page = standalone_page(shown)
         assert ('id="data-pad"' in page) == ('id="data-worker"' in page) == carried
-    assert 0.9e6 < len(kin_exhibit.pad.data) < 1.1e6  # what a page grows by, and a third
+    assert 1.9e6 < len(kin_exhibit.pad.data) < 2.2e6  # what a page grows by, and a third
 
 
 def test_the_workers_script_is_its_modules_in_order():
@@ -85,9 +85,9 @@ def covered(size, start, end, radius):
     return np.clip(radius + 0.5 - away, 0, 1)
 
 
-def test_a_line_inks_and_rubs_out_what_it_covers(page):
+def test_a_line_inks_and_rubs_out_what_it_covers(modules):
     lines = [[(3.2, 2.5), (9, 15), False], [(9, 2), (2.5, 14.1), False], [(5, 8), (7, 8), True]]
-    past, _, _, empty = page.evaluate(DRAW, [11, 17, lines, 1.1])
+    past, _, _, empty = modules.evaluate(DRAW, [11, 17, lines, 1.1])
     ink = np.zeros((11, 17))
     for (start, end, rub), found in zip(lines, past, strict=True):
         level = 255 * covered((11, 17), start, end, 1.1)
@@ -98,13 +98,13 @@ def test_a_line_inks_and_rubs_out_what_it_covers(page):
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_a_drawing_is_a_target_by_the_rule_of_pictures(page, number):
+def test_a_drawing_is_a_target_by_the_rule_of_pictures(modules, number):
     rng = np.random.default_rng(number)
     size = rng.integers(5, 14, 2)
     ends = rng.random((3, 2, 2)) * size
     lines = [[*line.tolist(), False] for line in ends]
     radius = rng.uniform(0.1, 0.4) if number % 2 else 1.0  # thin: no cell has half ink
-    past, target, seed, _ = page.evaluate(DRAW, [*size.tolist(), lines, radius])
+    past, target, seed, _ = modules.evaluate(DRAW, [*size.tolist(), lines, radius])
     ink = np.array(past[-1], np.uint8).reshape(size)
     expected = make_target(ink)
     assert np.array_equal(np.reshape(target, (*size, 4)), np.round(255 * expected.rgba))
@@ -125,17 +125,17 @@ WRITE = """async ([ink, height, width]) => {
 
 
 @pytest.mark.parametrize("lines", [THREE, FOUR, [(20, 3), (26, 26)]])
-def test_it_writes_what_python_writes_and_knows_its_kin(page, kin_exhibit, lines):
+def test_it_writes_what_python_writes_and_knows_its_kin(modules, kin_exhibit, lines):
     ink = strokes(lines)
     target = make_target(ink)
-    weights, kin = page.evaluate(WRITE, [ink.ravel().tolist(), *GRID])
+    weights, kin = modules.evaluate(WRITE, [ink.ravel().tolist(), *GRID])
     expected = shipped_writer().weights(target)
-    # A byte a number: off by less than what one training step moves a weight, and as good.
-    assert np.abs(weights - expected).max() < 1.5e-3
+    # Two bytes a number: off by a tenth of what one training step moves a weight, and as good.
+    assert np.abs(weights - expected).max() < 1e-4
     seed = seed_state(*GRID, target.seed_row, target.seed_col)
     both = Automata.grown(np.stack([expected, np.float32(weights)]), seed)
     grown = SparseEngine().rollout(both, both.starts(), 0, 96)[:, 0, ..., :4]
-    assert abs(np.diff(psnr(grown, target.rgba))) < 0.5
+    assert abs(np.diff(psnr(grown, target.rgba))) < 0.1
     zoo = kin_exhibit.pad.zoo
     vectors = np.concatenate([zoo.weights, expected[None]])
     known = np.append(zoo.good, False)
@@ -146,10 +146,10 @@ def test_it_writes_what_python_writes_and_knows_its_kin(page, kin_exhibit, lines
     np.testing.assert_allclose(kin["apart"], np.sort(apart)[:4], atol=0.02)
 
 
-def test_of_a_picture_of_the_zoo_the_nearest_is_itself(page, kin_exhibit):
+def test_of_a_picture_of_the_zoo_the_nearest_is_itself(modules, kin_exhibit):
     zoo = kin_exhibit.pad.zoo
     for row in np.flatnonzero(zoo.good)[[0, 3, 7]].tolist():
-        _, kin = page.evaluate(WRITE, [zoo.target[row, ..., 3].ravel().tolist(), *GRID])
+        _, kin = modules.evaluate(WRITE, [zoo.target[row, ..., 3].ravel().tolist(), *GRID])
         assert kin["rows"][0] == row
 
 
@@ -159,26 +159,25 @@ PLACE = """async ([points, tile, rows, apart]) => {
 }"""
 
 
-def test_a_guest_stands_among_its_kin_and_on_nobody(page):
-    pause(page)
+def test_a_guest_stands_among_its_kin_and_on_nobody(modules):
     corner = [(x, y) for x in range(3) for y in range(3)]  # kin; one of them stands far away
     far = [(20, 20), (21, 20), (22, 22)]
     points = (np.array(corner + far) * 0.04 + 0.1).tolist()
     rows, apart = [0, 1, 4, 9], [0.5, 0.5, 0.5, 0.5]
-    loose = page.evaluate(PLACE, [points, None, rows, apart])
+    loose = modules.evaluate(PLACE, [points, None, rows, apart])
     assert loose in points[:5]
-    settled = page.evaluate(PLACE, [points, 0.04, rows, apart])
+    settled = modules.evaluate(PLACE, [points, 0.04, rows, apart])
     away = np.abs(np.array(points) - settled).max(axis=1)
     assert away.min() == pytest.approx(0.04, abs=1e-6)  # a free place beside them
     assert np.abs(np.array(loose) - settled).max() < 0.13
-    near = page.evaluate(PLACE, [points, None, [0, 9], [1.0, 0.1]])
+    near = modules.evaluate(PLACE, [points, None, [0, 9], [1.0, 0.1]])
     assert near == points[9]  # who is nearer counts more
 
 
-def test_an_nca_that_failed_is_nobodys_kin(page, kin_exhibit):
+def test_an_nca_that_failed_is_nobodys_kin(modules, kin_exhibit):
     zoo = kin_exhibit.pad.zoo
     (failed,) = np.flatnonzero(~zoo.good).tolist()
-    _, kin = page.evaluate(WRITE, [zoo.target[failed, ..., 3].ravel().tolist(), *GRID])
+    _, kin = modules.evaluate(WRITE, [zoo.target[failed, ..., 3].ravel().tolist(), *GRID])
     assert failed not in kin["rows"]
 
 

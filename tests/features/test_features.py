@@ -82,6 +82,7 @@ def vectors(name: str, zoo: SmallZoo) -> np.ndarray:
         ("canonical", 8336),
         ("invariants", 196),
         ("queries", 256 * 16),
+        ("responses", 4 * 16 + 2),
         ("pixels", H * W),
         ("centred", (H + 2 * 2) * (W + 2 * 3)),  # so far off the middle is the farthest seed
         ("grown", H * W),

@@ -71,6 +71,16 @@ def test_the_nearest_are_those_of_scikit_learn(monkeypatch, at_once):
     assert nearest(rows[:1], 5)[0].shape == (1, 0)
 
 
+def test_of_equally_near_ones_the_first_counts():
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 3, (60, 2)).astype(np.float32)  # nine places, many times each
+    found, _ = nearest(rows, 5)
+    apart = np.linalg.norm(rows[:, None] - rows, axis=2)
+    for row, near in enumerate(found):
+        others = sorted(set(range(60)) - {row}, key=lambda other: (apart[row, other], other))
+        assert near.tolist() == others[:5]
+
+
 def test_page_and_command_name_the_same_neighbours_and_the_map_has_the_same_rows(
     tmp_path, lively_weights, monkeypatch
 ):

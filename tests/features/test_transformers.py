@@ -18,6 +18,7 @@ from nca_zoo.features.transformers import (
     Queries,
     Raw,
     Reduced,
+    Responses,
     Tensor,
 )
 from nca_zoo.symmetry import group as symmetry
@@ -29,6 +30,7 @@ KINDS = [
     Canonical(),
     Invariants(),
     Queries(np.eye(7, 48, dtype=np.float32)),
+    Responses((9, 8)),
     Aligned(),
     Nearest(),
 ]

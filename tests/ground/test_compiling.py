@@ -87,6 +87,7 @@ def test_broken_caches_are_made_anew(
         assert ask() == "42 25 1"
 
 
+@pytest.mark.wide
 def test_without_a_place_nothing_is_kept(ask: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "__pycache__").write_text("no folder")
     nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache"}
@@ -103,6 +104,7 @@ def test_without_a_home_no_folder_named_like_one_appears(
     assert {path.name for path in tmp_path.iterdir()} == {"kept.py", "__pycache__"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("module", ["nca_zoo.life.engines.kernels", "nca_zoo.studies.embedding"])
 def test_kernels_and_maps_have_such_caches(ask: Callable[..., str], module: str) -> None:
     code = (

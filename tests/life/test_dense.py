@@ -8,6 +8,7 @@ import pytest
 import torch
 from calls import ask, walk
 from torch.utils._python_dispatch import TorchDispatchMode
+from wide import mostly_wide
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.life.engines.dense import GPU_SHARE, NO_GOAL, DenseEngine
@@ -116,7 +117,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("every_step", [False, True])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", mostly_wide(WAYS, 3))
 def test_all_ways_give_the_same(call, way, every_step):
     expected = ask(DenseEngine(dtype=EXACT, chunk_cells=10**9), *call, every_step)
     engine = DenseEngine(dtype=EXACT, **WAYS[way])
@@ -137,6 +138,7 @@ def test_a_chunk_takes_what_memory_allows():
     assert DenseEngine(memory=1).chunk(*GRID, 34, (1, 4)) == 1
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("every_step", [False, True])
 def test_captured_steps_serve_again_as_ncas_finish(call, every_step):
     replay = Replay()
@@ -174,6 +176,7 @@ def test_padding_changes_nothing_and_sizes_are_few(call):
     assert all(n <= engine._padded(n, 1000) <= max(n + 1, 1.5 * n) for n in range(1, 1001))
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("task", ["rollout", "final", "every_step"])
 def test_the_step_loop_asks_the_device_for_nothing(call, task):
     """On torch's device without values, every question for one raises an error."""
@@ -227,6 +230,7 @@ class Living(TorchDispatchMode):
         weakref.finalize(tensor, release)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("task", ["rollout", "final", "every_step"])
 @pytest.mark.parametrize("grid", [(28, 28), (20, 33)])
 def test_memory_is_what_the_formula_says(lively_weights, task, grid):

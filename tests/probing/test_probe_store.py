@@ -34,6 +34,7 @@ def run(path, *words):
     return json.loads(found.stdout)
 
 
+@pytest.mark.wide
 def test_stored_answers_are_those_that_were_counted(path):
     told = run(path)
     assert "answered" not in told

@@ -74,6 +74,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.wide
 def test_learning_curves_start_low_and_end_with_the_table() -> None:
     zoo = small_zoo(180, in_weights=0.6)
     found = probe(zoo, sizes=[9, 48], folds=3)

@@ -85,3 +85,16 @@ def test_what_is_known_of_too_few_is_said_in_a_line(zoo: Zoo, count: int) -> Non
     words = f"the zoo has {count} pictures with an NCA to read of which luck is known and the"
     with pytest.raises(ZooError, match=words):
         probe(zoo, readers=["knn"], target="luck", jobs=1)
+
+
+def test_what_heals_is_the_mean_over_all_kinds_of_wounds(tmp_path: Path) -> None:
+    shares = {"heals_3": 1, "heals_5": 0.75, "heals_7": 0.5, "heals_half": 0}
+    rows = [record(0, **{name: np.float32(share) for name, share in shares.items()}), record(1)]
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add(rows)
+    heals = quantity(open_zoo(tmp_path / "zoo.h5"), "heals")
+    np.testing.assert_array_equal(heals.values, [0.5625, np.nan])
+
+
+def test_where_nobody_wounded_it_is_not_known_what_heals(zoo: Zoo) -> None:
+    assert not quantity(zoo, "heals").known.any()

@@ -10,10 +10,14 @@ import pytest
 from calls import ask, walk
 from click.testing import CliRunner
 from numba import njit
+from rows import header, record
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.targets import make_target
+from nca_zoo.store.verify import verify
+from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.gate import gate
 from nca_zoo.training.init import make_init
@@ -239,6 +243,7 @@ def test_rollout_rate_and_startup_run(tmp_path, monkeypatch):
     assert 0 < float(cells(report, "`nca-zoo info --help`")[1]) < 60
 
 
+@pytest.mark.wide
 def test_start_up_is_timed_in_turn_with_another_checkout(tmp_path):
     """The other one is of our own making: it prints something else, and takes its time."""
     here = Path(__file__).parents[2]
@@ -287,3 +292,33 @@ def test_a_sweep_varies_one_setting_and_its_default_trains_as_a_build_does(tmp_p
     warming = dataclasses.replace(base, warm_up=5)
     rates = [warming.learning_rate(step)[0] / base.lr for step in range(7)]
     np.testing.assert_allclose(rates, [0.2, 0.4, 0.6, 0.8, 1, 1, 1])
+
+
+def test_the_first_page_is_timed_for_zoos_of_several_sizes(tmp_path):
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add([record(number) for number in range(3)])
+    call = ("--zoo", str(tmp_path / "zoo.h5"), "--sizes", "2,4", "--repeats", "1")
+    report = run("first_page", tmp_path, *call)
+    for size in ("2", "4"):
+        name, method, *waits = cells(report, f"{size} |")
+        assert (name, method) == (size, "principal components")
+        address, page, here, cpu = (float(wait.split()[0]) for wait in waits)
+        assert 0 < address <= page <= here < 60
+        assert cpu > 0.1
+
+
+def test_more_ncas_than_a_zoo_has_are_its_own_with_noise(tmp_path):
+    first_page = importlib.import_module("first_page")
+    with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
+        writer.add([record(number) for number in range(3)])
+    given = open_zoo(tmp_path / "zoo.h5")
+    first_page.of_size(tmp_path / "zoo.h5", 7, tmp_path / "seven.h5")
+    made = open_zoo(tmp_path / "seven.h5")
+    number = np.array([int(name.removeprefix("n-")) for name in made.id])
+    rows, own = number % 3, number < 3
+    assert sorted(number) == list(range(7))
+    np.testing.assert_array_equal(made.target, given.target[rows])
+    noise = made.weights - given.weights[rows]
+    assert not noise[own].any()
+    assert noise[~own].std() == pytest.approx(first_page.NOISE, rel=0.05)
+    assert verify(tmp_path / "seven.h5") == []

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -18,7 +19,7 @@ def scripts(monkeypatch):
     import make_findings
 
     yield make_findings, findings_tables, findings_figures
-    for name in ("make_findings", "findings_tables", "findings_figures"):
+    for name in ("make_findings", "findings_tables", "findings_figures", "findings_prior"):
         sys.modules.pop(name, None)
 
 
@@ -74,6 +75,44 @@ def test_the_lead_in_clusters_is_taken_within_each_set(scripts):
     assert "kmeans, weights (soft) minus pixels soft, set by set: +0.200 (-0.048 to +0.448)" in text
     assert "above 0 in 3 of 3" in text
     assert "| `weights` | kmeans | 0.600 (0.173) |" in text
+
+
+def test_what_fits_of_a_picture_differ_in_stands_beside_what_is_luck(scripts, tmp_path):
+    span = {"low": 0.1, "high": 0.3}
+    name = {"quantity": "drift_400"}
+    found = {
+        "shares": [name | {"share": 0.25, "n": 8, "n_ncas": 160} | span],
+        "reliability": [name | {"r": 0.5} | span],
+        "sooner": {"128": {"r": 0.6} | span},
+        "rows": [name | {"feature": f, "r2": r2} | span for f, r2 in (("weights", 0.01),
+                 ("responses", 0.2))],
+    }  # fmt: skip
+    scripts[2].within(tmp_path / "within.png", {"growing": found})
+    assert (tmp_path / "within.png").stat().st_size > 5000
+    text = scripts[1].within({"growing": found})
+    assert "| other masks agree, r | R2, weights | R2, responses |" in text
+    assert "| growing | `drift_400` | 8 / 160 | 25 % (10 to 30) | 0.50 (0.10 to 0.30) |" in text
+    assert "| 0.01 (0.10 to 0.30) | 0.20 (0.10 to 0.30) |" in text
+    assert "| drift by step | 128 |\n|---|---|\n| growing | 0.60 (0.10 to 0.30) |" in text
+
+
+def test_starts_stand_by_what_they_were_learnt_from(scripts):
+    read = [row("weights", 0.8), row("pixels", 0.7, "svm", "control")]
+    of = {"rows": read, "zoo": {"psnr_96": 25, "psnr_400": 24, "passed": 0.5}}
+    text = scripts[1].prior({"10 digits": of})
+    expected = "| 10 digits | 80.0 % (78.0 to 82.0) | - | 70.0 % (68.0 to 72.0) | - | 25.0 / 24.0 |"
+    assert expected in text
+
+
+def test_pictures_that_a_start_is_learnt_from_are_many_and_unlike_each_other(scripts):
+    """Ink on an empty border, as digits are."""
+    import findings_prior
+
+    drawn = findings_prior.shapes(20)
+    assert len(np.unique(drawn.reshape(20, -1), axis=0)) == 20
+    assert ((drawn > 127).mean(axis=(1, 2)) > 0.02).all()
+    assert not drawn[:, [0, -1]].any()
+    np.testing.assert_array_equal(drawn, findings_prior.shapes(20))
 
 
 def test_figures_are_drawn(scripts, results, tmp_path):

@@ -18,7 +18,7 @@ from nca_zoo.explorer.notebook import live
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
-SMALL = {'classes="0-9", per_class=50': 'classes="1,7,8", per_class=6, jobs=1'}
+SMALL = {'classes="0-9", per_class=50': 'classes="1,7,8", per_class=6, regime="persistent", jobs=1'}
 LARGEST = 300_000  # bytes of a notebook in the repository
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -11,7 +11,7 @@ from commands import ALL
 from nca_zoo.automaton import rule
 from nca_zoo.building import workers
 from nca_zoo.explorer import page
-from nca_zoo.features import nearness, queries, reduction
+from nca_zoo.features import nearness, queries, reduction, responses
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
@@ -87,7 +87,16 @@ SENTENCES = [
     ("draw", "the last {} |", drawing.UNDO_STEPS),
     ("metastart", "replaced every {} rounds", WORDS[metastart.CHECKPOINT_ROUNDS]),
     ("metastart", "from the {}st of each class on", sources.META_FROM + 1),
-    ("write", "how much of each of {} patterns", writing.COMPONENTS),
+    ("write", "how much of each of {} patterns", writing.Size().components),
+    (
+        "write",
+        "through {} hidden units (ReLU), how much of each of {} changes",
+        writing.Size().hidden,
+        writing.Size().changes,
+    ),
+    ("writer", "a layer of {} hidden units (ReLU)", writing.Size().hidden),
+    ("writer", "looks for {} patterns", writing.Size().components),
+    ("writer", "live for {} to {} CA steps", *CA_STEPS),
     ("writer", "leading {} principal components of the pictures", writing.COMPONENTS),
     ("writer", "from their leading {} principal components", reading.COMPONENTS),
     ("protocol", "{:,} times, as many pictures", resampling.RESAMPLES),
@@ -102,6 +111,8 @@ SENTENCES = [
     ("protocol", "where there are more than {:,} training rows", readers.FEW_ROWS),
     ("protocol", "once for more than {:,} pictures", probe.FEW_PICTURES),
     ("probe", "to {} fixed perceptions: {:,} numbers", queries.QUERIES, 16 * queries.QUERIES),
+    ("probe", "in the next {} steps", responses.SOON),
+    ("probe", "small changes of it: {} numbers", responses.RESPONSES),
     ("cluster", "the leading {} principal components", cluster.COMPONENTS),
     ("cluster", "the tightest of {} restarts", cluster.RESTARTS),
     ("near", "The {} leading principal components are kept", nearness.COMPONENTS),

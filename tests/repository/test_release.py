@@ -35,6 +35,7 @@ def zoo(tmp_path):
     return tmp_path / "zoo.h5"
 
 
+@pytest.mark.wide
 def test_a_release_holds_the_zoo_its_card_and_digests(script, zoo, tmp_path):
     out = tmp_path / "release"
     script.pack(zoo, "digits-3.h5", out)

@@ -56,6 +56,7 @@ VALUES = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize("where", ["path", "large"])
 def test_numbers_of_any_shape_and_texts(name, where, request):

@@ -68,6 +68,7 @@ def test_what_was_opened_in_the_middle_of_a_merge_is_read(building, monkeypatch)
     check(open_zoo(building.path), [3, 5, 7])
 
 
+@pytest.mark.wide
 def test_a_zoo_that_never_stands_still_is_told_in_a_line(building, monkeypatch):
     zoo = open_zoo(building.path)
     looks = iter(range(10_000))

@@ -111,6 +111,7 @@ def test_texts_of_any_length_are_a_column(path):
         assert h5py.check_string_dtype(file["notes"].dtype).length is None
 
 
+@pytest.mark.wide
 def test_texts_that_all_point_at_one_long_one_do_not_fill_the_memory(tmp_path):
     path = build(tmp_path / "zoo.h5", range(40))
     with h5py.File(path, "r+") as file:
@@ -232,6 +233,7 @@ def test_a_name_of_ours_is_as_strict_as_ever(path):
         open_zoo(path)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["rollout", "subset", "path", "attrs", "_rows", "xy", "good"])
 def test_no_column_takes_the_place_of_what_a_zoo_can_do(path, name):
     with h5py.File(path, "r+") as file:

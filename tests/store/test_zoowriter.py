@@ -36,6 +36,7 @@ def child(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.wide
 def test_a_resumed_build_is_the_uninterrupted_one(tmp_path):
     whole = build(tmp_path / "whole.h5", range(11), 3)
     parts = tmp_path / "parts.h5"
@@ -52,6 +53,7 @@ def test_a_resumed_build_is_the_uninterrupted_one(tmp_path):
         assert file.attrs["created"] == created
 
 
+@pytest.mark.wide
 def test_files_stay_few(tmp_path, monkeypatch):
     monkeypatch.setattr(zoowriter, "FAN_BITS", 1)  # two shards become one
     path = tmp_path / "zoo.h5"

@@ -58,6 +58,7 @@ def test_classes_that_are_in_the_weights_alone_are_found_there_alone(tmp_path: P
     assert "better than those of the best picture control" in differences(result)[-1]
 
 
+@pytest.mark.wide
 def test_noise_has_an_adjusted_index_near_0_and_holds_its_own_interval(tmp_path: Path) -> None:
     result = cluster(zoo_of(tmp_path / "zoo.h5"), seeds=3, seed=1)
     assert all(abs(row.ari) < 0.25 for row in result.rows if row.feature == "weights")
@@ -83,6 +84,7 @@ def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
     assert cluster(zoo, ["b1"], 2, seed=5) != cluster(zoo, ["b1"], 2, seed=6)
 
 
+@pytest.mark.wide
 def test_failed_fits_stay_out_unless_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "zoo.h5"
     with ZooWriter(path, header()) as writer:

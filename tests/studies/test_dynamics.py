@@ -35,7 +35,8 @@ def path(tmp_path, lively_weights):
         for i in range(N):
             weights = lively_weights(i) if i < N - 1 else np.full(N_PARAMS, np.nan, np.float32)
             status = "ok" if i < N - 1 else "diverged"
-            writer.add([record(i, GRID, weights=weights, status=status, **PLACE)])
+            heals = {"heals_3": np.float32(i / 8)}
+            writer.add([record(i, GRID, weights=weights, status=status, **heals, **PLACE)])
     return tmp_path / "zoo.h5"
 
 
@@ -80,6 +81,15 @@ def test_measures_what_rollouts_one_by_one_show(path):
     assert found["spread_96"] == pytest.approx(spread, rel=1e-4)
     assert found[COST] > 0
     assert found["drift_400"] > 1e-3  # it moves at all
+
+
+def test_other_streams_of_masks_give_the_other_half_of_a_mean(path):
+    case = case_of(open_zoo(path), 1)
+    halves = [measure(case, 2, first) for first in (0, 2)]
+    whole = measure(case, 4)
+    assert halves[0]["drift_400"] != halves[1]["drift_400"]
+    for name in ("drift_400", "psnr_1000", "recovery"):
+        assert whole[name] == pytest.approx(np.mean([half[name] for half in halves])), name
 
 
 def test_an_nca_that_stands_still():
@@ -203,7 +213,10 @@ def test_a_zoo_that_is_being_written_is_left_alone(path):
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory):
-    """Sixty NCAs; ``drift_400`` is written in a direction of the weights, ``recovery`` nowhere."""
+    """Sixty NCAs; ``drift_400`` is written in a direction of the weights, ``recovery`` nowhere.
+
+    What is above 0 there heals from wounds of radius 5, the others never do.
+    """
     path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
     rng = np.random.default_rng(1)
     amount, luck = rng.normal(size=(2, 60)).astype(np.float32)
@@ -213,6 +226,7 @@ def known(tmp_path_factory):
         rows = [record(i) for i in range(60)]
         for row, x in zip(rows, amount, strict=True):
             row["weights"] = 0.1 * row["weights"] + x * direction
+            row["heals_5"] = np.float32(x > 0)
         writer.add(rows)
     order = {nca_id: i for i, nca_id in enumerate(row["id"] for row in rows)}
     zoo = open_zoo(path)
@@ -228,7 +242,9 @@ def known(tmp_path_factory):
 def test_predicts_what_the_weights_hold_and_nothing_else(known):
     found = forecast(open_zoo(known), folds=3, jobs=1)
     r2 = {(row.quantity, row.feature): row.r2 for row in found.rows}
-    assert {row.quantity for row in found.rows} == {"drift_400", "recovery"}  # COST is no question
+    asked = {"drift_400", "recovery", "heals_5"}  # COST is no question
+    assert {row.quantity for row in found.rows} == asked
+    assert r2["heals_5", "weights"] > 0.3
     assert r2["drift_400", "weights"] > 0.9
     assert r2["drift_400", "pixels"] < 0.3
     assert r2["drift_400", "shuffled"] < 0.3
@@ -240,7 +256,16 @@ def test_predicts_what_the_weights_hold_and_nothing_else(known):
     assert 0 < found.read_cpu_s < found.train_cpu_s
 
 
-def test_nothing_measured_is_one_line(path):
+def test_what_is_no_column_but_can_be_measured_is_predicted(known):
+    found = forecast(open_zoo(known), quantities=["slant"], folds=2, jobs=1)
+    assert {row.quantity for row in found.rows} == {"slant"}
+    assert found.read_cpu_s > 0
+
+
+def test_nothing_measured_is_one_line(tmp_path):
+    path = tmp_path / "zoo.h5"
+    with ZooWriter(path, header()) as writer:
+        writer.add([record(i) for i in range(20)])
     with pytest.raises(ZooError, match="nothing was measured yet; run `nca-zoo dynamics` first"):
         forecast(open_zoo(path))
 
@@ -280,6 +305,9 @@ def test_the_command_measures_and_says_so(path):
     assert found["measured_now"] == 0
     drift = found["columns"]["drift_400"]
     assert drift["median"] == pytest.approx(np.median(open_zoo(path).drift_400[: N - 1]))
+    assert found["columns"]["heals_3"]["median"] == 0.25  # what the build found of healing
+    assert "heals_3" in text
+    assert "heals_5" not in text  # of which nobody looked
 
 
 def test_the_command_predicts(known, monkeypatch):

@@ -67,6 +67,7 @@ def test_what_is_imagined_is_new_and_a_zoo_like_any_other(zoo, tmp_path):
     run(*words, "--out", out, "--replace")
 
 
+@pytest.mark.wide
 def test_more_of_them_begin_with_the_same_and_another_seed_gives_others(zoo):
     few, more, other = (
         imagine(zoo, [1], count, seed, steps=0) for count, seed in ((1, 0), (2, 0), (1, 1))
@@ -76,6 +77,7 @@ def test_more_of_them_begin_with_the_same_and_another_seed_gives_others(zoo):
     assert np.abs(few.fits[0].weights - other.fits[0].weights).max() > 0.01
 
 
+@pytest.mark.wide
 def test_each_is_trained_to_stay_what_it_grew_before(zoo):
     before, after = (imagine(zoo, [7], 6, steps=steps) for steps in (0, 10))
     first, then = ({fit.job.id: fit for fit in each.fits} for each in (before, after))

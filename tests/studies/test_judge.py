@@ -32,6 +32,7 @@ def digits(tmp_path, per_class):
     return [(picture.label, picture.pixels) for picture in found]
 
 
+@pytest.mark.wide
 def test_digits_are_judged_by_others_of_their_source_always_the_same(tmp_path):
     zoo = zoo_of(tmp_path / "zoo.h5", digits(tmp_path, 10), (28, 28), target=TARGET)
     judge, mixed = judge_of(zoo, tmp_path)

@@ -103,6 +103,7 @@ def test_the_survey_counts_what_is_known_beforehand(path):
     assert found.n == N
 
 
+@pytest.mark.wide
 def test_pictures_hold_every_panel(path):
     zoo = open_zoo(path)
     lines = [line(zoo, "0-000", "1-000", 4, aligned) for aligned in (False, True)]

@@ -14,7 +14,7 @@ from nca_zoo.store.columns import Column
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies.measuring import columns
-from nca_zoo.studies.within import share_within, within, without_means
+from nca_zoo.studies.within import reliability, share_within, within, without_means
 from nca_zoo_cli.main import group
 
 PICTURES, FITS = 24, 4
@@ -87,6 +87,25 @@ def test_groups_of_unlike_size_share_what_they_should():
     assert flat.share == flat.within == flat.between == 0
 
 
+def test_what_another_measuring_shows_again_is_the_ncas_own():
+    """Half of the variance within pictures is the NCA's, half is luck: r is a half."""
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(300), 6)
+    own = 9 * rng.normal(size=300)[groups] + rng.normal(size=1800)
+    first, again = own + rng.normal(size=(2, 1800))
+    found = reliability(asked(first), again, groups)
+    assert found.r == pytest.approx(0.5, abs=0.06)
+    assert found.low < 0.5 < found.high < found.low + 0.15
+    assert (found.n, found.n_ncas) == (300, 1800)
+    centred = [v - np.array([v[groups == g].mean() for g in range(300)])[groups]
+               for v in (first, again)]  # fmt: skip
+    assert found.r == pytest.approx(stats.pearsonr(*centred).statistic)
+    again[:6], first[6] = np.nan, np.nan
+    fewer = reliability(asked(first), again, groups)
+    assert (fewer.n, fewer.n_ncas) == (299, 1793)
+    assert reliability(asked(np.ones(1800)), own, groups).r == 0
+
+
 def test_the_part_within_pictures_is_read_from_weights_alone(path):
     found = within(open_zoo(path), jobs=1)
     shares = {s.quantity: s for s in found.shares}
@@ -119,6 +138,24 @@ def test_means_are_taken_away_picture_by_picture():
     values = np.array([[1.0, 5], [3, 5], [10, 0]])
     left = without_means(values, np.array([7, 7, 2]))
     np.testing.assert_array_equal(left, [[-1, 0], [1, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("study", ["within.within", "forecast.forecast"])
+def test_the_command_hands_on_what_it_was_told(path, monkeypatch, study):
+    """Both kinds of prediction keep to --jobs, and read failed fits if that was asked."""
+    told = {}
+
+    def asked(zoo, *settings, **given):
+        told.update(given)
+        raise ZooError("seen enough")
+
+    monkeypatch.setattr("nca_zoo.studies.measuring.measure_zoo", lambda *a: 0)
+    monkeypatch.setattr("nca_zoo_cli.dynamics.summary", lambda zoo: {})
+    monkeypatch.setattr(f"nca_zoo.studies.{study}", asked)
+    call = ["dynamics", "--zoo", str(path), "--all-fits", "--jobs", "1"]
+    run = CliRunner().invoke(group, [*call, *["--within"] * study.startswith("within")])
+    assert run.stderr.endswith("seen enough\n")
+    assert (told["all_fits"], told["jobs"]) == (True, 1)
 
 
 @pytest.mark.wide

@@ -1,6 +1,7 @@
 """Writing and reading with pictures held out: rows that are known beforehand, and a lying zoo."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ from rows import header, record
 from nca_zoo.automaton.rule import param_slices, seed_state
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
-from nca_zoo.networks.writing import COMPONENTS
+from nca_zoo.networks.writing import COMPONENTS, Size, learn_writer
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.studies.writing import both_ways
+from nca_zoo.studies.writing import GIVEN, LINEAR, both_ways
 from nca_zoo_cli.main import group
-from nca_zoo_cli.writer import PATTERNS
+from nca_zoo_cli.writer import PATTERNS, PATTERNS_OF_MANY
 
 GRID, N = (9, 8), 40
 
@@ -56,8 +57,8 @@ def test_rows_are_in_the_order_of_what_each_way_knows(rows, tmp_path):
     for row in (*found.written, *found.read):
         assert row.low <= row.median <= row.high
         assert row.n == 8
-    assert written["written"].median > written["mean of the weights"].median + 3
-    assert written["written"].median < own.median
+    assert written[LINEAR].median > written["mean of the weights"].median + 3
+    assert written[LINEAR].median < own.median
     assert read["read from the weights"].median > read["mean picture"].median + 3
     json.dumps(found.as_dict())
 
@@ -69,7 +70,7 @@ def test_weights_that_have_nothing_to_do_with_their_pictures_are_not_written(row
         del row["weights_sha256"]
     found = both_ways(zoo_of(tmp_path / "zoo.h5", lying), components=4)
     written, read = named(found.written), named(found.read)
-    assert written["written"].median < written["mean of the weights"].median + 2
+    assert written[LINEAR].median < written["mean of the weights"].median + 2
     assert read["read from the weights"].median < read["mean picture"].median + 1
 
 
@@ -91,9 +92,22 @@ def test_the_command_prints_the_table_and_its_default_is_the_writers(rows, tmp_p
         assert name in result.output
     found = json.loads(CliRunner().invoke(group, [*arguments, "--json"]).stdout)
     assert found["held_out"] == 8
-    assert PATTERNS == COMPONENTS
+    assert (COMPONENTS, Size().components) == (PATTERNS, PATTERNS_OF_MANY)
 
 
 def test_a_small_zoo_is_told_what_is_missing(rows, tmp_path):
     with pytest.raises(ZooError, match="needs 20 NCAs and there are 12"):
         both_ways(zoo_of(tmp_path / "zoo.h5", rows[:12]))
+    untested = [row for row in rows if row["split"] == "train"]
+    with pytest.raises(ZooError, match="with test pictures needs 2 NCAs and there are 0"):
+        both_ways(zoo_of(tmp_path / "untested.h5", untested))
+
+
+def test_a_writer_that_is_given_is_tried_beside(rows, tmp_path):
+    zoo = zoo_of(tmp_path / "zoo.h5", rows)
+    flat = replace(learn_writer(zoo, 4), scales=np.zeros(4, np.float32))  # knows the mean alone
+    found = named(both_ways(zoo, 4, writer=flat).written)
+    assert found[GIVEN].median == pytest.approx(found["mean of the weights"].median, abs=1)
+    linear = named(both_ways(zoo, 4).written)[LINEAR]
+    beside = found[LINEAR]
+    assert (beside.median, beside.lasting) == (linear.median, linear.lasting)

@@ -47,6 +47,7 @@ def cohort_of(regime, jobs):
     return cohort
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("channels", [4, 1])
 @pytest.mark.parametrize("name", ["growing", "writeup"])
 def test_training_is_the_recipe_written_out_in_torch(lively_weights, name, channels):

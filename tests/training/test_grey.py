@@ -157,6 +157,7 @@ def test_a_zoo_from_before_goes_on_as_rgba(tmp_path, drawings):
     assert len(open_zoo(out)) == 2
 
 
+@pytest.mark.wide
 def test_the_dense_engine_and_workers_build_the_same(tmp_path, drawings):
     command = ["build", "--source", drawings, "--per-class", 2, *GREY, *QUICKLY, 2]
     zoos = {}

@@ -50,6 +50,7 @@ LESSONS = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["conditions", "codes", "clock"])
 def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, name):
     """Autograd through the definition, torch's Adam; what is due and heard counted by hand."""

@@ -1,5 +1,6 @@
 """A writer against sums made by hand, its file, and NCAs that are judged as they were written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,24 @@ from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import WRITERS, Init, make_init, shipped_writer, write_start
 from nca_zoo.training.regime import REGIMES
 from nca_zoo.training.trainer import untrained
-from nca_zoo.training.writer import Writer, around, read_writer, save_writer
+from nca_zoo.training.writer import ARRAYS, Writer, around, in_bytes, read_writer, save_writer
 
 STARTS = Path(init.__file__).parent / "starts"
 
 
-def small_writer(base=None, seed=0, **recipe) -> Writer:
+def small_writer(base=None, seed=0, units=2, **recipe) -> Writer:
     """A writer of three patterns in a window of 4 x 5 cells, all numbers drawn."""
     rng = np.random.default_rng(seed)
+    changes, scales = in_bytes(1e-3 * rng.normal(size=(5, rule.N_PARAMS)))
     return Writer(
         base=np.zeros(rule.N_PARAMS, np.float32) if base is None else base,
         mean=rng.uniform(size=(4, 5, 4)).astype(np.float32),
         patterns=rng.normal(size=(3, 4, 5, 4)).astype(np.float16),
-        changes=(1e-3 * rng.normal(size=(3, rule.N_PARAMS))).astype(np.float16),
+        into=rng.normal(size=(units, 3)).astype(np.float16),
+        bias=rng.normal(size=units).astype(np.float32),
+        mix=rng.normal(size=(5, 3 + units)).astype(np.float16),
+        changes=changes,
+        scales=scales,
         recipe=recipe,
     )
 
@@ -51,16 +57,36 @@ def test_the_window_has_the_seed_in_its_middle_and_nothing_beyond_the_picture():
     assert wide.sum() == picture.sum()
 
 
-def test_what_is_written_is_the_base_and_so_much_of_each_change():
-    writer, target = small_writer(glorot := init.glorot(1)), blob()
+@pytest.mark.parametrize("units", [0, 2, 7])
+def test_what_is_written_is_the_base_and_so_much_of_each_change(units):
+    writer, target = small_writer(glorot := init.glorot(1), units=units), blob()
     seen = np.zeros((4, 5, 4))
     for row in range(4):
         for col in range(5):
             seen[row, col] = target.rgba[4 - 2 + row, 4 - 2 + col]
     found = np.einsum("khwc,hwc->k", writer.patterns.astype(float), seen - writer.mean)
-    expected = glorot + found @ writer.changes.astype(float)
-    np.testing.assert_allclose(writer.weights(target), expected, rtol=1e-4, atol=1e-6)
+    fires = [max(0.0, line @ found + b) for line, b in zip(writer.into, writer.bias, strict=True)]
+    assert units < 7 or 0 in fires  # the bend is met
+    shares = writer.mix.astype(float) @ [*found, *fires]
+    rows = writer.changes.astype(float) * writer.scales[:, None]
+    np.testing.assert_allclose(writer.weights(target), glorot + shares @ rows, rtol=1e-4, atol=1e-6)
     assert writer.weights(target).dtype == np.float32
+
+
+def test_a_pattern_of_one_channel_holds_for_all():
+    writer = small_writer()
+    one = replace(writer, patterns=writer.patterns[..., :1])
+    all_four = replace(writer, patterns=np.repeat(one.patterns, 4, axis=-1))
+    np.testing.assert_array_equal(one.weights(blob()), all_four.weights(blob()))
+
+
+def test_rows_in_bytes_are_off_by_half_a_step_at_most():
+    rows = np.random.default_rng(0).normal(size=(4, 50)) * [[1e-6], [1], [0], [30]]
+    small, scales = in_bytes(rows)
+    assert small.dtype == np.int8
+    assert np.abs(small).max(axis=1).tolist() == [127, 127, 0, 127]
+    off = np.abs(small * scales[:, None].astype(float) - rows)
+    assert (off <= 0.5001 * scales[:, None] + 1e-37).all()
 
 
 def test_a_picture_is_written_alike_wherever_it_lies():
@@ -101,17 +127,25 @@ def test_a_writer_file_round_trips_and_is_checked(tmp_path):
         ("base", np.zeros(7, np.float32), r"base are float32 \(7,\)"),
         ("base", np.full(rule.N_PARAMS, np.nan, np.float32), "base are not finite"),
         ("patterns", np.zeros((3, 4, 4, 4), np.float16), "patterns are float16"),
+        ("patterns", np.zeros((3, 4, 5, 2), np.float16), "patterns are float16"),
+        ("into", np.zeros((2, 4), np.float16), r"into are float16 \(2, 4\)"),
+        ("bias", np.zeros(3, np.float32), r"into are float16 \(2, 3\)"),
+        ("bias", np.float32(1), r"into are float16 \(2, 3\)"),
+        ("mix", np.zeros((5, 4), np.float16), r"mix are float16 \(5, 4\)"),
+        ("mix", np.full((5, 5), np.inf, np.float16), "mix are not finite"),
+        ("scales", np.zeros((5, 1), np.float32), r"scales are float32 \(5, 1\)"),
         ("patterns", np.zeros((3, 4, 5, 4), np.float32), "patterns are float32"),
         ("patterns", np.float16(1), "patterns are float16"),
-        ("changes", np.zeros((2, rule.N_PARAMS), np.float16), "changes are float16"),
-        ("mean", np.zeros((4, 5), np.float32), "patterns are float16"),
+        ("changes", np.zeros((2, rule.N_PARAMS), np.int8), "changes are int8"),
+        ("changes", np.zeros((5, rule.N_PARAMS), np.float16), "changes are float16"),
+        ("mean", np.zeros((4, 5), np.float32), r"mean are \(4, 5\)"),
+        ("mean", np.zeros((4, 0, 4), np.float32), r"mean are \(4, 0, 4\)"),
         ("mean", np.array([{}], object), "not a writer file"),
     ],
 )
 def test_arrays_that_do_not_go_together_are_refused(tmp_path, name, value, message):
     path, writer = tmp_path / "mine.npz", small_writer()
-    names = ("base", "mean", "patterns", "changes")
-    arrays = {each: getattr(writer, each) for each in names} | {name: value}
+    arrays = {each: getattr(writer, each) for each in ARRAYS} | {name: value}
     np.savez(path, recipe=np.array("{}"), **arrays)
     with pytest.raises(ZooError, match=message) as caught:
         read_writer(path)

@@ -40,6 +40,7 @@ def result() -> ProbeResult:
     )
 
 
+@pytest.mark.wide
 def test_the_curve_is_drawn_and_the_same_every_time(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "a.svg", "b.svg"):
         write_curve(tmp_path / name, result())

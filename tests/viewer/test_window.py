@@ -14,6 +14,7 @@ from PIL import ImageGrab
 from rows import grey, header, record
 
 from nca_zoo.automaton.rule import seed_state
+from nca_zoo.automaton.signals import Told
 from nca_zoo.life.rollout import Life, rollout
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.viewer.channels import look
@@ -190,6 +191,7 @@ def test_space_in_a_control_works_that_control_alone(hand):
     assert hand.tank.life.state[0, 0, 3] == 1
 
 
+@pytest.mark.wide
 def test_speed_and_view_are_chosen_from_lists(hand):
     def choose(label, *keys):
         row = hand.named(label).master.winfo_children()
@@ -326,3 +328,31 @@ def test_no_window_is_one_clear_line(zoo, before, screen, words):
     assert words in done.stderr
     assert b"--terminal" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_slider_lets_it_become_another_and_a_restart_keeps_it(display, weights, monkeypatch):
+    from nca_zoo.viewer.window import Tank, Window
+
+    monkeypatch.setenv("DISPLAY", display)
+    more = np.linspace(-0.3, 0.3, 128, dtype=np.float32)
+    window = Window("a window")
+    life = Life(weights, seed_state(*GRID, *SEED))
+    tank = Tank(window, life, voices={"b": more, "c": -more})
+    tank.pack()
+    tank.play(False)
+    tank.restart()
+    (scale,) = [w for w in tank.winfo_children()[-1].winfo_children() if "Scale" in w.winfo_class()]
+    life.grow(3)
+    scale.set(0.5)
+    life.grow(3)
+    told = [Told(3, np.float32(0.5) * more)]
+    path = dict(rollout(weights, seed_state(*GRID, *SEED), 6, told=told))
+    np.testing.assert_array_equal(life.state, path[6])
+    scale.set(1)
+    tank.restart()
+    life.grow(4)
+    path = dict(rollout(weights, seed_state(*GRID, *SEED), 4, told=[Told(0, more)]))
+    np.testing.assert_array_equal(life.state, path[4])
+    window.destroy()
+    del window, tank
+    gc.collect()

@@ -63,13 +63,17 @@ export class Automaton {
     this.mature.fill(0);
   }
 
-  /** Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that. */
-  plant(row, col, hidden) {
+  /**
+   * Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that, or those of
+   * the `cutting`, 16 channels, if it lives.
+   */
+  plant(row, col, hidden, cutting = null) {
     if (!this.inside(row, col)) return;
     const at = this.site(row, col) * CHANNELS;
     this.state.fill(0, at, at + ALPHA);
     this.state[at + ALPHA] = 1;
-    this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
+    if (cutting?.some(Boolean)) this.state.set(cutting.subarray(ALPHA + 1), at + ALPHA + 1);
+    else this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
     this.mature[this.site(row, col)] = 1;
   }
 

@@ -32,7 +32,9 @@ function portrait(zoo, row, apart, pick) {
 
 /** Show the `near`est rows and how far `apart` they are. */
 export function showNeighbours(element, zoo, near, apart, pick) {
+  const held = [...element.children].indexOf(document.activeElement);
   element.replaceChildren(...near.map((row, i) => portrait(zoo, row, apart[i], pick)));
+  element.children[held]?.focus({ preventScroll: true }); // who walks from one to the next by keys
 }
 
 const HOVERED = ["label", "status", "psnr_96", "psnr_400", "train_steps", "split"];

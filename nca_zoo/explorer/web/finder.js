@@ -46,6 +46,7 @@ export class Finder {
     const { parts, zoo } = this;
     const chosen = parts.feature.selectedIndex;
     let had = false;
+    parts.method.textContent = "being laid out";
     for (const stage of ["first", "final"]) {
       try {
         const layout = await zoo.layout(chosen, stage);

@@ -30,6 +30,7 @@ export function listen(map) {
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, placeOf(event));
+    map.hover(null); // what is said of one is in the way of what follows
     travel = pointers.size > 1 ? Infinity : 0;
     if (map.lassoing) map.set({ rope: [placeOf(event)] });
   });

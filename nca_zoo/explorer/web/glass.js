@@ -26,14 +26,20 @@ export class Glass {
     this.note = made("div", "note", box);
     this.note.hidden = true;
     this.said = made("b", "", this.note);
-    button("Restart", this.note, on.restart);
-    this.before = button("Back to before it was touched", this.note, on.undo);
+    button("Restart", this.note, () => this.#leave(on.restart));
+    this.before = button("Back to before it was touched", this.note, () => this.#leave(on.undo));
     box.style.setProperty("--aspect", zoo.width / zoo.height);
   }
 
   show(automaton, view, target) {
     this.looks.paint(this.canvas, automaton, view, target);
     if (view !== this.view) this.#layOut(view);
+  }
+
+  /** Do what a button of the note says: that goes away, and the focus goes to what it was of. */
+  #leave(act) {
+    act();
+    this.canvas.focus();
   }
 
   /** Say at which step it died, null if it lives; `touched` says whether that can be undone. */

@@ -3,6 +3,14 @@
 const TYPED = "input:not([type=range]):not([type=radio]), select";
 const OWN_SPACE = "input[type=radio], summary"; // it chooses, or opens
 
+/** Who has chosen from a list by mouse or finger is done with it: keys are the page's again. */
+function leaveChoices() {
+  let byHand = false;
+  addEventListener("pointerdown", () => { byHand = true; }, true);
+  addEventListener("keydown", () => { byHand = false; }, true);
+  addEventListener("change", ({ target }) => byHand && target.matches("select") && target.blur());
+}
+
 /** `page` is the Page of main.js. */
 export function listenToKeys(page, parts) {
   const { tank, modes } = page;
@@ -14,8 +22,8 @@ export function listenToKeys(page, parts) {
     n: () => parts.random.click(),
     d: () => parts.draw.hidden || parts.draw.click(),
     b: () => page.choosing(!page.choosesB),
-    c: () => modes.large(!modes.isLarge),
-    f: () => modes.full(!modes.isLarge),
+    c: () => parts.large.click(),
+    f: () => parts.full.click(),
     "?": () => parts.help.showModal(),
     Escape: () => leave(),
   };
@@ -33,6 +41,7 @@ export function listenToKeys(page, parts) {
     return /^\d$/.test(key) ? () => page.visit(page.lucky(page.zoo.codeOf(key)), false) : (inClass[key] ?? acts[key]);
   }
 
+  leaveChoices();
   addEventListener("keydown", (event) => {
     const act = actOf(event);
     if (!act || event.ctrlKey || event.metaKey || event.altKey || parts.help.open) return;

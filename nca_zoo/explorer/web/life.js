@@ -1,20 +1,25 @@
 // One automaton's life: it grows step by step, remembers what it was, and can be taken back.
 
 import { Automaton } from "explore/automaton.js";
+import { CHANNELS } from "explore/network.js";
 import { rolloutKey } from "explore/noise.js";
 
 const MEMORY_BYTES = 48e6;
+const GROWN = 96; // the step whose cells are cuttings
 
 export class Life {
-  constructor(height, width, weights, seedHidden, fireRate, period) {
+  /** With `cuttings`, seeds that are planted hold what the grown automaton holds in their place. */
+  constructor(height, width, weights, seedHidden, fireRate, period, cuttings = false) {
     this.automaton = new Automaton(height, width, weights, fireRate, period);
     this.seedHidden = seedHidden;
+    this.twin = cuttings ? () => new Automaton(height, width, weights, fireRate, period) : null;
     this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
   }
 
   /** Back to step 0: one seed cell. */
   restart([row, col]) {
+    this.seed = [row, col];
     this.automaton.clear();
     this.automaton.plant(row, col, this.seedHidden);
     this.step = 0;
@@ -62,8 +67,24 @@ export class Life {
 
   /** Plant seeds at places [row, col]. */
   plant(places) {
-    for (const [row, col] of places) this.automaton.plant(row, col, this.seedHidden);
+    const { width } = this.automaton;
+    for (const [row, col] of places) {
+      const at = (row * width + col) * CHANNELS;
+      this.automaton.plant(row, col, this.seedHidden, this.grown?.subarray(at, at + CHANNELS));
+    }
     this.#changed();
+  }
+
+  /** What seeds are cuttings of, if they are: grown when it is first asked for. */
+  get grown() {
+    if (!this.twin) return undefined;
+    if (!this.known) {
+      const twin = this.twin();
+      twin.plant(...this.seed, this.seedHidden);
+      for (let step = 0; step < GROWN; step++) twin.step(this.key, step);
+      this.known = twin.read();
+    }
+    return this.known;
   }
 
   /** Make a state the present, at its step: how a touch is undone, even one long forgotten. */

@@ -34,7 +34,7 @@ class Page {
     this.visited = []; // rows, the last of them the present one
     this.saver = new Saver(parts, () => this.tank.glasses.filter(({ box }) => !box.hidden).map(({ canvas }) => canvas));
     this.tank = new Tank(parts, zoo, () => this.saver.capture());
-    this.modes = new Modes(parts, () => this.tank.draw());
+    this.modes = new Modes(parts, () => this.resized());
     const on = {
       hover: (row, x, y) => {
         hover(parts.tip, zoo, row, x, y, [parts.colour.value, parts.filter.value]);
@@ -68,7 +68,10 @@ class Page {
 
   #controls() {
     parts.chooseB.addEventListener("click", () => this.choosing(!this.choosesB));
-    parts.dropB.addEventListener("click", () => this.hold(this.a));
+    parts.dropB.addEventListener("click", () => {
+      this.hold(this.a);
+      parts.chooseB.focus(); // the button is gone
+    });
     parts.compare.addEventListener("click", () => this.compare(!this.compares));
     parts.random.addEventListener("click", () => this.visit(this.lucky(), false));
     parts.mix.addEventListener("input", () => {
@@ -267,6 +270,12 @@ class Page {
     this.remember();
     this.tank.start(this.automata);
     this.tank.subjects[0].nearer = this.share > 0.5 && !compares ? 1 : 0;
+  }
+
+  /** The tank has another size, and the map may be in sight again. */
+  resized() {
+    this.tank.draw();
+    if (this.a) this.map.reveal((this.b ?? this.a).row);
   }
 
   label() {

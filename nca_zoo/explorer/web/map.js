@@ -122,9 +122,14 @@ export class ZooMap {
     this.redraw();
   }
 
+  /** Whether there are places, and a map in sight to draw them on: class mode hides it. */
+  get #drawn() {
+    return Boolean(this.points && this.canvas.clientWidth);
+  }
+
   /** Bring a row into the middle if it is out of sight. */
   reveal(row) {
-    if (!this.points) return;
+    if (!this.#drawn) return;
     const [x, y] = this.screen(row);
     const { clientWidth, clientHeight } = this.canvas;
     if (x < 20 || y < 20 || x > clientWidth - 20 || y > clientHeight - 20) {
@@ -137,7 +142,7 @@ export class ZooMap {
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      if (this.points && this.colours) this.#draw();
+      if (this.#drawn && this.colours) this.#draw();
     });
   }
 

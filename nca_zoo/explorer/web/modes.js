@@ -21,6 +21,7 @@ export class Modes {
     if (!on && document.fullscreenElement) document.exitFullscreen();
     this.#mark();
     this.changed();
+    document.activeElement?.scrollIntoView({ block: "nearest" });
   }
 
   /** Over the whole screen, where the browser lets a page do that; at least over the whole window. */

@@ -19,7 +19,8 @@ export class Subject {
    */
   constructor(zoo, looks, weights, seed, targets, usual) {
     Object.assign(this, { zoo, looks, seed, targets, usual });
-    this.life = new Life(zoo.height, zoo.width, weights, zoo.seedHidden, zoo.fireRate, zoo.period);
+    const kind = [zoo.seedHidden, zoo.fireRate, zoo.period, zoo.cuttings];
+    this.life = new Life(zoo.height, zoo.width, weights, ...kind);
     this.nearer = 0; // of two targets, the one whose score decides what became of a wound
     this.restart();
   }

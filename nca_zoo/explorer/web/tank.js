@@ -211,7 +211,10 @@ export class Tank {
     parts.play.addEventListener("click", () => this.play(!this.playing));
     parts.one.addEventListener("click", () => this.oneStep());
     parts.restart.addEventListener("click", () => (this.#allDead ? this.again() : this.restart()));
-    parts.undo.addEventListener("click", () => this.undo());
+    parts.undo.addEventListener("click", () => {
+      this.undo();
+      if (parts.undo.disabled && document.activeElement === parts.undo) parts.play.focus();
+    });
     parts.view.addEventListener("change", () => this.draw());
     parts.allHidden.addEventListener("click", () => this.look("all hidden"));
     parts.speed.addEventListener("change", () => this.play(this.playing));

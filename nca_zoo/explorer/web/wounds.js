@@ -7,6 +7,7 @@ export const JUDGED = 200; // steps after which a wound that did not heal is a s
 export const COLOURS = { healed: "#4fd6a0", moved: "#74a9ff", scarred: "#ffb042", died: "#ff7a85" };
 
 const steps = (count) => `${count} ${count === 1 ? "step" : "steps"}`;
+const later = (count) => (count > 0 ? `${steps(count)} later` : "at once");
 
 /** One touch: what was done, when, and what it was like before. */
 export class Touch {
@@ -44,8 +45,9 @@ export class Touch {
   /** In words, at a step. */
   words(step) {
     if (this.kind !== "wound") return `a seed planted at step ${this.step}`;
-    const at = `wounded at step ${this.step}`;
-    if (this.fate === "died") return `${at}: died ${steps(this.end - this.since)} later`;
+    const during = this.since > this.step ? `steps ${this.step} to ${this.since}` : `step ${this.step}`;
+    const at = `wounded at ${during}`;
+    if (this.fate === "died") return `${at}: died ${later(this.end - this.since)}`;
     if (this.fate === "healed") return `${at}: healed after ${steps(Math.max(0, this.back - this.since))}`;
     if (this.fate === "moved") return `${at}: whole, moved by (${this.by.join(", ")})`;
     if (this.fate === "scarred") return `${at}: scarred`;

@@ -3,24 +3,24 @@
 // As nca_zoo/training/writer.py, for ink: nca_zoo/explorer/pad.py packs it, and says what lies where.
 
 /** Rows of small integers, each with a scale of its own. */
-class Scaled {
-  constructor(scales, bytes) {
-    Object.assign(this, { scales, bytes });
-    this.width = bytes.length / scales.length;
+class Rows {
+  constructor(scales, values) {
+    Object.assign(this, { scales, values });
+    this.width = values.length / (scales.length || 1); // there may be no rows
   }
 
   /** The sum of the products of row `row` and `values`. */
   dot(row, values) {
     const first = row * this.width;
     let sum = 0;
-    for (let i = 0; i < this.width; i++) sum += this.bytes[first + i] * values[i];
+    for (let i = 0; i < this.width; i++) sum += this.values[first + i] * values[i];
     return sum * this.scales[row];
   }
 
   /** Add `share` times row `row` to `sums`. */
   addTo(sums, row, share) {
     const [first, scaled] = [row * this.width, share * this.scales[row]];
-    for (let i = 0; i < this.width; i++) sums[i] += scaled * this.bytes[first + i];
+    for (let i = 0; i < this.width; i++) sums[i] += scaled * this.values[first + i];
   }
 }
 
@@ -28,25 +28,26 @@ export class Writer {
   /** `about` is the pad's part of the exhibit's `about`, `bytes` its data; `zoo` says who is good. */
   constructor(about, bytes, zoo) {
     Object.assign(this, { zoo, window: about.window });
-    const { patterns, directions, weights } = about;
-    let at = bytes.byteOffset; // numbers of 4 bytes come first, those of 1 byte after them
+    const { patterns, units, changes, directions, weights } = about;
+    let at = bytes.byteOffset; // numbers of 4 bytes come first, then those of 2, and of 1
     const next = (Kind) => (count) => {
       const values = new Kind(bytes.buffer, at, count);
       at += values.byteLength;
       return values;
     };
-    const [take, small] = [next(Float32Array), next(Int8Array)];
-    this.base = take(weights); // what is written for the mean picture
-    this.mean = take(patterns); // how much of each pattern is in it
-    this.origin = take(directions); // where it lies, seen from the zoo's mean NCA
-    this.moves = Array.from({ length: patterns }, () => take(directions)); // how 1 of each pattern moves that
-    const scales = [take(patterns), take(patterns), take(zoo.size)];
-    this.patterns = new Scaled(scales[0], small(patterns * this.window[0] * this.window[1]));
-    this.changes = new Scaled(scales[1], small(patterns * weights)); // of the weights, for 1 of each pattern
-    this.rows = new Scaled(scales[2], small(zoo.size * directions)); // where the zoo's NCAs lie, of length 1
+    const [take, short, byte] = [Float32Array, Int16Array, Int8Array].map(next);
+    this.base = take(weights); // to which the changes are added
+    this.mean = take(patterns); // how much of each pattern is in the mean picture
+    this.bias = take(units); // of the hidden units
+    this.origin = take(directions); // where the base lies, seen from the zoo's mean NCA
+    this.moves = Array.from({ length: changes }, () => take(directions)); // how 1 of each change moves that
+    const scales = [patterns, units, changes, changes, zoo.size].map(take);
+    const widths = [this.window[0] * this.window[1], patterns, patterns + units, weights, directions];
+    const rows = scales.map((scale, i) => new Rows(scale, (i < 3 ? short : byte)(scale.length * widths[i])));
+    [this.patterns, this.into, this.mix, this.changes, this.rows] = rows;
   }
 
-  /** How much of each pattern is in a drawing, seen through a window around its seed. */
+  /** How much of each change a drawing asks for, seen through a window around its seed. */
   find({ ink, height, width, seed }) {
     const [tall, wide] = this.window;
     const seen = Float32Array.from({ length: tall * wide }, (_, cell) => {
@@ -55,7 +56,10 @@ export class Writer {
       const inside = row >= 0 && row < height && col >= 0 && col < width;
       return inside ? ink[row * width + col] / 255 : 0;
     });
-    return Float64Array.from(this.mean, (mean, k) => this.patterns.dot(k, seen) - mean);
+    const found = Array.from(this.mean, (mean, k) => this.patterns.dot(k, seen) - mean);
+    const fires = Array.from(this.bias, (bias, h) => Math.max(this.into.dot(h, found) + bias, 0));
+    const both = [...found, ...fires];
+    return Float64Array.from(this.moves, (_, r) => this.mix.dot(r, both));
   }
 
   /** The weights for what was found. */

@@ -1,0 +1,209 @@
+"""Learning to write end to end: weights are written, let grow, and what is wrong with what grew
+goes back through the rollout and through the weights into the writer.
+
+A batch has pictures in two stages: just begun from their seeds, and after that rollout, when half
+of them are wounded first. So what is written learns to grow, to stay and to heal. Every NCA weighs
+by the logarithm of its loss, which is its PSNR, and none by much more than others.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton import rule
+from nca_zoo.automaton.noise import FIRE_RATE, Stream, fold, uniform
+from nca_zoo.automaton.record import Automata
+from nca_zoo.automaton.wounds import wound_at_random
+from nca_zoo.errors import ZooError
+from nca_zoo.ground.archives import Arrays
+from nca_zoo.life.engines import Engine
+from nca_zoo.life.engines.goals import at_the_end
+from nca_zoo.pictures.targets import Target
+from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON, LARGEST, SMALLEST
+from nca_zoo.training.regime import CA_STEPS
+from nca_zoo.training.writer import Floats, Writer, around, in_bytes
+
+STAGES = 2  # rollouts that a picture is seen in, one after the other
+FAR = 2.0  # times the median of a batch: the longest that a picture's gradient may be
+WARM = 100  # steps in which the step size rises: Adam knows no scale yet
+LEARNT = ("into", "bias", "mix", "changes", "base")
+
+
+@dataclass(frozen=True)
+class Course:
+    """Settings of learning end to end."""
+
+    steps: int = 3500  # training steps
+    begun: int = 8  # pictures that are begun in a step
+    rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
+    changes_rate: float = 2e-5  # ... and of what it adds up to weights; both fall to nothing
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            if name != "seed" and getattr(self, name) <= 0:
+                raise ZooError(f"{name} is {getattr(self, name)}; it must be more than 0")
+
+
+class EndToEnd:
+    """A writer in training, from pictures alone."""
+
+    def __init__(
+        self, writer: Writer, targets: Sequence[Target], engine: Engine, course: Course
+    ) -> None:
+        self.course, self.engine = course, engine
+        self._writer, self._targets = writer, targets
+        self._found = found_in(writer, targets)
+        self.taken = 0  # training steps
+        changes = writer.changes * writer.scales[:, None]
+        arrays = (writer.into, writer.bias, writer.mix, changes, writer.base)
+        self._held: Arrays = {
+            name: np.array(array, np.float32) for name, array in zip(LEARNT, arrays, strict=True)
+        }
+        for moment in ("mean", "square"):
+            self._held |= {f"{moment}_{name}": 0 * self._held[name] for name in LEARNT}
+        begun = self._drawn(fold(course.seed, Stream.META), STAGES * course.begun)
+        self._held |= {"pictures": begun, "states": self._seeds(begun)}
+
+    @property
+    def state(self) -> Arrays:
+        """All that going on needs."""
+        return self._held | {"taken": np.array(self.taken)}
+
+    def go_on(self, state: Arrays) -> None:
+        """Go on from the ``state`` of another of the same writer, pictures and course."""
+        self.taken = int(state["taken"])
+        self._held = {name: np.array(state[name]) for name in self._held}
+
+    def writer(self, source: str) -> Writer:
+        """What it has come to, and how: from pictures of this source."""
+        held = self._held
+        learnt = dataclasses.asdict(self.course) | {"taken": self.taken}
+        learnt |= {"source": source, "pictures": len(self._targets)}
+        changes, scales = in_bytes(held["changes"])
+        return dataclasses.replace(
+            self._writer,
+            into=held["into"].astype(np.float16),
+            bias=held["bias"].copy(),
+            mix=held["mix"].astype(np.float16),
+            changes=changes,
+            scales=scales,
+            base=held["base"].copy(),
+            recipe=self._writer.recipe | {"end_to_end": learnt},
+        )
+
+    def step(self) -> tuple[float, ...]:
+        """One training step; the mean loss of each stage."""
+        course, held = self.course, self._held
+        key = fold(fold(course.seed, Stream.TRAIN_DRAWS), self.taken)
+        pictures, states = self._begin(key)
+        shortest, longest = CA_STEPS
+        draws = uniform(fold(key, 1), len(pictures))
+        steps = (shortest + draws * (longest - shortest + 1)).astype(np.int64)
+        masks = fold(fold(course.seed, Stream.TRAIN_MASKS, self.taken), np.arange(len(pictures)))
+        targets = np.stack([self._targets[i].trained for i in pictures])
+        written = _Written(self._found[pictures], held)
+        ncas = Automata(
+            written.weights,
+            states,
+            masks[:, None],
+            targets.shape[-1],
+            self._writer.recipe.get("fire_rate", FIRE_RATE),
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that leave the batch
+            goals = at_the_end(targets, steps, 1)
+            found = self.engine.gradients(ncas, states[:, None], goals, steps)
+        losses, ended, gradients = found.losses[:, 0], found.states[:, 0], found.gradients
+        both = zip(ended, gradients, strict=True)
+        lost = np.flatnonzero([not all(np.isfinite(one).all() for one in each) for each in both])
+        ended[lost] = self._seeds(pictures[lost])
+        gradients[lost] = 0
+        held["states"] = ended
+        self._descend(written.back(_weighed(gradients, losses)))
+        self.taken += 1
+        return tuple(np.nanmean(losses.reshape(STAGES, -1), axis=1).tolist())
+
+    def _begin(self, key: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Which pictures the batch has, and the states to go on from; the last leave it."""
+        n, held = self.course.begun, self._held
+        drawn = self._drawn(fold(key, 2), n)
+        pictures = np.concatenate([drawn, held["pictures"]])[: STAGES * n]
+        states = np.concatenate([self._seeds(drawn), held["states"]])[: STAGES * n]
+        held["pictures"] = pictures
+        hurt = states[-(n // 2) :] if n > 1 else states[:0]
+        draws = uniform(fold(key, 3), 3 * len(hurt)).reshape(-1, 3)
+        radii = (SMALLEST + draws[:, 0] * (LARGEST - SMALLEST)) * min(states.shape[1:3])
+        wound_at_random(hurt, radii, draws[:, 1:])
+        return pictures, states
+
+    def _drawn(self, key: int, n: int) -> npt.NDArray[np.int64]:
+        """Which pictures are begun."""
+        return (uniform(key, n) * len(self._targets)).astype(np.int64)
+
+    def _seeds(self, pictures: npt.NDArray[np.int64]) -> Floats:
+        hidden = self._writer.recipe.get("seed_hidden", True)
+        height, width = self._targets[0].rgba.shape[:2]
+        seeds = np.zeros((len(pictures), height, width, rule.CHANNELS), np.float32)
+        for seed, picture in zip(seeds, pictures, strict=True):
+            target = self._targets[picture]
+            seed[:] = rule.seed_state(height, width, target.seed_row, target.seed_col, hidden)
+        return seeds
+
+    def _descend(self, gradients: Arrays) -> None:
+        """Adam, its step size falling along a half cosine."""
+        course, held, t = self.course, self._held, self.taken + 1
+        fall = 0.5 + 0.5 * np.cos(np.pi * min(self.taken / course.steps, 1))
+        fall *= min(t / WARM, 1)
+        correction = np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+        for name, gradient in gradients.items():
+            mean, square = held[f"mean_{name}"], held[f"square_{name}"]
+            mean += np.float32(1 - BETA_1) * (gradient - mean)
+            square += np.float32(1 - BETA_2) * (np.square(gradient) - square)
+            rate = course.rate if name in ("into", "bias", "mix") else course.changes_rate
+            held[name] -= np.float32(rate * fall * correction) * mean / (np.sqrt(square) + EPSILON)
+
+
+class _Written:
+    """Weights written for a batch, and the way back through the writer."""
+
+    def __init__(self, found: Floats, held: Arrays) -> None:
+        self.found, self.held = found, held
+        self.units = np.maximum(found @ held["into"].T + held["bias"], 0)
+        self.seen = np.concatenate([found, self.units], axis=1)
+        self.shares = self.seen @ held["mix"].T
+        self.weights = held["base"] + self.shares @ held["changes"]
+
+    def back(self, gradients: Floats) -> Arrays:
+        """From gradients ``(B, P)`` by the weights to those by all that is learnt."""
+        d_shares = gradients @ self.held["changes"].T
+        d_units = (d_shares @ self.held["mix"])[:, self.found.shape[1] :] * (self.units > 0)
+        return {
+            "into": d_units.T @ self.found,
+            "bias": d_units.sum(axis=0),
+            "mix": d_shares.T @ self.seen,
+            "changes": self.shares.T @ gradients,
+            "base": gradients.sum(axis=0),
+        }
+
+
+def _weighed(gradients: Floats, losses: npt.NDArray[np.float64]) -> Floats:
+    """Gradients ``(B, P)`` of the mean logarithm of losses ``(B,)``, none far longer than most."""
+    tiny = np.finfo(np.float32).tiny
+    weighed = gradients / np.maximum(np.nan_to_num(losses, nan=1.0), 1e-4)[:, None]
+    lengths = np.sqrt(np.square(weighed, dtype=np.float64).sum(axis=1))
+    most = FAR * np.median(lengths)
+    shorter = np.minimum(1, most / np.maximum(lengths, tiny))
+    scaled: Floats = (weighed * (shorter / len(losses))[:, None]).astype(np.float32)
+    return scaled
+
+
+def found_in(writer: Writer, targets: Sequence[Target]) -> Floats:
+    """How much of each of the writer's patterns is in pictures, ``(N, K)``."""
+    patterns = np.broadcast_to(writer.patterns, (len(writer.patterns), *writer.mean.shape))
+    flat = patterns.reshape(len(patterns), -1).astype(np.float32).T
+    seen = [around(t.trained, t.seed_row, t.seed_col, writer.grid) for t in targets]
+    windows = np.stack(seen) - writer.mean
+    return np.asarray(windows.reshape(len(seen), -1) @ flat, np.float32)
