@@ -1,24 +1,30 @@
 """``nca-zoo metastart``: meta-learn the shared start that `build` uses."""
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from nca_zoo.building.settings import tensors
+from nca_zoo.building.settings import as_films_ask, motion_settings, tensors
 from nca_zoo.choices import ENGINES
 from nca_zoo.life.engines import make_engine
-from nca_zoo.pictures.sources import load_pictures, meta_pictures
-from nca_zoo.pictures.targets import TargetSettings, target_of
-from nca_zoo.training.init import start_weights, write_start
-from nca_zoo.training.metastart import Recipe, inner, meta_learn
+from nca_zoo.pictures.films import Film, film_of
+from nca_zoo.pictures.motions import MotionSettings
+from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures
+from nca_zoo.pictures.targets import Target, TargetSettings, target_of
+from nca_zoo.training.init import find_start, read_early, read_start, write_start
+from nca_zoo.training.metastart import Moves, Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
 
 from .options import FilePath, cores_option, data_folder, progress_bar, scale_option, strict_option
-from .training_options import tell, visible_option
+from .training_options import moving, tell, visible_option
 
 DEFAULT = Recipe()
 CHECKPOINT_ROUNDS = 10
+DEALT = 5  # places of `mixed` from turn to turn: a round of eight has all kinds, both ways round
 EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 
 
@@ -27,7 +33,8 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     "--out",
     type=FilePath(dir_okay=False),
     required=True,
-    help="The start file to write, an .npz; holds the latest start at every moment.",
+    help="The start file to write, an .npz; holds the latest start at every moment, and the same "
+    "command goes on from there.",
 )
 @click.option("--regime", type=click.Choice(list(REGIMES)), default="persistent", show_default=True)
 @click.option(
@@ -50,6 +57,8 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     help="Learn a start for `build --train` with these: the other tensors are learnt in common.  "
     "[default: all]",
 )
+@moving
+@click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
 @click.option("--rounds", default=DEFAULT.rounds, show_default=True)
 @click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
@@ -77,6 +86,10 @@ def metastart(
     strict: bool,
     visible: str,
     train: str | None,
+    motion: str | None,
+    period: int | None,
+    clock: str | None,
+    batch: int | None,
     engine: str,
     device: str,
     threads: int,
@@ -87,7 +100,8 @@ def metastart(
     Each round trains NCAs of a few random pictures from the start, for --first-steps training
     steps in the first round and --last-steps in the last, and moves the start towards their mean
     by --first-rate to --last-rate (Reptile). With --train, tensors that are not fitted to each
-    picture are one for all pictures of a round and learn from all of them.
+    picture are one for all pictures of a round and learn from all of them. With --motion pictures
+    move, mixed: each time that one is drawn in another way; and how the clock is heard is learnt.
 
     \b
     nca-zoo metastart --out my-start.npz --source fashion
@@ -95,11 +109,17 @@ def metastart(
     nca-zoo metastart --visible grey --regime growing --out grey.npz
     nca-zoo metastart --regime regenerating --start persistent --out healing.npz
     nca-zoo metastart --train b1,b2 --start persistent --out few.npz
+    nca-zoo metastart --motion mixed --start persistent --out moving.npz
     """
     chosen = Recipe(**recipe)  # type: ignore[arg-type]
+    moves = motion_settings({"motion": motion, "period": period, "clock": clock})
     taught = REGIMES[regime]
+    if moves is not None:
+        taught = dataclasses.replace(taught, **as_films_ask(taught))
     if train is not None:
         taught = dataclasses.replace(taught, train=tensors(train))
+    if batch is not None:
+        taught = dataclasses.replace(taught, batch=batch)
     opaque = regime == "writeup" and visible == "rgba"
     settings = TargetSettings("opaque" if opaque else "ink", visible=visible)  # type: ignore[arg-type]
     if source is None:
@@ -123,15 +143,47 @@ def metastart(
         "recipe": dataclasses.asdict(chosen),
         **({} if visible == "rgba" else {"visible": visible}),
         **({} if start is None else {"start": start}),
+        **({} if moves is None else {"motion": moves.as_dict()}),
     }
-    begins = None if start is None else start_weights(start)
-    rounds = meta_learn(targets, taught, make_engine(engine, device, threads), chosen, begins)
-    with progress_bar(total=chosen.rounds, unit="round") as shown:
+    begins = None if start is None else find_start(start)
+    if before := rounds_done(out, told):
+        tell(f"{out}: goes on after {before} rounds")
+        begins, early = find_start(str(out)), read_early(out)
+    films = None if moves is None else films_of(pictures, targets, settings, moves)
+    learns = make_engine(engine, device, threads)
+    rounds = meta_learn(targets, taught, learns, chosen, begins, films, before)
+    with progress_bar(total=chosen.rounds, initial=before, unit="round") as shown:
         for done in rounds:
             shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
             shown.update()
             if done.number <= EARLY_ROUNDS:
                 early = done.weights
             if done.number % CHECKPOINT_ROUNDS == 0 or done.number == chosen.rounds:
-                write_start(out, done.weights, told | {"rounds_done": done.number}, early)
+                so_far = told | {"rounds_done": done.number}
+                write_start(out, done.weights, so_far, early, done.clock)
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
+
+
+def rounds_done(out: Path, told: dict[str, Any]) -> int:
+    """How many rounds of this very recipe a start file has behind it, of those that are not all."""
+    if not out.exists():
+        return 0
+    _, recipe = read_start(out)
+    rounds = int(recipe.pop("rounds_done", 0))
+    same = recipe == json.loads(json.dumps(told)) and rounds < told["recipe"]["rounds"]
+    return rounds if same else 0
+
+
+def films_of(
+    pictures: Sequence[Picture],
+    targets: Sequence[Target],
+    look: TargetSettings,
+    motion: MotionSettings,
+) -> Moves:
+    """How pictures move: what ``mixed`` deals out is dealt by turns, not by their places."""
+
+    def film(place: int, turn: int, key: int) -> tuple[Film, Target]:
+        picture = dataclasses.replace(pictures[place], source_index=DEALT * turn)
+        return film_of(picture, targets[place], look, motion, key)
+
+    return film

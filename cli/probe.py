@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import FEATURES
+from nca_zoo.features.catalogue import FEATURES, FILM_CONTROLS
 
 from .options import (
     FilePath,
@@ -34,6 +34,10 @@ _FULL_NAMES = {
     "deskewed": "deskewed pixels",
     "hog": "histograms of gradients",
     "patches": "k-means patches",
+    "later": "later frames",
+    "mean": "means of all frames",
+    "film": "films",
+    "changes": "films without their means",
 }
 _PLOTS = (".png", ".svg", ".pdf")
 
@@ -56,7 +60,7 @@ _PLOTS = (".png", ".svg", ".pdf")
     default="class",
     show_default=True,
     help="What is read: class, width, slant, drift, heals, or any column of the zoo, such as "
-    "psnr_400.",
+    "psnr_400; of targets that move course (motion and direction) and speed, too.",
 )
 @folds_option
 @click.option(
@@ -111,6 +115,7 @@ def probe(
     nca-zoo probe --sizes 50,100,200 --plot data/curve.png
     nca-zoo probe --zoo data/growing.h5 --json
     nca-zoo probe --store
+    nca-zoo probe --zoo data/moving.h5 --target motion --features weights,clock
     """
     # Imported here so that --help does not wait for scikit-learn.
     from nca_zoo.probing.probe import probe as run_probe
@@ -256,7 +261,8 @@ def verdict(result: "ProbeResult") -> list[str]:
     for d in same[1:]:
         if d.control == "gradient":
             continue
-        lines.append(_sentence(d, _best(d), result))
+        film = d.control in FILM_CONTROLS
+        lines.append(_sentence(d, _FULL_NAMES[d.control] if film else _best(d), result))
     best_of = result.best
     if best_of is not None and best_of.reader != first.reader:
         best = (

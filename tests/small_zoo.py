@@ -34,6 +34,7 @@ class SmallZoo:
     trained = 4
     seed_hidden = True
     fire_rate = 0.5
+    moving = None
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))

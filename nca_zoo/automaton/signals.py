@@ -24,6 +24,7 @@ Places = npt.NDArray[np.int32]
 Circle = tuple[float, float, float]
 
 B1 = param_slices()["b1"]
+HANDS = 4  # of a clock: cosine and sine of the phase, and of twice the phase
 _SIZE = r"(\d{1,9}(?:\.\d{1,9})?)"
 _TOLD = re.compile(rf"(?:(\d{{1,9}}):)?([^:@\s]+)(?:@{_SIZE},{_SIZE},{_SIZE})?", re.ASCII)
 
@@ -113,8 +114,14 @@ def parse_told(text: str) -> tuple[int, str, Circle | None]:
 
 
 def clock(period: int) -> Floats:
-    """The hands of a clock, cosine and sine of the phase, at each of ``period`` steps: (T, 2)."""
-    return np.array([[_cosine(t, period), _cosine(t, period, 3)] for t in range(period)], "f4")
+    """The hands of a clock at each of ``period`` steps, ``(T, HANDS)``.
+
+    A hand for every pace at which motions are drawn to go round: a hidden unit cannot make one of
+    the other by itself.
+    """
+    ways = [(times, quarters) for times in (1, 2) for quarters in (0, 3)]
+    hands = [[_cosine(times * t % period, period, q) for times, q in ways] for t in range(period)]
+    return np.array(hands, "f4")
 
 
 def _cosine(step: int, period: int, quarters: int = 0) -> float:

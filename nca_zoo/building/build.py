@@ -91,6 +91,7 @@ def header(
             "seed": settings.seed,
             "engine": settings.engine_used,
             **({} if settings.init.writer is None else {"writer": settings.init.writer.digest}),
+            **({} if settings.init.clock is None else {"init_clock": settings.init.clock_digest}),
             **({} if scale is None else {"scale": scale}),
             **({} if settings.motion is None else {"motion": settings.motion.as_dict()}),
         },

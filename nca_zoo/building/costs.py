@@ -17,7 +17,6 @@ from nca_zoo.life.engines import make_engine
 from nca_zoo.life.engines.goals import LOSSES, NEVER
 from nca_zoo.pictures.films import MOST_TIMES
 from nca_zoo.store.schema import COLUMNS, LOSS_POINTS
-from nca_zoo.training.regime import CA_STEPS
 
 if TYPE_CHECKING:
     from nca_zoo.building.build import BuildSettings
@@ -75,7 +74,7 @@ def cost_of(
     """
     regime = settings.regime
     height, width = target.rgba.shape[:2]
-    steps = CA_STEPS[1]
+    steps = regime.ca_steps[1]
     goals = LOSSES[regime.loss](target.trained[None], np.array([steps]), 1)
     looks = int(np.count_nonzero(goals.when != NEVER))
     state = height * width * CHANNELS * 4

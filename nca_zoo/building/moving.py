@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.rule import HIDDEN
+from nca_zoo.automaton.signals import HANDS
 from nca_zoo.life.sowing import EACH
 from nca_zoo.pictures.targets import stored
 from nca_zoo.store.columns import Column
@@ -47,8 +48,8 @@ def _moving(fit: Fit) -> list[Column]:
         Column("cycles", "<i2", description="how often it comes round within a period"),
     ]
     if film.clocked:
-        heard = "how each hidden unit hears: b1 becomes b1 + clock (cos, sin) of the phase"
-        columns.append(Column("clock", "<f4", (HIDDEN, 2), description=heard))
+        heard = "b1 becomes b1 + clock (cos p, sin p, cos 2p, sin 2p), p the phase"
+        columns.append(Column("clock", "<f4", (HIDDEN, HANDS), description=heard))
     return columns
 
 

@@ -97,7 +97,7 @@ def build_settings(
     motion = motion_settings(choices)
     regime = REGIMES[choices["regime"]]
     if motion is not None:
-        overrides = _moving(regime) | overrides
+        overrides = as_films_ask(regime) | overrides
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
@@ -108,15 +108,15 @@ def build_settings(
     regime = dataclasses.replace(regime, gate=gate)
     start, visible = choices["start"], choices["visible"]
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
-    first = make_init(choices["init"] or init, choices["regime"], choices["seed"], start, visible)
+    clocked = motion is not None and motion.clock == "phase"
+    name, seed = choices["init"] or init, choices["seed"]
+    first = make_init(name, choices["regime"], seed, start, visible, clocked)
     if start is not None and first.visible != visible:
         tell(
             f"{start} was learnt with --visible {first.visible}, and this is {visible}: "
             "training takes longer from there"
         )
-    return BuildSettings(
-        regime, first, target, choices["seed"], choices["engine"], choices["device"], motion
-    )
+    return BuildSettings(regime, first, target, seed, choices["engine"], choices["device"], motion)
 
 
 def tensors(text: str) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def tensors(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _moving(regime: Regime) -> dict[str, Any]:
+def as_films_ask(regime: Regime) -> dict[str, Any]:
     """What changes in a regime where targets move: it looks along the way, at more phases at once,
     and leaves less to chance. Cells that wait for their turn lag behind."""
     return {

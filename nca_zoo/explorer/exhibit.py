@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nca_zoo.automaton.rule import ALPHA
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.chart import Chart
 from nca_zoo.explorer.pad import Pad, make_pad
@@ -27,12 +28,17 @@ class Exhibit:
     about: dict[str, Any]  # strict JSON: sizes, columns, names of classes and maps
     charts: tuple[Chart, ...]  # the maps
     targets: bytes  # uint8 (N, H, W, 4), premultiplied RGBA
-    weights: npt.NDArray[np.float32]  # (N, P)
+    weights: npt.NDArray[np.float32]  # (N, P), and of NCAs that hear a clock 512 more
+    films: npt.NDArray[np.uint8] | None = None  # (N, F, H, W, 4), or 1 for white ink, if they move
     pad: Pad | None = None  # to draw on, where what is drawn can be written as a kin of these
 
     def weights_of(self, row: int) -> bytes:
         """The weights (P,) of one NCA as little-endian float32."""
         return self.weights[row].astype("<f4").tobytes()
+
+    def film_of(self, row: int) -> bytes:
+        """What one NCA is to look like, frame by frame; nothing of a target that stands still."""
+        return b"" if self.films is None else self.films[row].tobytes()
 
 
 def make_exhibit(
@@ -53,10 +59,10 @@ def make_exhibit(
         raise ZooError(f"{zoo.path}: holds no NCA yet; there is nothing to explore")
     if not features:
         raise ZooError("--features names nothing; write for example weights,pixels")
-    zoo.must_stand_still("the page")
     charts = tuple(Chart(zoo, name) for name in features)
     height, width = zoo.grid
     pad = make_pad(zoo) if draws else None
+    films = _films(zoo)
     about = {
         "name": zoo.path.name,
         "source": zoo.attrs["source"],
@@ -68,12 +74,30 @@ def make_exhibit(
         "cuttings": zoo.seeds > 1,
         "fireRate": zoo.fire_rate,
         "trained": zoo.trained,
+        "period": zoo.moving and zoo.moving.period,
+        "filmChannels": None if films is None else films.shape[-1],
         "classNames": {str(number): name for number, name in zoo.classes.items()},
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [chart.name for chart in charts],
         "pad": pad and pad.about,
     }
-    return Exhibit(about, charts, zoo.target.tobytes(), zoo.weights, pad)
+    return Exhibit(about, charts, zoo.target.tobytes(), _with_clocks(zoo), films, pad)
+
+
+def _with_clocks(zoo: "Zoo") -> npt.NDArray[np.float32]:
+    """Weights and, of NCAs that hear a clock, how they hear it: a row each."""
+    signal = zoo.signal()
+    if signal is None:
+        return zoo.weights
+    return np.concatenate([zoo.weights, signal.S.reshape(len(zoo), -1)], axis=1)
+
+
+def _films(zoo: "Zoo") -> npt.NDArray[np.uint8] | None:
+    """All frames of targets that move; white ink as one number a cell, a quarter of the bytes."""
+    if zoo.moving is None:
+        return None
+    film = zoo.films
+    return film[..., ALPHA:] if (film == film[..., ALPHA:]).all() else film
 
 
 def _column(zoo: "Zoo", name: str) -> dict[str, Any]:

@@ -84,10 +84,12 @@ class Pad:
 def make_pad(zoo: "Zoo") -> Pad | None:
     """A pad for a zoo's page; None if the writer that ships writes NCAs of another kind.
 
-    Of the same kind are NCAs of one grid, regime, seed and fire rate that began at the same start:
-    others have weights that those which are written cannot be compared with.
+    Of the same kind are NCAs of stills and of one grid, regime, seed and fire rate that began at
+    the same start: others have weights that those which are written cannot be compared with.
     """
     settings = zoo.settings
+    if zoo.moving is not None:
+        return None
     if (settings.regime, settings.visible, settings.init) != (*KIND, "meta"):
         return None
     writer = shipped_writer(*KIND)

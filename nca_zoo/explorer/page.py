@@ -102,6 +102,8 @@ def standalone_page(exhibit: Exhibit) -> str:
         "targets": _base64(exhibit.targets),
         "weights": _base64(np.ascontiguousarray(exhibit.weights, "<f4").tobytes()),
     }
+    if exhibit.films is not None:
+        data |= {"films": _base64(exhibit.films.tobytes())}
     if exhibit.pad:
         data |= {"pad": _base64(exhibit.pad.data), "worker": safe_json(worker_source(files))}
     tail = [_DATA.format(key, text) for key, text in data.items()]

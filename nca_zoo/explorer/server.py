@@ -15,7 +15,7 @@ from nca_zoo.explorer.page import TYPES, WORKER, served_page, web_files, worker_
 HOST = "127.0.0.1"
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 _MAP = re.compile(r"/map/(\d{1,3})/(first|final)", re.ASCII)
-_WEIGHTS = re.compile(r"/weights/(\d{1,9})", re.ASCII)
+_OF_ONE = re.compile(r"/(weights|film)/(\d{1,9})", re.ASCII)
 
 
 class ExhibitServer(ThreadingHTTPServer):
@@ -74,9 +74,10 @@ class ExhibitServer(ThreadingHTTPServer):
             chart = self._exhibit.charts[int(match[1])]
             laid_out = chart.first() if match[2] == "first" else chart.final()
             return "application/json", json.dumps(laid_out, allow_nan=False).encode()
-        match = _WEIGHTS.fullmatch(path)
-        if match and int(match[1]) < len(self._exhibit.weights):
-            return "application/octet-stream", self._exhibit.weights_of(int(match[1]))
+        match = _OF_ONE.fullmatch(path)
+        if match and int(match[2]) < len(self._exhibit.weights):
+            of = self._exhibit.weights_of if match[1] == "weights" else self._exhibit.film_of
+            return "application/octet-stream", of(int(match[2]))
         return None
 
 

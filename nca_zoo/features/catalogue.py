@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.rule import PARAM_SPEC, compared, param_slices
 from nca_zoo.errors import ZooError
+from nca_zoo.features import moving
 from nca_zoo.features.measures import Vectors, centre_on, pictures, wide_enough
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class Feature:
     name: str
     kind: Literal["weights", "control"]  # a control never sees the weights, only what they drew
     description: str
-    make: Callable[["Zoo"], Any]  # a transformer of weights; a control: (N, D), or (N, H, W, C)
+    make: Callable[["Zoo"], Any]  # a transformer of weights; else (N, D), or (N, H, W, C)
+    moving: bool = False  # only of zoos whose targets move
+
+    @property
+    def transforms(self) -> bool:
+        """Whether it is a transformer of weights; a clock and pictures are no part of those."""
+        return self.kind == "weights" and not self.moving
 
     def transformer(self, zoo: "Zoo") -> "Transformer":
         """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
@@ -43,9 +50,18 @@ class Feature:
 
         What is learned, if anything is, is learned from all of them.
         """
-        if self.kind == "control":
+        self.must_fit(zoo)
+        if not self.transforms:
             return self.make(zoo)
         return self.transformer(zoo).fit_transform(zoo.weights)
+
+    def must_fit(self, zoo: "Zoo") -> None:
+        """Raise ZooError if this zoo has no such thing."""
+        if self.moving and zoo.moving is None:
+            raise ZooError(
+                f"{zoo.path}: {self.name} is for targets that move, and these stand still; leave "
+                f"{self.name} out"
+            )
 
     def vectors(self, zoo: "Zoo") -> Vectors:
         """The vectors ``(N, D)`` of all NCAs, as ``seen`` gives them."""
@@ -213,18 +229,43 @@ FEATURES: dict[str, Feature] = {
         Feature("responses", "weights", "how what grew answers to small changes", _responses),
         Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
-        Feature("pixels", "control", "the target picture", _pixels),
+        Feature(
+            "clock", "weights", "how the clock is heard, alone", moving.clock_alone, moving=True
+        ),
+        Feature(
+            "clocked",
+            "weights",
+            "all weights, and the clock",
+            moving.with_clock,
+            moving=True,
+        ),
+        Feature("pixels", "control", "the target picture, or first frame", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
         Feature("deskewed", "control", "the target, sheared upright by its moments", _deskewed),
         Feature("hog", "control", "histograms of the target's gradients", _hog),
         Feature("patches", "control", "answers of k-means patches to the target", _patches),
+        Feature(
+            "later",
+            "control",
+            "the frame of an eighth of a period later",
+            moving.later_frame,
+            moving=True,
+        ),
+        Feature("mean", "control", "the mean of all frames", moving.mean_frame, moving=True),
+        Feature("film", "control", "frame after frame of the film", moving.film, moving=True),
+        Feature(
+            "changes", "control", "each frame minus the mean of all", moving.changes, moving=True
+        ),
         Feature("seed", "control", "row and column of the seed, nothing else", _seed),
         Feature("gradient", "control", "one gradient at the shared start", _gradient),
     )
 }
 # The controls that see the whole picture: the best of them is what weights are compared with.
 PICTURE_CONTROLS = ("pixels", "centred", "grown", "deskewed", "hog", "patches")
+# All that see a still, also of targets that move; and those that see the film, all that there is.
+STILL_CONTROLS = (*PICTURE_CONTROLS, "later", "mean")
+FILM_CONTROLS = ("film", "changes")
 
 
 def find_feature(name: str) -> Feature:
@@ -235,8 +276,13 @@ def find_feature(name: str) -> Feature:
 
 
 def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
-    """The features of these names, and all controls that this zoo has: not all have a gradient."""
-    controls = [name for name, feature in FEATURES.items() if feature.kind == "control"]
+    """The features of these names, and all controls that this zoo has: not all have a gradient,
+    or a film. Raises ZooError for a feature that it cannot have."""
+    for name in names:
+        find_feature(name).must_fit(zoo)
+    moves = zoo.moving is not None
+    has = [feature for feature in FEATURES.values() if moves or not feature.moving]
+    controls = [feature.name for feature in has if feature.kind == "control"]
     try:
         shared_start(zoo, "gradient"), zoo.seed_hidden
     except ZooError:

@@ -93,7 +93,7 @@ def moved(picture: Rgba, motion: Motion, period: int, opaque: bool = False) -> R
     opaque: what comes into the frame from beyond it is black, not empty.
     """
     n = min(period, MOST_FRAMES)
-    hands = clock(n).astype(np.float64)
+    hands = clock(n)[:, :2].astype(np.float64)
     height, width = picture.shape[:2]
     middle = _middle(picture)
     frames = []

@@ -145,7 +145,7 @@ class _Seen:
 
     def __init__(self, feature: Feature, zoo: "Zoo", sides: Sequence[Side]) -> None:
         self._weights, self._sides = zoo.weights, sides
-        self._transformer: Any = feature.transformer(zoo) if feature.kind == "weights" else None
+        self._transformer: Any = feature.transformer(zoo) if feature.transforms else None
         learns = self._transformer is not None and self._transformer.learns
         found = feature.seen(zoo) if not learns else self._weights  # aligned: as many columns
         self.shape: tuple[int, ...] = found.shape[1:]  # of a row: (D,), or (H, W, C) of a picture

@@ -16,7 +16,12 @@ import numpy.typing as npt
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
-from nca_zoo.features.catalogue import PICTURE_CONTROLS, readable, with_controls
+from nca_zoo.features.catalogue import (
+    FILM_CONTROLS,
+    STILL_CONTROLS,
+    readable,
+    with_controls,
+)
 from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.progress import Progress, silent, stage
 from nca_zoo.probing.folds import Marks, read_all
@@ -88,7 +93,8 @@ class ProbeResult:
 
     ``differences`` compares each weight feature and reader with raw pixels read by the same
     reader, with the best picture control, whichever simple reader or convolutional network reads
-    it, and with one gradient at the shared start, read by the same reader.
+    it, and with one gradient at the shared start, read by the same reader; of targets that move
+    also with the film.
     """
 
     rows: tuple[Row, ...]
@@ -262,9 +268,7 @@ def _differences(
     plain = [reader.name for reader in readers if reader.sees == "any"]
     simple = [name for name in plain if name in SIMPLE] or plain
     able = [*simple, *(reader.name for reader in readers if reader.sees == "pictures")]
-    seen = [
-        i for i, row in enumerate(rows) if row.feature in PICTURE_CONTROLS and row.reader in able
-    ]
+    seen = [i for i, row in enumerate(rows) if row.feature in STILL_CONTROLS and row.reader in able]
     if not seen:  # a network over units alone was asked for
         return (), None
     best = max(seen, key=lambda i: rows[i].score)
@@ -273,7 +277,11 @@ def _differences(
         for i, row in enumerate(rows)
         if row.kind == "weights"
         for j in dict.fromkeys(
-            (at.get(("pixels", row.reader)), best, at.get(("gradient", row.reader)))
+            (
+                at.get(("pixels", row.reader)),
+                best,
+                *(at.get((name, row.reader)) for name in ("gradient", *FILM_CONTROLS)),
+            )
         )
         if j is not None
     ]

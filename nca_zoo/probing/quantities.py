@@ -1,7 +1,8 @@
 """Quantities: what a probe may read of every NCA, by name: its class, a column, a measurement.
 
 Numbers are read by regression, names by classification. ``width``, ``slant``, ``drift`` and
-``heals`` are measured here from what zoos hold; a column of the file with that name goes before.
+``heals`` are measured here from what zoos hold, ``course`` and ``speed`` of targets that move; a
+column of the file with that name goes before.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 CLASS = "class"
-_NAMES = ("label", "split", "init", "status")  # columns whose values are names, not amounts
+_NAMES = ("label", "split", "init", "status", "direction")  # whose values are names, not amounts
 _NOTHING_TO_READ = ("id", "name", "picture_sha256")
 
 
@@ -56,6 +57,12 @@ def _heals(zoo: "Zoo") -> Floats:
     return np.mean([zoo.column(name).astype(float) for name in HEALING], axis=0)
 
 
+def _course(zoo: "Zoo") -> npt.NDArray[np.str_]:
+    """Kind of motion and direction in one: ``walk +``."""
+    sides = np.where(zoo.column("direction") > 0, "+", "-")
+    return np.char.add(np.char.add(zoo.column("motion").astype(str), " "), sides)
+
+
 # Name -> units, what it is, and how it is measured.
 MEASURED: dict[str, tuple[str, str, Callable[["Zoo"], Floats]]] = {
     "width": ("pixels", "mean stroke width of the target", lambda zoo: stroke_width(_ink(zoo))),
@@ -65,10 +72,21 @@ MEASURED: dict[str, tuple[str, str, Callable[["Zoo"], Floats]]] = {
 }
 
 
+# Of targets that move: the same for names, and for numbers.
+MOVES: dict[str, tuple[str, Callable[["Zoo"], npt.NDArray[Any]]]] = {
+    "course": ("", _course),
+    "speed": (
+        "rounds per 100 CA steps",
+        lambda zoo: 100 * zoo.column("cycles") / zoo.column("period"),
+    ),
+}
+
+
 def names(zoo: "Zoo") -> tuple[str, ...]:
     """Every quantity that can be read from a zoo."""
-    columns = [n for n in zoo.scalars if n not in (*_NOTHING_TO_READ, *MEASURED, "label")]
-    return (CLASS, *MEASURED, *columns)
+    columns = [n for n in zoo.scalars if n not in (*_NOTHING_TO_READ, *MEASURED, *MOVES, "label")]
+    moves = MOVES if "cycles" in zoo.scalars else ()
+    return (CLASS, *MEASURED, *moves, *columns)
 
 
 def quantity(zoo: "Zoo", name: str) -> Quantity:
@@ -80,6 +98,12 @@ def quantity(zoo: "Zoo", name: str) -> Quantity:
     if name in MEASURED and name not in getattr(zoo, "scalars", ()):
         units, _, measure = MEASURED[name]
         return Quantity(name, True, units, measure(zoo))
+    if name in MOVES and name in names(zoo) and name not in zoo.scalars:
+        units, tell = MOVES[name]
+        values = tell(zoo)
+        numeric = values.dtype.kind == "f"
+        known = np.ones(len(values), bool)
+        return Quantity(name, True, units, values) if numeric else _coded(name, values, known)
     if name not in names(zoo):
         raise ZooError(f"there is nothing called {name!r} to read; choose from {_listed(zoo)}")
     values = zoo.column(name)

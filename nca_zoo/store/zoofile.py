@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nca_zoo.automaton.record import Automata, check_array
 from nca_zoo.automaton.rule import CHANNELS, HIDDEN, Array
 from nca_zoo.automaton.seeds import Seed, SeedKind
-from nca_zoo.automaton.signals import Signal, clock
+from nca_zoo.automaton.signals import HANDS, Signal, clock
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.assemble import claimed, write_rows
@@ -170,8 +170,13 @@ class Zoo(Table):
         chosen = slice(None) if rows is None else np.asarray(rows, int)
         if self.moving is None:
             return restored(self.target[chosen])
-        film, period = self._checked("film", np.uint8, (None, *self.grid, 4)), self.moving.period
+        film, period = self.films, self.moving.period
         return restored(film[chosen][..., step % period * film.shape[1] // period, :, :, :])
+
+    @property
+    def films(self) -> npt.NDArray[np.uint8]:
+        """All frames of targets that move, ``(N, F, H, W, 4)``, premultiplied."""
+        return self._checked("film", np.uint8, (None, *self.grid, 4))
 
     def goal(self, row: int) -> Array | Callable[[int], Array]:
         """What the NCA in a row is to look like: a picture ``(H, W, 4)``; or, of one that moves,
@@ -182,7 +187,7 @@ class Zoo(Table):
         """What its NCAs, or those of row numbers ``(n,)``, hear from step to step, if anything."""
         if self.moving is None or not self.moving.clocked:
             return None
-        S = self._checked("clock", np.float32, (HIDDEN, 2))
+        S = self._checked("clock", np.float32, (HIDDEN, HANDS))
         S = S if rows is None else S[np.asarray(rows, int)]
         hands = np.repeat(clock(self.moving.period)[None], len(S), axis=0)
         steps = np.arange(self.moving.period, dtype=np.int32)

@@ -20,7 +20,7 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import (
-    PICTURE_CONTROLS,
+    STILL_CONTROLS,
     Feature,
     find_feature,
     readable,
@@ -328,7 +328,7 @@ def _differences(rows: list[Row], resampled: list[Floats]) -> tuple[Difference, 
             continue
         of_method = [j for j, other in enumerate(rows) if other.method == row.method]
         raw = [j for j in of_method if rows[j].feature == "pixels"]
-        seen = [j for j in of_method if rows[j].feature in PICTURE_CONTROLS]
+        seen = [j for j in of_method if rows[j].feature in STILL_CONTROLS]
         for j in dict.fromkeys(max(some, key=lambda j: rows[j].nmi) for some in (raw, seen)):
             differences.append(
                 Difference(

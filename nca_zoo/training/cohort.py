@@ -23,7 +23,7 @@ from nca_zoo.life.sowing import grown_of, sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
-from nca_zoo.training.regime import CA_STEPS, Regime
+from nca_zoo.training.regime import Regime
 
 if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for that
     from nca_zoo.pictures.films import Film
@@ -53,7 +53,7 @@ class Job:
 
     def start(self, attempt: int) -> Floats:
         """Weights, S and s before training, flat."""
-        fresh = self.taught.fresh(self.rng_seed, attempt)
+        fresh = self.taught.fresh(self.rng_seed, attempt, self.init.clock)
         return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:
@@ -195,7 +195,7 @@ class Cohort:
         began = time.perf_counter()
         regime, k = self.regime, len(self.members)
         drawn = self._keys(Stream.TRAIN_DRAWS)
-        shortest, longest = CA_STEPS
+        shortest, longest = regime.ca_steps
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks, places = self._starts(drawn)

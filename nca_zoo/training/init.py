@@ -3,6 +3,7 @@ written for the picture."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
+from nca_zoo.automaton.signals import HANDS
 from nca_zoo.choices import DEFAULT_REGIME, INITS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
@@ -29,6 +31,7 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "regenerating",
 }
+MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 
 
@@ -41,6 +44,12 @@ class Init:
     shared: Floats | None = None
     visible: str = "rgba"  # what a learnt start's own NCAs showed
     writer: Writer | None = None
+    clock: Floats | None = None  # (HIDDEN, HANDS), how NCAs of this start hear the hands of a clock
+
+    @property
+    def clock_digest(self) -> str:
+        """64 hex digits that stand for how the clock is heard at the start, if it is."""
+        return "" if self.clock is None else sha256(self.clock.astype("<f4").tobytes()).hexdigest()
 
     def weights(self, rng_seed: int, attempt: int, target: Target | None = None) -> Floats:
         """Starting weights ``(P,)`` of the NCA with this seed, at its ``attempt``, from 0.
@@ -72,9 +81,11 @@ def make_init(
     build_seed: int = 0,
     start: Path | None = None,
     visible: str = "rgba",
+    clocked: bool = False,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
+    clocked: for targets that move, and cells that hear a clock.
     ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
     in place of those that ship.
     """
@@ -90,20 +101,26 @@ def make_init(
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
         return _learnt(start)
-    if (regime, visible) not in META_STARTS:
+    shipped = META_STARTS | (MOVING_STARTS if clocked else {})
+    if (regime, visible) not in shipped:
         grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
             f"no meta-learned start ships for the regime {regime!r}{grey and ' and' + grey}; use "
             "--init shared, --init independent, or --start with a file of "
             f"`nca-zoo metastart --regime {regime}{grey}`"
         )
-    return _shipped(META_STARTS[regime, visible])
+    return _shipped(shipped[regime, visible])
+
+
+def find_start(start: str) -> Init:
+    """The start of that name that ships, or of a start file."""
+    shipped = start in (*META_STARTS.values(), *MOVING_STARTS.values())
+    return _shipped(start) if shipped else _learnt(Path(start))
 
 
 def start_weights(start: str) -> Floats:
     """Weights ``(P,)`` of the start of that name that ships, or of a start file."""
-    shipped = start in META_STARTS.values()
-    return (_shipped(start) if shipped else _learnt(Path(start))).weights(0, 0)
+    return find_start(start).weights(0, 0)
 
 
 def _written(regime: str, visible: str, path: Path | None) -> Init:
@@ -140,27 +157,50 @@ def _shipped(name: str) -> Init:
 
 def _learnt(path: Path) -> Init:
     """The start of a start file."""
-    weights, recipe = read_start(path)
-    return Init("meta", weights, "grey" if recipe.get("visible") == "grey" else "rgba")
+    arrays, recipe = _read(path)
+    visible = "grey" if recipe.get("visible") == "grey" else "rgba"
+    return Init("meta", arrays["weights"], visible, clock=arrays.get("clock"))
 
 
-def write_start(path: Path, weights: Floats, recipe: dict[str, Any], early: Floats) -> None:
+def write_start(
+    path: Path,
+    weights: Floats,
+    recipe: dict[str, Any],
+    early: Floats,
+    clock: Floats | None = None,
+) -> None:
     """Write starting weights ``(P,)`` and the settings that they were learnt with.
 
     ``early`` ``(P,)`` is where the recipe stood after its first rounds, so that a short rerun can
-    be compared.
+    be compared. clock: ``(HIDDEN, HANDS)``, of NCAs that hear one.
     """
-    write_archive(path, recipe, {"weights": weights, "early": early}, compressed=False)
+    arrays = {"weights": weights, "early": early} | ({} if clock is None else {"clock": clock})
+    write_archive(path, recipe, arrays, compressed=False)
 
 
 def read_start(path: Path) -> tuple[Floats, dict[str, Any]]:
     """Starting weights ``(P,)`` and their recipe from a file of ``write_start``."""
+    arrays, recipe = _read(path)
+    return arrays["weights"], recipe
+
+
+def read_early(path: Path) -> Floats:
+    """Where the recipe of a start file stood after its first rounds, ``(P,)``."""
+    return _read(path)[0]["early"]
+
+
+def _read(path: Path) -> tuple[dict[str, Floats], dict[str, Any]]:
+    """The arrays of a start file that are asked for, checked, and the recipe."""
     arrays, recipe = read_archive(path, "start file", MADE_BY, MAX_START_BYTES)
     wrong = f"{path}: not a start file of `{MADE_BY}`"
-    if (weights := arrays.get("weights")) is None:
+    if "weights" not in arrays:
         raise ZooError(f"{wrong}: it holds no weights")
-    if weights.shape != (rule.N_PARAMS,) or weights.dtype != np.float32:
-        raise ZooError(f"{wrong}: weights are {weights.dtype} {weights.shape}")
-    if not np.isfinite(weights).all():
-        raise ZooError(f"{wrong}: weights are not finite")
-    return weights, recipe
+    flat = (rule.N_PARAMS,)
+    shapes = {"weights": flat, "early": flat, "clock": (rule.HIDDEN, HANDS)}
+    asked = {name: arrays[name] for name in shapes if name in arrays}
+    for name, array in asked.items():
+        if array.shape != shapes[name] or array.dtype != np.float32:
+            raise ZooError(f"{wrong}: {name} are {array.dtype} {array.shape}")
+        if not np.isfinite(array).all():
+            raise ZooError(f"{wrong}: {name} are not finite")
+    return asked, recipe

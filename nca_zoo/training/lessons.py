@@ -109,13 +109,16 @@ class Lesson:
     s: Floats  # (F, d), the vectors, or where they start
     kind: Kind
 
-    def fresh(self, rng_seed: int, attempt: int) -> Floats:
+    def fresh(self, rng_seed: int, attempt: int, clock: Floats | None = None) -> Floats:
         """S and s before training, flat: an NCA that hears has to begin as one that does not.
 
-        Vectors that stay take an S of zeros, which learns at once. Where they are learnt it is s
-        that is zero, and S drawn: of zeros in both, nothing would ever come.
+        Vectors that stay take an S of zeros, which learns at once, or that of a start which was
+        learnt with a clock, ``(128, HANDS)``. Where they are learnt it is s that is zero, and S is
+        drawn: of zeros in both, nothing would ever come.
         """
         S = np.zeros(HIDDEN * self.kind.d, np.float32)
+        if clock is not None and self.kind.moves and self.kind.d:
+            S = clock.ravel()
         if self.kind.learns:
             key = fold(fold(rng_seed, Stream.INIT, 1), attempt)
             limit = np.sqrt(6 / (HIDDEN + self.kind.d))

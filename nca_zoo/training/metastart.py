@@ -4,20 +4,29 @@ Reptile (Nichol, Achiam and Schulman, *On First-Order Meta-Learning Algorithms*,
 of a few random pictures for a few steps from the start, move the start towards their mean, repeat.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.rule import TENSORS
+from nca_zoo.automaton.rule import HIDDEN, N_PARAMS, TENSORS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.cohort import Cohort, Job, Member
 from nca_zoo.training.init import Init, glorot
+from nca_zoo.training.lessons import Kind
 from nca_zoo.training.regime import Regime
+
+if TYPE_CHECKING:  # as in the cohort
+    from nca_zoo.pictures.films import Film
+
+# How a target moves, and its film: of the target's place among all, how many were drawn before in
+# all rounds, and a key that decides what is drawn.
+Moves = Callable[[int, int, int], "tuple[Film, Target]"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Round:
     number: int  # from 1
     weights: Floats  # (P,)
     loss: float  # mean over the pictures of the last inner step's loss
+    clock: Floats | None = None  # (HIDDEN, HANDS), of NCAs that hear one
 
 
 def inner(regime: Regime, recipe: Recipe) -> Regime:
@@ -59,36 +69,52 @@ def meta_learn(
     regime: Regime,
     engine: Engine,
     recipe: Recipe,
-    weights: Floats | None = None,
+    begins: Init | None = None,
+    moves: Moves | None = None,
+    done: int = 0,
 ) -> Iterator[Round]:
     """Learn a start for ``regime`` from ``targets``, yielding it after every round.
 
-    ``weights`` ``(P,)`` is where the first round begins; a random draw unless given. Tensors that
-    the regime does not fit to a picture (``Regime.train``) are one for all pictures of a round,
-    which learn them together: what all have in common, as the others are each picture's own.
+    begins: where the first round begins; at a random draw unless given. moves: makes films of the
+    targets; how a clock is heard is then part of the start, and learnt from 0 unless it begins
+    with one. done: rounds that ``begins`` has behind it, to go on as if nothing had stopped it.
+
+    Tensors that the regime does not fit to a picture (``Regime.train``) are one for all pictures of
+    a round, which learn them together: what all have in common, as the others are each picture's
+    own.
     """
     key, regime = fold(recipe.seed, Stream.META), inner(regime, recipe)
     common = regime.train != TENSORS
-    if weights is None:
-        weights = glorot(fold(key, Stream.INIT))
-    for number in range(recipe.rounds):
+    start = begins or Init("meta", glorot(fold(key, Stream.INIT)))
+    for number in range(done, recipe.rounds):
         round_key = fold(key, number)
         order = np.argsort(uniform(round_key, len(targets)), kind="stable")
-        shape = targets[0].trained.shape
-        room = min(recipe.tasks, len(targets))
-        cohort = Cohort(regime, engine, *shape, room=room, common=common)
-        for place in order[: recipe.tasks]:
-            rng_seed = fold(round_key, Stream.FIT, int(place))
-            cohort.add(Member(Job(str(place), targets[place], Init("meta", weights), rng_seed)))
-        done = number / max(recipe.rounds - 1, 1)
-        steps = round(recipe.first_steps + done * (recipe.last_steps - recipe.first_steps))
+        jobs = []
+        for turn, place in enumerate(order[: recipe.tasks].tolist(), number * recipe.tasks):
+            rng_seed, target, film = fold(round_key, Stream.FIT, place), targets[place], None
+            if moves is not None:
+                film, target = moves(place, turn, rng_seed)
+            jobs.append(Job(str(place), target, start, rng_seed, film=film))
+        shape, kind = targets[0].trained.shape, jobs[0].taught.kind
+        cohort = Cohort(regime, engine, *shape, room=len(jobs), kind=kind, common=common)
+        for job in jobs:
+            cohort.add(Member(job))
+        share = number / max(recipe.rounds - 1, 1)
+        steps = round(recipe.first_steps + share * (recipe.last_steps - recipe.first_steps))
         for step in range(steps):
             cohort.regime = replace(regime, lr=recipe.lr * (1 - (1 - recipe.fall) * step / steps))
             cohort.step()
-        rate = recipe.first_rate + done * (recipe.last_rate - recipe.first_rate)
+        rate = recipe.first_rate + share * (recipe.last_rate - recipe.first_rate)
         finite = np.isfinite(cohort.averages).all(axis=1)
         if finite.any():  # a diverged picture has nothing to teach
             towards = mean(cohort.averages[finite], axis=0)
-            weights = weights + np.float32(rate) * (towards - weights)
+            start = _moved(start, jobs[0].start(0), towards, np.float32(rate), kind)
         losses = np.array([member.losses[-1] for member in cohort.members])
-        yield Round(number + 1, weights, float(mean(losses)))
+        yield Round(number + 1, start.weights(0, 0), float(mean(losses)), start.clock)
+
+
+def _moved(start: Init, here: Floats, towards: Floats, rate: np.float32, kind: Kind) -> Init:
+    """A start that moved from ``here`` towards what was learnt, both flat, as ``Job.start``."""
+    there = here + rate * (towards - here)
+    clock = there[kind.parts[0]].reshape(HIDDEN, -1) if kind.d else None
+    return replace(start, shared=there[:N_PARAMS], clock=clock)

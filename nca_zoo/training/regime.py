@@ -20,6 +20,8 @@ from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
+ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS,
+          "ca_steps": CA_STEPS}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,14 @@ class Regime:
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # the tensors that are fitted; the others stay the start's
+    ca_steps: tuple[int, int] = CA_STEPS  # of a training rollout: a uniform draw, ends included
     gate: Gate = Gate()
 
     def __post_init__(self) -> None:
         positive = ("batch", "steps", "attempts", "lr", "decay_at")
         checks = [(name, getattr(self, name) > 0, "more than 0") for name in positive]
         checks += [
+            ("ca_steps", 0 < self.ca_steps[0] <= self.ca_steps[1], "a range of 1 or more"),
             ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
             ("seeds", 1 <= self.seeds <= MOST_SEEDS, f"from 1 to {MOST_SEEDS}"),
@@ -82,12 +86,10 @@ class Regime:
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file.
 
-        ``average``, ``fire_rate``, ``seeds`` and ``train`` only where they are not as they always
-        were: zoos from before there was a choice go on.
+        Some only where they are not as they always were: zoos from before there was a choice go on.
         """
         values = dataclasses.asdict(self) | {"gate": self.gate.as_dict()}
-        usual = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS}
-        for name, always in usual.items():
+        for name, always in ALWAYS.items():
             if values[name] == always:
                 del values[name]
         return values

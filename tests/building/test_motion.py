@@ -67,8 +67,9 @@ def test_what_is_stored_is_what_grows_by_the_rule_itself(zoo):
     for t in range(96 + PERIOD):
         weights = zoo.weights[row].astype(float)
         if "clock" in zoo.columns:
-            hands = np.cos(phases[t % PERIOD]), np.sin(phases[t % PERIOD])
-            weights[6144:6272] += zoo.clock[row] @ np.array(hands)
+            turns = np.array([1, 1, 2, 2]) * phases[t % PERIOD]
+            hands = np.where([1, 0, 1, 0], np.cos(turns), np.sin(turns))
+            weights[6144:6272] += zoo.clock[row] @ hands
         state = rule.step(weights, state, np.ones((8, 8), bool))
         if t + 1 == 96:
             grown = np.clip(state[..., :4], 0, 1) * 255
@@ -120,7 +121,6 @@ def test_they_are_shown_beside_what_is_due(zoo, tmp_path):
 def test_what_knows_stills_alone_says_so(zoo, tmp_path):
     for command in (
         ["dynamics", "--all-fits"],
-        ["explore", "--html", tmp_path / "page.html"],
         ["mix", "line", zoo.id[0], zoo.id[1], "--out", tmp_path / "mix.png"],
         ["symmetry", "apart", "--all-fits"],
     ):

@@ -291,7 +291,7 @@ def test_every_view_draws_something_else(page):
 
 PLANT = """async ([weights, height, width, seed, row, col, cuttings]) => {
     const { Life } = await import("explore/life.js");
-    const life = new Life(height, width, Float32Array.from(weights), true, 0.5, cuttings);
+    const life = new Life(height, width, Float32Array.from(weights), true, 0.5, 1, cuttings);
     life.restart(seed);
     life.plant([[row, col]]);
     return [...life.automaton.read()];

@@ -20,7 +20,7 @@ FRAMES = uniform(8, PERIOD * 7 * 6 * 4).reshape(PERIOD, 1, 7, 6, 4).astype(np.fl
 @pytest.fixture
 def nca(lively_weights):
     seed = rule.seed_state(*GRID, 3, 3)
-    S = (uniform(2, 256).reshape(1, 128, 2) - 0.5).astype(np.float32)
+    S = (uniform(2, 512).reshape(1, 128, 4) - 0.5).astype(np.float32)
     when = np.arange(PERIOD, dtype=np.int32)[None, None]
     signal = Signal(S, clock(PERIOD)[None], when)
     return Automata.grown(lively_weights(1)[None], seed, 3, fire_rate=1.0, signal=signal)

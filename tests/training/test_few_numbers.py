@@ -55,7 +55,7 @@ def test_in_common_means_the_same_in_all():
 
 def test_a_start_for_few_numbers_moves_all_tensors():
     recipe = Recipe(rounds=1, tasks=2, first_steps=2, last_steps=2)
-    *_, last = meta_learn(targets(), FEW, make_engine(threads=1), recipe, START.shared)
+    *_, last = meta_learn(targets(), FEW, make_engine(threads=1), recipe, START)
     for part in param_slices().values():
         assert (last.weights[part] != START.shared[part]).any()
 

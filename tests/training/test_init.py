@@ -1,6 +1,7 @@
 """Where weights start, and the files that hold a start."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from wide import mostly_wide
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
+from nca_zoo.building.settings import as_films_ask
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
+from nca_zoo.pictures.motions import MotionSettings
 from nca_zoo.pictures.sources import load_pictures, meta_pictures
 from nca_zoo.pictures.targets import TargetSettings, make_target
 from nca_zoo.training import init, metastart
@@ -19,7 +22,10 @@ from nca_zoo.training.cohort import Cohort
 from nca_zoo.training.init import (
     INITS,
     META_STARTS,
+    MOVING_STARTS,
     WRITERS,
+    Init,
+    find_start,
     glorot,
     make_init,
     read_start,
@@ -28,10 +34,10 @@ from nca_zoo.training.init import (
 )
 from nca_zoo.training.metastart import Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
-from nca_zoo_cli.metastart import EARLY_ROUNDS
+from nca_zoo_cli.metastart import EARLY_ROUNDS, films_of
 
 STARTS = Path(init.__file__).parent / "starts"
-PACKAGED = sorted(set(META_STARTS.values()))
+PACKAGED = sorted({*META_STARTS.values(), *MOVING_STARTS.values()})
 
 
 def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
@@ -129,19 +135,33 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 
 def test_every_packaged_start_is_used_and_is_there():
-    used = {*META_STARTS.values(), *WRITERS.values()}
+    used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_packaged_starts_say_how_they_were_made(name):
-    regime, _, visible = name.partition("-")
     _, recipe = read_start(STARTS / f"{name}.npz")
-    assert recipe.get("visible", "") == visible
+    regime, visible = recipe["regime"]["name"], recipe.get("visible", "rgba")
+    starts = MOVING_STARTS if "motion" in recipe else META_STARTS
+    assert starts[regime, visible] == name
     settings = Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
     assert recipe["pictures"] == 800
-    assert recipe["regime"] == inner(REGIMES[regime], settings).step_settings()
+    assert recipe["regime"] == as_json(inner(taught(recipe), settings).step_settings())
+
+
+def as_json(settings):
+    return json.loads(json.dumps(settings))
+
+
+def taught(recipe):
+    """The regime of a recipe, before its step size."""
+    regime = REGIMES[recipe["regime"]["name"]]
+    if "motion" not in recipe:
+        return regime
+    asked = as_films_ask(regime) | {"batch": recipe["regime"]["batch"]}
+    return replace(regime, **asked)
 
 
 @pytest.mark.parametrize("name", mostly_wide(PACKAGED))
@@ -149,20 +169,26 @@ def test_the_packaged_starts_are_what_their_recipe_makes(tmp_path, name):
     """The first rounds again, and where they lead; only rounding may differ."""
     with np.load(STARTS / f"{name}.npz") as archive:
         early, recipe = archive["early"], json.loads(str(archive["recipe"]))
-    settings = TargetSettings(visible=recipe.get("visible", "rgba"))
-    targets = [make_target(picture.pixels, settings) for picture in meta_pictures(tmp_path)]
-    engine, regime = SparseEngine(threads=2), REGIMES[recipe["regime"]["name"]]
-    rounds = meta_learn(targets, regime, engine, Recipe(**recipe["recipe"]), begun_at(recipe))
+    settings, pictures = (
+        TargetSettings(visible=recipe.get("visible", "rgba")),
+        meta_pictures(tmp_path),
+    )
+    targets = [make_target(picture.pixels, settings) for picture in pictures]
+    films = None
+    if "motion" in recipe:
+        films = films_of(pictures, targets, settings, MotionSettings(**recipe["motion"]))
+    learns, begins = Recipe(**recipe["recipe"]), begun_at(recipe)
+    rounds = meta_learn(targets, taught(recipe), SparseEngine(2), learns, begins, films)
     redone = [next(rounds).weights for _ in range(EARLY_ROUNDS)][-1]
-    moved = np.linalg.norm(early - begun_at(recipe))
+    moved = np.linalg.norm(early - begins.shared)
     assert np.linalg.norm(redone - early) < 0.05 * moved
 
 
 def begun_at(recipe):
     """Where the recipe began."""
     if "start" in recipe:
-        return start_weights(recipe["start"])
-    return glorot(fold(fold(recipe["recipe"]["seed"], Stream.META), Stream.INIT))
+        return find_start(recipe["start"])
+    return Init("meta", glorot(fold(fold(recipe["recipe"]["seed"], Stream.META), Stream.INIT)))
 
 
 def test_meta_pictures_are_in_no_test_split(tmp_path):
@@ -206,7 +232,11 @@ def test_a_short_recipe_rebuilds_bit_for_bit_and_helps(tmp_path):
         done.loss
         for weights in (glorot(1), first[-1])
         for done in meta_learn(
-            targets[30:], regime, SparseEngine(), Recipe(rounds=1, tasks=5, first_steps=6), weights
+            targets[30:],
+            regime,
+            SparseEngine(),
+            Recipe(rounds=1, tasks=5, first_steps=6),
+            Init("meta", weights),
         )
     ]
     assert losses[1] < 0.8 * losses[0]

@@ -178,7 +178,7 @@ def test_a_film_is_judged_by_the_frame_that_is_due(lively_weights):
     )
     work = dataclasses.replace(job("a", lively_weights), lesson=LESSONS["clock"])
     (fit,) = train([work], regime, SparseEngine())
-    assert fit.signal[1].shape == (16, 2)
+    assert fit.signal[1].shape == (16, 4)
     state = work.seed_state(regime).astype(float)
     errors = []
     for t in range(96 + 15):  # by hand: what the clock says is another bias in every step
@@ -208,7 +208,7 @@ def test_a_film_lasts_its_period():
     frames = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1) * np.ones((3, 5, 5, 4), np.float32)
     lesson = film(frames, 8)
     assert lesson.frames[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    assert lesson.s.shape == (8, 2)
+    assert lesson.s.shape == (8, 4)
     assert film(frames, 8, clocked=False).kind.d == 0
     assert still(frames[0]).kind.n_params == N_PARAMS
 

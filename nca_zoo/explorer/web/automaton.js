@@ -4,18 +4,20 @@
 // fire, and in "ghosts", dead cells that fire beside a cell about to die. The grid has a border of
 // dead cells, and a site is an index into the grid with its border.
 
-import { CHANNELS, Network, PERCEPTION, Rows } from "explore/network.js";
+import { CHANNELS, HIDDEN, N_WEIGHTS, Network, PERCEPTION, Rows, TENSORS } from "explore/network.js";
 import { FireMask } from "explore/noise.js";
 
 export const ALPHA = 3;
+const HANDS = 4; // of the clock
 export const THRESHOLD = Math.fround(0.1); // of alpha, above which a cell is mature
 
 export class Automaton {
   /**
-   * A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336, `fireRate` the
-   * chance of a cell to fire.
+   * A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336, and of automata
+   * that hear a clock of `period` steps 512 more; `fireRate` the chance of a cell to fire.
    */
-  constructor(height, width, weights, fireRate = 0.5) {
+  constructor(height, width, weights, fireRate = 0.5, period = 1) {
+    this.period = period;
     this.height = height;
     this.width = width;
     this.pitch = width + 2;
@@ -28,12 +30,24 @@ export class Automaton {
     this.fire = new Uint8Array(sites);
     this.rows = new Rows(2 * sites); // cells whose network runs in this step
     this.mask = new FireMask(height * width, fireRate);
-    this.network = new Network(weights);
+    this.network = new Network();
+    this.setWeights(weights);
   }
 
   /** Go on from the present state by another rule. */
   setWeights(weights) {
-    this.network.set(weights);
+    const hears = weights.subarray(N_WEIGHTS);
+    const plain = hears.length === HANDS * HIDDEN ? weights.subarray(0, N_WEIGHTS) : weights;
+    this.network.set(plain);
+    [this.base, this.hears] = [weights.subarray(...TENSORS[1]), hears];
+  }
+
+  /** Every cell hears the phase of its clock (nca_zoo/automaton/signals.py), if it has one. */
+  #hear(step) {
+    if (!this.hears.length) return;
+    const angle = (2 * Math.PI * (step % this.period)) / this.period;
+    const hands = [Math.cos(angle), Math.sin(angle), Math.cos(2 * angle), Math.sin(2 * angle)];
+    this.network.hear(this.base, this.hears, hands);
   }
 
   site(row, col) {
@@ -116,6 +130,7 @@ export class Automaton {
   /** Take CA step number `step` (from 0) with the fire masks of `key`; returns how many rows count. */
   step(key, step) {
     const { rows, state } = this;
+    this.#hear(step);
     this.#dilate(this.pre);
     const living = this.#listCells(key, step);
     this.#run(0, living);

@@ -9,10 +9,10 @@ const GROWN = 96; // the step whose cells are cuttings
 
 export class Life {
   /** With `cuttings`, seeds that are planted hold what the grown automaton holds in their place. */
-  constructor(height, width, weights, seedHidden, fireRate, cuttings = false) {
-    this.automaton = new Automaton(height, width, weights, fireRate);
+  constructor(height, width, weights, seedHidden, fireRate, period, cuttings = false) {
+    this.automaton = new Automaton(height, width, weights, fireRate, period);
     this.seedHidden = seedHidden;
-    this.twin = cuttings ? () => new Automaton(height, width, weights, fireRate) : null;
+    this.twin = cuttings ? () => new Automaton(height, width, weights, fireRate, period) : null;
     this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
   }

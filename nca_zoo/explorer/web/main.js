@@ -3,6 +3,7 @@
 import { readAddress, writeAddress } from "explore/address.js";
 import { describe, hover, showNeighbours } from "explore/card.js";
 import { Finder } from "explore/finder.js";
+import { Goal } from "explore/goal.js";
 import { listenToKeys } from "explore/keys.js";
 import { ZooMap } from "explore/map.js";
 import { Guest } from "explore/guest.js";
@@ -192,6 +193,7 @@ class Page {
       seed: [rows.values[row], cols.values[row]],
       usual: usual?.values[row] ?? null,
       target: this.zoo.target(row),
+      goal: await this.zoo.goal(row),
     };
     if (asked !== this.asking) return;
     if (!second) this.visited.push(row);
@@ -199,8 +201,8 @@ class Page {
   }
 
   /**
-   * Show an NCA as A, or as `second`, B: { row, name, weights, seed, usual, target }; a drawing's is of
-   * no row, and has `kin`.
+   * Show an NCA as A, or as `second`, B: { row, name, weights, seed, usual, target, goal }; a drawing's
+   * is of no row, has no goal but its target, and has `kin`.
    */
   hold(found, second = false, share = 0.5) {
     if (second) this.b = found;
@@ -235,8 +237,9 @@ class Page {
   /** What grows in the tank, as Tank.start has it. */
   get automata() {
     const { a, b } = this;
-    if (!b || this.compares) return (b ? [a, b] : [a]).map((one) => ({ ...one, targets: [one.target] }));
-    return [{ weights: this.weights, seed: this.seed, targets: [a.target, b.target], usual: null }];
+    const goalOf = ({ goal, target }) => goal ?? new Goal([target]);
+    if (!b || this.compares) return (b ? [a, b] : [a]).map((one) => ({ ...one, targets: [goalOf(one)] }));
+    return [{ weights: this.weights, seed: this.seed, targets: [goalOf(a), goalOf(b)], usual: null }];
   }
 
   show() {

@@ -49,6 +49,14 @@ export class Network {
     }
   }
 
+  /** Let all cells hear: `base` are the biases in silence, `hears` so many numbers a unit as there are hands. */
+  hear(base, hears, hands) {
+    this.b1.set(base);
+    for (let at = 0; at < hears.length; at++) {
+      this.b1[Math.floor(at / hands.length)] += hears[at] * hands[at % hands.length];
+    }
+  }
+
   clear() {
     for (const name of Object.keys(SIZES)) this[name].fill(0);
   }

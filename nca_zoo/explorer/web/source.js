@@ -1,5 +1,7 @@
 // The exhibit's data, wherever it comes from: the page itself, or the server that sent it.
 
+import { filmOf, Goal } from "explore/goal.js";
+
 function fromBase64(text) {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
@@ -17,8 +19,8 @@ async function fetched(path) {
 /** What the page shows: `about` (see exhibit.py), target pictures; weights and maps when asked for. */
 export class Zoo {
   /**
-   * `given` promises what is asked for later: weightsOf(row) a Float32Array, layout(number, "first" or
-   * "final") a map (see chart.py), padData() the drawing pad's numbers (see pad.py), worker() its script.
+   * `given` promises what is asked for later: weightsOf(row) a Float32Array, filmOf(row) the bytes of
+   * a target that moves, layout(number, "first" or "final") a map (see chart.py), padData() the drawing pad's numbers (see pad.py), worker() its script.
    */
   constructor(about, targets, given) {
     Object.assign(this, about, { targets }, given);
@@ -31,6 +33,12 @@ export class Zoo {
   target(row) {
     const bytes = this.height * this.width * 4;
     return this.targets.subarray(row * bytes, (row + 1) * bytes);
+  }
+
+  /** What one NCA is to look like, from step to step. */
+  async goal(row) {
+    if (!this.period) return new Goal([this.target(row)]);
+    return filmOf(await this.filmOf(row), this.height * this.width, this.filmChannels, this.period);
   }
 
   /** Whether a fit passed its gate. */
@@ -70,9 +78,12 @@ function standingAlone(inside) {
   const weights = new Float32Array(fromBase64(inside("weights")).buffer);
   const about = JSON.parse(inside("about"));
   const maps = JSON.parse(inside("maps"));
-  const each = weights.length / about.columns[0].values.length;
+  const films = about.period ? fromBase64(inside("films")) : new Uint8Array();
+  const count = about.columns[0].values.length;
+  const part = (of, row) => of.subarray((row * of.length) / count, ((row + 1) * of.length) / count);
   return new Zoo(about, fromBase64(inside("targets")), {
-    weightsOf: async (row) => weights.subarray(row * each, (row + 1) * each),
+    weightsOf: async (row) => part(weights, row),
+    filmOf: async (row) => part(films, row),
     layout: async (number) => maps[number],
     padData: async () => fromBase64(inside("pad")),
     worker: async () => JSON.parse(inside("worker")),
@@ -91,6 +102,7 @@ export async function loadZoo() {
   ]);
   return new Zoo(about, new Uint8Array(targets), {
     weightsOf: async (row) => new Float32Array(await bytes(`weights/${row}`)),
+    filmOf: async (row) => new Uint8Array(await bytes(`film/${row}`)),
     layout,
     padData: async () => new Uint8Array(await bytes("pad")),
     worker: async () => (await fetched("worker.js")).text(),

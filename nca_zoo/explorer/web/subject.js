@@ -14,12 +14,13 @@ function lives(state) {
 
 export class Subject {
   /**
-   * `targets` are the one or two pictures that it is measured against; `usual` the dB that it reaches
+   * `targets` are the one or two goals that it is measured against; `usual` the dB that it reaches
    * when it is left alone, or null.
    */
   constructor(zoo, looks, weights, seed, targets, usual) {
     Object.assign(this, { zoo, looks, seed, targets, usual });
-    this.life = new Life(zoo.height, zoo.width, weights, zoo.seedHidden, zoo.fireRate, zoo.cuttings);
+    const kind = [zoo.seedHidden, zoo.fireRate, zoo.period, zoo.cuttings];
+    this.life = new Life(zoo.height, zoo.width, weights, ...kind);
     this.nearer = 0; // of two targets, the one whose score decides what became of a wound
     this.restart();
   }
@@ -30,10 +31,10 @@ export class Subject {
     this.known = new WeakMap(); // scores of remembered states
   }
 
-  /** PSNR in dB of a remembered state against each target. */
-  scores(state) {
+  /** PSNR in dB of the state that is remembered of a step against what was due of each target. */
+  scores(state = this.life.present, step = this.life.step) {
     if (!this.known.has(state)) {
-      this.known.set(state, this.targets.map((target) => this.looks.psnr(state, target)));
+      this.known.set(state, this.targets.map((target) => this.looks.psnr(state, target.at(step))));
     }
     return this.known.get(state);
   }
@@ -41,7 +42,8 @@ export class Subject {
   /** The best score against target `i` if the picture may be moved: { score, by }. */
   moved(i) {
     const { height, width } = this.zoo;
-    return this.looks.bestMove(this.life.present, this.targets[i], height, width);
+    const { present, step } = this.life;
+    return this.looks.bestMove(present, this.targets[i].at(step), height, width);
   }
 
   grow() {
@@ -53,7 +55,7 @@ export class Subject {
   /** Begin to erase (a "wound") or to plant (a "seed"): all until the next `begin` is one touch. */
   begin(kind) {
     const { life } = this;
-    const whole = Math.max(this.scores(life.present)[this.nearer], this.usual ?? -Infinity);
+    const whole = Math.max(this.scores()[this.nearer], this.usual ?? -Infinity);
     this.#forgetLater();
     this.touches.push(new Touch(kind, life.step, life.present, whole));
     if (this.touches.length > UNDOS) this.touches.shift();
@@ -89,7 +91,7 @@ export class Subject {
 
   #judge() {
     const { life, nearer } = this;
-    const score = this.scores(life.present)[nearer];
+    const score = this.scores()[nearer];
     this.touches.at(-1)?.judge(life.step, life.alive, score, () => this.moved(nearer));
   }
 }

@@ -4,7 +4,7 @@ import { Brush } from "explore/brush.js";
 import { Glass } from "explore/glass.js";
 import { Subject } from "explore/subject.js";
 import { drawTrace } from "explore/trace.js";
-import { Looks } from "explore/views.js";
+import { Looks, paintTarget } from "explore/views.js";
 
 const STEPS_A_SECOND = 30; // at speed 1x
 const BUDGET_MS = 12; // of computing in a frame, so that the page stays smooth
@@ -105,7 +105,7 @@ export class Tank {
     if (!subjects.length) return;
     const { life, touches } = subjects[0];
     subjects.forEach((subject, i) => {
-      this.glasses[i].show(subject.life.automaton, parts.view.value, subject.targets[0]);
+      this.glasses[i].show(subject.life.automaton, parts.view.value, subject.targets[0].at(life.step));
       this.glasses[i].mourn(subject.end, subject.touches.length > 0);
     });
     parts.step.textContent = life.step;
@@ -113,10 +113,20 @@ export class Tank {
     parts.scrub.max = life.first + this.#span;
     parts.scrub.value = life.step;
     parts.undo.disabled = !touches.length;
+    if (this.zoo.period) this.#showDue();
     this.#fates();
     this.#score();
     drawTrace(parts.trace, lines, this.#span);
     this.drawn();
+  }
+
+  /** The targets move along. */
+  #showDue() {
+    const { zoo, parts, lines } = this;
+    [parts.targetA, parts.targetB].slice(0, lines.length).forEach((canvas, i) => {
+      const [{ life, targets }, target] = lines[i];
+      paintTarget(canvas, targets[target].at(life.step), zoo.height, zoo.width);
+    });
   }
 
   /** What became of the last touch, of each automaton; aloud once it is known. */
@@ -144,7 +154,7 @@ export class Tank {
         return;
       }
       const [subject, target] = lines[i];
-      const plain = subject.scores(subject.life.present)[target];
+      const plain = subject.scores()[target];
       score.textContent = Number.isFinite(plain) ? `${plain.toFixed(1)} dB` : "";
       if (!due) return;
       const best = subject.moved(target);

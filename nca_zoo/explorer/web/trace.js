@@ -28,7 +28,7 @@ export function drawTrace(canvas, lines, span) {
     context.strokeStyle = LINES[i];
     context.beginPath();
     subject.life.past.forEach((state, at) =>
-      context.lineTo(x(subject.life.first + at), y(subject.scores(state)[target])),
+      context.lineTo(x(subject.life.first + at), y(subject.scores(state, subject.life.first + at)[target])),
     );
     context.stroke();
   });
