@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PATTERNS = 100  # as networks.writing.COMPONENTS, which a test compares ...
 PATTERNS_OF_MANY = 224  # ... and Size.components
+BENT = 31  # copies of each picture
 SAVED_EVERY = 100  # training steps
 MOST_STATE = 1 << 28  # bytes of what going on needs
 
@@ -74,6 +75,14 @@ def writer() -> None:
     "--source",
     help="Pictures to learn from end to end, all of their training split.  [default: the zoo's]",
 )
+@click.option(
+    "--bent",
+    type=click.IntRange(0),
+    default=BENT,
+    show_default=True,
+    metavar="N",
+    help="Of each picture learn end to end from so many bent copies, too.",
+)
 @seed_option("Decides the random draws of learning end to end.")
 @cores_option("--threads", does="Threads that let NCAs live.")
 def learn(
@@ -82,6 +91,7 @@ def learn(
     components: int | None,
     steps: int,
     source: str | None,
+    bent: int,
     seed: int,
     threads: int,
 ) -> None:
@@ -106,7 +116,7 @@ def learn(
         raise ZooError("--source goes with --end-to-end; a linear writer learns from a zoo alone")
     opened = open_zoo(zoo)
     if steps:
-        course, most = Course(steps, seed=seed), components or PATTERNS_OF_MANY
+        course, most = Course(steps, bent=bent, seed=seed), components or PATTERNS_OF_MANY
         made = _end_to_end(opened, out, most, course, source, threads)
     else:
         made = learn_writer(opened, components or PATTERNS)

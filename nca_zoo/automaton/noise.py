@@ -39,6 +39,7 @@ class Stream(IntEnum):
     GATE = 9  # rollouts that decide what an NCA is stored as
     OWN = 10  # rollouts that say what an imagined NCA is to grow
     SEEDS = 11  # which cells are seeds, where they are drawn
+    BENDS = 12  # how the pictures are bent that a writer learns from
 
 
 class Study(IntEnum):

@@ -3,12 +3,14 @@ goes back through the rollout and through the weights into the writer.
 
 A batch has pictures in two stages: just begun from their seeds, and after that rollout, when half
 of them are wounded first. So what is written learns to grow, to stay and to heal. Every NCA weighs
-by the logarithm of its loss, which is its PSNR, and none by much more than others.
+by the logarithm of its loss, which is its PSNR, and none by much more than others. Pictures come
+bent, too, each in ways of its own: some thousand are soon known by heart.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,8 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import at_the_end
-from nca_zoo.pictures.targets import Target
+from nca_zoo.pictures.motions import bent
+from nca_zoo.pictures.targets import Target, common_seed
 from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON, LARGEST, SMALLEST
 from nca_zoo.training.regime import CA_STEPS
 from nca_zoo.training.writer import Floats, Writer, around, in_bytes
@@ -40,12 +43,15 @@ class Course:
     begun: int = 8  # pictures that are begun in a step
     rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
     changes_rate: float = 2e-5  # ... and of what it adds up to weights; both fall to nothing
+    bent: int = 0  # bent copies of each picture, beside itself
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
-            if name != "seed" and getattr(self, name) <= 0:
+            if name not in ("seed", "bent") and getattr(self, name) <= 0:
                 raise ZooError(f"{name} is {getattr(self, name)}; it must be more than 0")
+        if self.bent < 0:
+            raise ZooError(f"bent is {self.bent}; it must be 0 or more")
 
 
 class EndToEnd:
@@ -56,7 +62,7 @@ class EndToEnd:
     ) -> None:
         self.course, self.engine = course, engine
         self._writer, self._targets = writer, targets
-        self._found = found_in(writer, targets)
+        self._target = lru_cache(4 * STAGES * course.begun)(self._made)
         self.taken = 0  # training steps
         changes = writer.changes * writer.scales[:, None]
         arrays = (writer.into, writer.bias, writer.mix, changes, writer.base)
@@ -104,8 +110,9 @@ class EndToEnd:
         draws = uniform(fold(key, 1), len(pictures))
         steps = (shortest + draws * (longest - shortest + 1)).astype(np.int64)
         masks = fold(fold(course.seed, Stream.TRAIN_MASKS, self.taken), np.arange(len(pictures)))
-        targets = np.stack([self._targets[i].trained for i in pictures])
-        written = _Written(self._found[pictures], held)
+        chosen = [self._target(i) for i in pictures.tolist()]
+        targets = np.stack([target.trained for target in chosen])
+        written = _Written(found_in(self._writer, chosen), held)
         ncas = Automata(
             written.weights,
             states,
@@ -141,14 +148,27 @@ class EndToEnd:
 
     def _drawn(self, key: int, n: int) -> npt.NDArray[np.int64]:
         """Which pictures are begun."""
-        return (uniform(key, n) * len(self._targets)).astype(np.int64)
+        return (uniform(key, n) * len(self._targets) * (1 + self.course.bent)).astype(np.int64)
+
+    def _made(self, number: int) -> Target:
+        """A picture, or behind the last of them the first bent copy of the first, and so on."""
+        copy, which = divmod(number, len(self._targets))
+        target = self._targets[which]
+        if copy == 0:
+            return target
+        rgba = bent(target.rgba, int(fold(fold(self.course.seed, Stream.BENDS), number)))
+        other = dataclasses.replace(target, rgba=rgba)
+        seed = target.seed_row, target.seed_col
+        if seed == common_seed([target]):  # else it is the grid's centre, whatever is there
+            seed = common_seed([other])
+        return dataclasses.replace(other, seed_row=seed[0], seed_col=seed[1])
 
     def _seeds(self, pictures: npt.NDArray[np.int64]) -> Floats:
         hidden = self._writer.recipe.get("seed_hidden", True)
         height, width = self._targets[0].rgba.shape[:2]
         seeds = np.zeros((len(pictures), height, width, rule.CHANNELS), np.float32)
         for seed, picture in zip(seeds, pictures, strict=True):
-            target = self._targets[picture]
+            target = self._target(int(picture))
             seed[:] = rule.seed_state(height, width, target.seed_row, target.seed_col, hidden)
         return seeds
 

@@ -30,6 +30,7 @@ PULSE = 0.2  # of the size, more and less
 FILM, MORPH = "film", "morph"  # whose frames come with the picture
 LEAST_AMPLITUDE = 0.5  # of those that are drawn
 CYCLES = (1, 2)  # rounds within a period, of those that are drawn
+TURN, LEAN, STRETCH = math.radians(10), 0.2, 0.1  # of what is bent, at most to each side
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,20 @@ def moved(picture: Rgba, motion: Motion, period: int, opaque: bool = False) -> R
     for i in range(n):
         cos, sin = hands[motion.direction * motion.cycles * i % n]
         linear, shift = _MAPS[motion.kind](cos, sin, motion.amplitude)
-        away = middle + np.array(shift) * (height, width)
-        matrix = np.column_stack([linear, middle - np.array(linear) @ away])
-        frames.append(_seen_through(picture, matrix))
-    film = np.stack(frames)
-    if opaque:
-        film[..., ALPHA] = 1
-    film[..., :ALPHA] = np.minimum(film[..., :ALPHA], film[..., ALPHA:])  # as paint is
-    return restored(stored(film))
+        away = np.array(shift) * (height, width)
+        frames.append(_seen_through(picture, _about(middle, linear, away)))
+    return _painted(np.stack(frames), opaque)
+
+
+def bent(picture: Rgba, key: int) -> Rgba:
+    """The picture ``(H, W, 4)`` as another hand might have drawn it: turned, leant and stretched a
+    little, as ``key`` draws it. Premultiplied, of whole levels, as it is given."""
+    turn, lean, *stretch = 2 * uniform(key, 4) - 1
+    high, wide = 1 + STRETCH * np.array(stretch)
+    angle = TURN * abs(turn)
+    turned = _turned(cosine(angle), math.copysign(cosine(0.5 * math.pi - angle), turn))
+    linear = turned @ np.array([[1 / high, 0], [LEAN * lean, 1 / wide]])
+    return _painted(_seen_through(picture, _about(_middle(picture), linear)))
 
 
 def morphed(one: Rgba, other: Rgba, period: int) -> Rgba:
@@ -146,6 +153,19 @@ _MAPS: dict[str, _Map] = {"sway": _sway, "turn": _turn, "walk": _walk, "pulse": 
 def _turned(cos: float, sin: float) -> Matrix:
     """Clockwise on the screen, whose rows go down."""
     return np.array([[cos, -sin], [sin, cos]])
+
+
+def _about(middle: npt.NDArray[np.float64], linear: Matrix, away: npt.ArrayLike = (0, 0)) -> Matrix:
+    """The map that leads back ``linear``-ly to the middle, which has gone so far."""
+    return np.column_stack([linear, middle - np.asarray(linear) @ (middle + np.asarray(away))])
+
+
+def _painted(pictures: Rgba, opaque: bool = False) -> Rgba:
+    """Pictures ``(..., H, W, 4)`` of whole levels, of which none is brighter than its alpha."""
+    if opaque:
+        pictures[..., ALPHA] = 1
+    pictures[..., :ALPHA] = np.minimum(pictures[..., :ALPHA], pictures[..., ALPHA:])
+    return restored(stored(pictures))
 
 
 def _middle(picture: Rgba) -> npt.NDArray[np.float64]:

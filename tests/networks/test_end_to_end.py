@@ -14,6 +14,7 @@ from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.networks import end_to_end
 from nca_zoo.networks.end_to_end import LEARNT, STAGES, Course, EndToEnd, found_in
 from nca_zoo.networks.writing import Size, beginning, targets_of
+from nca_zoo.pictures.motions import bent
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
@@ -141,7 +142,42 @@ def test_an_nca_that_diverges_leaves_its_batch_and_teaches_nothing(zoo, begun):
     assert np.isfinite(taught.state["states"]).all()
 
 
+def test_bent_copies_are_others_that_stay_what_they_are(zoo, begun, monkeypatch):
+    """Behind the pictures come their copies; each is always the same, begun on a lit cell of its
+    own, and met in training."""
+    taught = lessons(zoo, begun, replace(COURSE, bent=3))
+    met = []
+    monkeypatch.setattr(end_to_end, "bent", lambda rgba, key: met.append(key) or bent(rgba, key))
+    targets = targets_of(zoo)
+    for which in (0, 7):
+        copies = [taught._target(which + N * copy) for copy in range(4)]
+        assert copies[0].rgba is taught._targets[which].rgba
+        inks = [copy.rgba[..., ALPHA].sum() for copy in copies]
+        np.testing.assert_allclose(inks, inks[0], rtol=0.35)
+        apart = [np.abs(copy.rgba - targets[which].rgba).max() for copy in copies]
+        assert apart[0] == 0
+        assert min(apart[1:]) > 0.02  # bars of two rows have little to bend
+        assert len({copy.rgba.tobytes() for copy in copies}) == 4
+        for copy in copies:
+            assert copy.rgba[copy.seed_row, copy.seed_col, ALPHA] >= 0.5
+    again = lessons(zoo, begun, replace(COURSE, bent=3))
+    np.testing.assert_array_equal(again._target(7 + N).rgba, taught._target(7 + N).rgba)
+    before = len(met)
+    for _ in range(8):
+        taught.step()
+    assert len(met) > before
+    assert taught.writer("bars").recipe["end_to_end"]["bent"] == 3
+
+
+def test_a_seed_that_is_the_grids_centre_stays_there(zoo, begun):
+    middle = [replace(target, seed_row=0, seed_col=0) for target in targets_of(zoo)]
+    taught = EndToEnd(begun, middle, SparseEngine(), replace(COURSE, bent=1))
+    assert (taught._target(N).seed_row, taught._target(N).seed_col) == (0, 0)
+
+
 def test_settings_that_cannot_be():
+    with pytest.raises(ZooError, match="bent is -1; it must be 0 or more"):
+        Course(bent=-1)
     for name in ("steps", "begun", "rate", "changes_rate"):
         with pytest.raises(ZooError, match=f"{name} is 0; it must be more than 0"):
             Course(**{name: 0})

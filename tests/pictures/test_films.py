@@ -6,8 +6,9 @@ from PIL import Image
 from scipy import ndimage
 
 from nca_zoo.errors import ZooError
+from nca_zoo.features.measures import slant
 from nca_zoo.pictures.films import film_of, is_film, load_film, of_equal_time, paired
-from nca_zoo.pictures.motions import Motion, MotionSettings, morphed, moved
+from nca_zoo.pictures.motions import Motion, MotionSettings, bent, morphed, moved
 from nca_zoo.pictures.sources import Picture, load_picture
 from nca_zoo.pictures.targets import TargetSettings, make_target, restored
 
@@ -94,6 +95,26 @@ def test_a_morph_fades_there_and_back():
     assert np.array_equal(film[0], one)
     assert np.array_equal(film[16], other)
     np.testing.assert_allclose(film[8], (one + other) / 2, atol=1 / 255)
+
+
+def test_what_is_bent_leans_and_grows_to_all_sides_and_not_too_far():
+    """By moments: a bar leans by 10 degrees of turning and 11 of leaning at most."""
+    bar = np.zeros((41, 41, 4), np.float32)
+    bar[8:-8, 19:22] = 1
+    copies = np.stack([bent(bar, key) for key in range(200)])
+    assert copies.dtype == np.float32
+    np.testing.assert_allclose(255 * copies, np.rint(255 * copies), atol=1e-4)
+    assert (copies[..., :3] <= copies[..., 3:]).all()
+    ink = copies[..., 3].astype(float)
+    lean = slant(ink)
+    assert np.abs(lean).max() < 22.5
+    assert lean.min() < -13
+    assert lean.max() > 13
+    assert abs(lean.mean()) < 2
+    grown = ink.sum(axis=(1, 2)) / bar[..., 3].sum()
+    assert 0.8 < grown.min() < 0.9
+    assert 1.1 < grown.max() < 1.23
+    np.testing.assert_array_equal(bent(bar, 7), copies[7])
 
 
 def test_what_is_drawn_for_a_picture_is_balanced_and_its_own():
