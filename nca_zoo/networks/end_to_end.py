@@ -39,7 +39,7 @@ LEARNT = ("into", "bias", "mix", "changes", "base")
 class Course:
     """Settings of learning end to end."""
 
-    steps: int = 3500  # training steps
+    steps: int = 5000  # training steps
     begun: int = 8  # pictures that are begun in a step
     rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
     changes_rate: float = 2e-5  # ... and of what it adds up to weights; both fall to nothing

@@ -275,7 +275,7 @@ def test_a_writeup_start_is_not_opaque_if_grey(tmp_path, drawings):
 
 def test_options_become_settings():
     names = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "init", "alpha", "start")
-    names += ("until", "until_heals", "fire_rate", "train")
+    names += ("until", "until_heals", "fire_rate", "train", "seeds")
     chosen = dict.fromkeys(names) | {
         "regime": "persistent", "seed_at": "center", "visible": "grey", "seed": 3,
         "engine": "sparse", "device": "cpu",
