@@ -29,6 +29,7 @@ def test_known_answers(key, counter, expected):
     assert tuple(int(v) for v in compiled) == expected
 
 
+@pytest.mark.wide
 @given(keys, words, words)
 def test_fold_is_the_same_for_numbers_and_arrays(key, a, b):
     folded = noise.fold(key, a, b)

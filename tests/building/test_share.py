@@ -65,6 +65,7 @@ def run(*arguments):
     return CliRunner().invoke(group, [str(argument) for argument in arguments])
 
 
+@pytest.mark.wide
 def test_merged_parts_are_the_whole_build_bit_for_bit(tmp_path, drawings):
     command = ["build", "--source", drawings, "--per-class", "all", "--init", "independent"]
     command += ["--regime", "growing", "--steps", 3, "--extra-steps", 0, "--attempts", 1]

@@ -76,6 +76,7 @@ def test_tasks_are_taken_only_shortly_before_they_run():
     results.close()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_task_raises_arrives(workers):
     with pytest.raises(ZooError, match="no 0 today"):

@@ -168,6 +168,7 @@ def test_channels_can_be_a_film(zoo, tmp_path, lively_weights):
             assert np.abs(panel - look(state, view)).max() <= 10
 
 
+@pytest.mark.wide
 def test_a_long_film_has_few_frames(zoo, tmp_path):
     run(zoo, "7-012", "--steps", "900", "--out", str(tmp_path / "long.gif"), "--fps", "50")
     with Image.open(tmp_path / "long.gif") as found:

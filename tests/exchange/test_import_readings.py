@@ -41,6 +41,7 @@ def _saved(path, tensors):
     return path
 
 
+@pytest.mark.wide
 def test_with_the_axes_swapped_the_picture_says_so(tmp_path, trained):
     file, out = _saved(tmp_path / "nca.pt", _swapped(trained)), tmp_path / "zoo.h5"
     said = run("import", file, *SEVEN, "--out", out).stdout

@@ -175,6 +175,7 @@ def test_the_page_itself_takes_60_steps_a_second(page):
     assert 1 <= taken <= 3 * (time.monotonic() - began) + 2  # 3 a second
 
 
+@pytest.mark.wide
 def test_going_back_shows_the_past_again(page):
     pause(page)
     page.click("#restart")
@@ -277,6 +278,7 @@ def watched(page, exhibit, start):
     assert tuple(picture(page)[14, 14]) == (255, 255, 255)
 
 
+@pytest.mark.wide
 def test_every_view_draws_something_else(page):
     until(page, lambda: int(page.inner_text("#step")) > 20)
     pause(page)

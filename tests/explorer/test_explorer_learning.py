@@ -89,6 +89,7 @@ LEARN = """async ([weights, target, seed, key, regime, grid, steps]) => {
 }"""
 
 
+@pytest.mark.wide
 def test_training_steps_are_those_of_the_cohort(modules, start):
     """Pool, masks, draws, normalised gradients and Adam: the same way through weight space."""
     target = make_target(seven())

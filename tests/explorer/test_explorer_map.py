@@ -156,6 +156,7 @@ def test_a_tap_on_the_map_brings_the_tank_into_sight(visit, file_url, exhibit):
     until(page, lambda: page.evaluate(f"{atlas}.top > -1"))
 
 
+@pytest.mark.wide
 def test_the_file_opens_at_the_nca_that_its_address_names(visit, file_url):
     page = visit(f"{file_url}#2-001")
     assert page.inner_text("#grown") == "2-001"
@@ -210,6 +211,7 @@ def test_a_lasso_keeps_what_it_goes_around(page, exhibit):
     assert page.inner_text("#count") == "9 NCAs"
 
 
+@pytest.mark.wide
 def test_classes_are_called_by_their_names(visit, exhibit, tmp_path):
     named = replace(exhibit, about={**exhibit.about, "classNames": {"0": "Katze", "2": "<b>dog"}})
     (tmp_path / "named.html").write_text(standalone_page(named), encoding="utf-8")

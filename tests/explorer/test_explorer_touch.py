@@ -31,6 +31,7 @@ def dark(page, rows, cols):
     return (np.abs(picture(page)[rows, cols] - (24, 28, 36)) <= 1).all()
 
 
+@pytest.mark.wide
 def test_the_brush_is_seen_before_it_hurts(page):
     at_step(page, 60)
     before = picture(page)
@@ -231,6 +232,7 @@ def test_death_is_said_and_nothing_counts_on(page):
     assert page.inner_text("#play") == "Pause"
 
 
+@pytest.mark.wide
 def test_two_side_by_side_take_the_same_steps_and_wounds(page, exhibit):
     page.click("#chooseB")
     page.fill("#search", "1-002")

@@ -215,6 +215,7 @@ def test_full_screen_and_back(page):
     until(page, lambda: page.is_visible("#map"))
 
 
+@pytest.mark.wide
 def test_the_focus_stays_where_things_go_away(visit, server):
     page = visit(f"{server.url}#0-000&b=2-001", **window(WIDE))
     pause(page)
@@ -246,6 +247,7 @@ def test_the_focus_stays_where_things_go_away(visit, server):
     assert box(page, "#large")["bottom"] <= WIDE[1]
 
 
+@pytest.mark.wide
 def test_what_has_the_focus_is_not_under_the_tank(visit, server):
     page = visit(f"{server.url}#0-000&b=2-001", **window(WIDE))
     on_top = (

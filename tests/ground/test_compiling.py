@@ -116,6 +116,7 @@ def test_kernels_and_maps_have_such_caches(ask: Callable[..., str], module: str)
     assert ask(code) == "nca_zoo.ground.compiling"
 
 
+@pytest.mark.wide
 def test_no_garbage_is_collected_while_code_is_compiled_and_afterwards_it_is(
     ask: Callable[..., str],
 ) -> None:

@@ -5,6 +5,7 @@ import plain
 import pytest
 import torch
 from calls import ask, record, walk
+from wide import mostly_wide
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.errors import ZooError
@@ -81,7 +82,7 @@ def test_digits_from_their_seeds(engine, digits, lively_weights):
     check(engine, weights, seeds_of(digits, 1), targets, np.array([64, 80, 96]))
 
 
-@pytest.mark.parametrize("start", ["grown", "damaged", "noise"])
+@pytest.mark.parametrize("start", mostly_wide(["noise", "grown", "damaged"]))
 def test_other_start_states(engine, digits, lively_weights, start):
     weights = np.stack([lively_weights(seed) for seed in (4, 5)])
     targets = np.stack([target.rgba for target in digits[:2]])
@@ -104,6 +105,7 @@ def test_other_grids(engine, lively_weights, shape):
     check(engine, weights, states, targets, np.array([12 if engine.name == "fused" else 33]))
 
 
+@pytest.mark.wide
 def test_loss_over_every_step(engine, digits, lively_weights):
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     targets = np.stack([target.rgba for target in digits[1:]])
@@ -238,6 +240,7 @@ def test_sparse_results_do_not_depend_on_threads_or_company(digits, lively_weigh
     assert np.array_equal(one.gradients[1:2], alone.gradients)
 
 
+@pytest.mark.wide
 def test_dense_in_float64_is_exact(digits, lively_weights):
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     targets = np.stack([target.rgba for target in digits[:2]])

@@ -111,6 +111,7 @@ def test_only_what_is_whole_is_wounded(lively_weights):
     assert not nothing.share.any()
 
 
+@pytest.mark.wide
 def test_whether_enough_heals_is_what_the_share_says():
     """Three lives of a start that closes some wounds, and one that closes all."""
     seed = rule.seed_state(SIDE, SIDE, 9, 9)

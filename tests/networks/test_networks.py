@@ -55,6 +55,7 @@ def test_numbers_come_back_in_their_units(two_kinds) -> None:
     assert 450 < found.mean() < 650
 
 
+@pytest.mark.wide
 def test_the_convolutional_network_finds_a_stroke_wherever_it_is() -> None:
     rng = np.random.default_rng(1)
     labels = np.arange(160) % 2

@@ -58,6 +58,7 @@ def test_a_linear_map_is_found_and_writes_for_pictures_it_has_not_seen(zoo):
     assert writer.recipe["zoo"] == taught.digest
 
 
+@pytest.mark.wide
 def test_channels_that_say_the_same_share_each_pattern(zoo, tmp_path):
     assert learn_writer(zoo).patterns.shape[-1] == 1  # all four do
     columns = {name: zoo.column(name) for name in ("weights", "seed_row", "seed_col")}

@@ -14,6 +14,7 @@ from nca_zoo.features import transformers
 pytestmark = pytest.mark.usefixtures("quick_readers")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("feature", ["procrustes", "aligned"])
 def test_transformed_weights_go_with_the_last_side_that_reads_them(
     monkeypatch: pytest.MonkeyPatch, feature: str

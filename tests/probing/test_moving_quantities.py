@@ -38,6 +38,7 @@ def test_direction_is_a_name_and_speed_a_number(zoo):
     assert {"course", "speed", "motion", "direction"} <= {*names(zoo)}
 
 
+@pytest.mark.wide
 def test_the_film_is_the_ceiling_and_no_still(zoo):
     found = probe(zoo, ["clock"], ["knn"], repeats=1, target="course", jobs=1)
     score = {row.feature: row.score for row in found.rows}

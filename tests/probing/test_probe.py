@@ -56,6 +56,7 @@ def test_accuracy_is_that_of_a_plain_scikit_learn_loop(feature: str, reader: str
     assert 0.4 < np.mean(scores) < 1
 
 
+@pytest.mark.wide
 def test_noise_is_read_at_chance_and_differs_from_no_other_noise() -> None:
     """A leak of labels or of test rows would lift these above chance."""
     of_noise = probe(small_zoo(240, 4), readers=["logistic", "knn"])
@@ -67,6 +68,7 @@ def test_noise_is_read_at_chance_and_differs_from_no_other_noise() -> None:
     assert all(d.low <= 0.02 and d.high >= -0.02 for d in against_raw)
 
 
+@pytest.mark.wide
 def test_shuffled_labels_are_read_at_chance_however_loud_the_weights() -> None:
     found = probe(small_zoo(120, 3, in_weights=3), repeats=2, readers=["logistic", "knn"])
     assert row(found, "b1").accuracy == 1
@@ -144,6 +146,7 @@ def test_projection_meets_training_rows_alone(monkeypatch: pytest.MonkeyPatch) -
     assert (found.n, found.n_ncas) == (33, 60)
 
 
+@pytest.mark.wide
 def test_two_ncas_of_one_picture_do_not_give_each_other_away() -> None:
     """Twins with random labels: parting them would be read almost perfectly by neighbours."""
     once = small_zoo(60, 3)

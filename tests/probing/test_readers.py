@@ -260,6 +260,7 @@ def test_numbers_are_read_in_any_units(name: str) -> None:
     np.testing.assert_allclose(again, 1000 * found + 7, rtol=1e-3, atol=2)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("known", "least"), [(READERS, 0.9), (REGRESSORS, 0.5)])
 def test_a_perceptron_learns(known: dict[str, Reader], least: float) -> None:
     x, labels = clouds(90, 6, seed=3)
@@ -269,6 +270,7 @@ def test_a_perceptron_learns(known: dict[str, Reader], least: float) -> None:
     assert score > least
 
 
+@pytest.mark.wide
 def test_logistic_regression_converges_whatever_the_labels() -> None:
     """Warnings are errors here: separable, useless and shuffled features alike."""
     rng = np.random.default_rng(0)

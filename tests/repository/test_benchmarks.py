@@ -294,6 +294,7 @@ def test_a_sweep_varies_one_setting_and_its_default_trains_as_a_build_does(tmp_p
     np.testing.assert_allclose(rates, [0.2, 0.4, 0.6, 0.8, 1, 1, 1])
 
 
+@pytest.mark.wide
 def test_the_first_page_is_timed_for_zoos_of_several_sizes(tmp_path):
     with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
         writer.add([record(number) for number in range(3)])

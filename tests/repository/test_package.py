@@ -67,6 +67,7 @@ def _version():
     return version("nca-zoo")
 
 
+@pytest.mark.wide
 def test_the_wheel_reads_a_zoo_and_brings_its_data(installed, tmp_path):
     with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
         writer.add([record(number) for number in range(3)])

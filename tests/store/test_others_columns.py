@@ -62,6 +62,7 @@ def stored(kind):
     return np.char.encode(values.astype(str), "utf-8") if kind == "fixed texts" else values
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", COLUMN_KINDS)
 def test_plain_data_with_a_row_for_each_nca_are_a_column(path, kind):
     values = stored(kind)
@@ -185,6 +186,7 @@ KEPT = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", KEPT)
 def test_what_is_no_column_is_kept_and_named(path, name):
     change, words = KEPT[name]

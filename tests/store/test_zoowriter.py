@@ -130,6 +130,7 @@ def test_a_second_build_is_refused(tmp_path):
     assert not (tmp_path / "zoo.h5.lock").exists()
 
 
+@pytest.mark.wide
 def test_rows_merged_but_not_deleted_are_read_once(tmp_path, monkeypatch):
     path = tmp_path / "zoo.h5"
     writer = ZooWriter(path, header())
@@ -157,6 +158,7 @@ def test_one_id_with_other_weights_is_a_conflict(tmp_path):
     assert len(datasets(path)["id"]) == 3
 
 
+@pytest.mark.wide
 def test_columns_measured_later_are_carried_on(tmp_path):
     path = build(tmp_path / "zoo.h5", range(3))
     with h5py.File(path, "r+") as file:
@@ -172,6 +174,7 @@ def test_columns_measured_later_are_carried_on(tmp_path):
         assert file["drift"].attrs["units"] == b"dB"
 
 
+@pytest.mark.wide
 def test_disks_that_cannot_promise_room(tmp_path, monkeypatch):
     def refuse(*_: int) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
@@ -202,6 +205,7 @@ def test_no_room_for_a_shard(tmp_path, monkeypatch):
     assert len(open_zoo(path)) == 2
 
 
+@pytest.mark.wide
 def test_ctrl_c_while_merging(tmp_path, monkeypatch):
     path = tmp_path / "zoo.h5"
 

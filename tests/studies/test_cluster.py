@@ -67,6 +67,7 @@ def test_noise_has_an_adjusted_index_near_0_and_holds_its_own_interval(tmp_path:
     assert "no more and no less" in differences(result)[-1]
 
 
+@pytest.mark.wide
 def test_all_features_meet_the_same_choices(tmp_path: Path) -> None:
     result = cluster(zoo_of(tmp_path / "zoo.h5"), ["b1", "W2"], seeds=1)
     met: dict[str, list[tuple[str, str]]] = {}
@@ -105,6 +106,7 @@ def test_what_cannot_be_clustered_is_said_in_one_line(tmp_path: Path) -> None:
         cluster(zoo, clusters=99)
 
 
+@pytest.mark.wide
 def test_the_command_prints_a_table_and_the_same_as_json(tmp_path: Path) -> None:
     zoo_of(tmp_path / "zoo.h5")
     call = ["cluster", "--zoo", str(tmp_path / "zoo.h5"), "--features", "b1", "--seeds", "2"]

@@ -36,6 +36,7 @@ def run(*arguments, code=0):
     return result
 
 
+@pytest.mark.wide
 def test_what_is_imagined_is_new_and_a_zoo_like_any_other(zoo, tmp_path):
     out, sheet = tmp_path / "i.h5", tmp_path / "s.png"
     words = ("imagine", zoo.path, "--class", "7", "--count", 3, "--steps", 3, "--jobs", 1)

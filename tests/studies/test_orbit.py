@@ -128,6 +128,7 @@ def test_the_command_says_what_fell(path, result, monkeypatch):
     )
 
 
+@pytest.mark.wide
 def test_the_command_aligns(path):
     text = run("align", "0-000", "--zoo", path)
     assert "from the start" in text

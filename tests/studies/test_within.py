@@ -106,6 +106,7 @@ def test_what_another_measuring_shows_again_is_the_ncas_own():
     assert reliability(asked(np.ones(1800)), own, groups).r == 0
 
 
+@pytest.mark.wide
 def test_the_part_within_pictures_is_read_from_weights_alone(path):
     found = within(open_zoo(path), jobs=1)
     shares = {s.quantity: s for s in found.shares}

@@ -65,6 +65,7 @@ def test_persistent_stays_and_regenerating_heals(digits):
     assert shares["regenerating"] > max(0.5, shares["persistent"])
 
 
+@pytest.mark.wide
 def test_training_lasts_until_it_heals(digits):
     """Less is asked for, and training is over sooner."""
     regime = dataclasses.replace(REGIMES["regenerating"], steps=60, extra_steps=0, attempts=1)

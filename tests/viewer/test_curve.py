@@ -68,6 +68,7 @@ def test_wrong_wishes_are_said_in_one_line(tmp_path: Path, options: list[str], t
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.wide
 def test_the_command_draws_what_it_prints(tmp_path: Path) -> None:
     with ZooWriter(tmp_path / "zoo.h5", header()) as writer:
         writer.add([record(i) for i in range(24)])

@@ -272,6 +272,7 @@ def test_closing_in_the_middle_ends_the_training(window):
     assert not window._window.children
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("display_name", ["", ":4711"])
 def test_without_a_display_there_is_one_clear_line(display_name):
     done = subprocess.run(

@@ -142,6 +142,7 @@ def test_the_mouse_erases(hand):
     np.testing.assert_array_equal(hand.seen(), look(expected, "picture"))
 
 
+@pytest.mark.wide
 def test_a_stroke_erases_all_along_it_and_may_leave_the_picture(hand):
     glass = hand.tank._glass
     hand.press("r", "period")
@@ -218,6 +219,7 @@ def test_speed_and_view_are_chosen_from_lists(hand):
     assert hand.wait(fast, 60), max(rates)
 
 
+@pytest.mark.wide
 def test_another_automaton_may_take_its_place(hand, lively_weights):
     other = Life(lively_weights(4), seed_state(*GRID, 2, 2))
     wide = hand.tank.winfo_width()
@@ -262,6 +264,7 @@ def test_a_grey_automaton_is_seen_by_its_alpha(hand, lively_weights):
     assert "red" in hand.tank._views["values"]
 
 
+@pytest.mark.wide
 def test_a_failure_inside_reaches_the_caller(hand):
     hand.window.after(1, lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -278,6 +281,7 @@ def zoo(tmp_path_factory, lively_weights):
     return path
 
 
+@pytest.mark.wide
 def test_the_command_opens_a_window_that_a_key_closes(display, zoo):
     command = [*COMMAND, "1-000", "--window", "--zoo", zoo]
     process = subprocess.Popen(
@@ -317,6 +321,7 @@ def find_window(display, name, process):
     ("", ":987", b'no window can be opened here (couldn\'t connect to display ":987")'),
     ("import sys; sys.modules['tkinter'] = None\n", "", b"no tkinter"),
 ])  # fmt: skip
+@pytest.mark.wide
 def test_no_window_is_one_clear_line(zoo, before, screen, words):
     arguments = ["show", "1-000", "--window", "--zoo", str(zoo)]
     code = f"{before}from nca_zoo_cli.main import group\ngroup({arguments!r})"
@@ -330,6 +335,7 @@ def test_no_window_is_one_clear_line(zoo, before, screen, words):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.wide
 def test_a_slider_lets_it_become_another_and_a_restart_keeps_it(display, weights, monkeypatch):
     from nca_zoo.viewer.window import Tank, Window
 
