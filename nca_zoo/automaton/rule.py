@@ -69,12 +69,7 @@ def flatten(tensors: dict[str, Array]) -> Array:
 
 
 def seed_state(
-    height: int,
-    width: int,
-    row: int,
-    col: int,
-    hidden: bool = True,
-    dtype: npt.DTypeLike = "f4",
+    height: int, width: int, row: int, col: int, hidden: bool = True, dtype: npt.DTypeLike = "f4"
 ) -> Array:
     """One living cell ``(H, W, 16)``: alpha 1, RGB 0, hidden channels 1 if ``hidden``."""
     if not (0 <= row < height and 0 <= col < width):

@@ -18,6 +18,13 @@ from nca_zoo.life.engines import make_engine
 
 State = npt.NDArray[np.float32]
 
+Event = Wound | Seed | Told
+_WORDS = {  # of an event that comes too late: what it is, what never is, what to do sooner
+    Wound: ("damage", "seen to heal", "damage"),
+    Seed: ("a seed", "seen to grow", "plant"),
+    Told: ("a signal", "heard", "give it"),
+}
+
 
 class Life:
     """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
@@ -121,51 +128,38 @@ def rollout(
     if steps < 0 or every < 1:
         raise ValueError(f"expected steps >= 0 and every >= 1, found {steps} and {every}")
     start = np.array(state, np.float32, order="C")
-    _check(damage, steps, *start.shape[:2])
-    _check_seeds(seeds, steps, *start.shape[:2])
-    for one in told:
-        if one.step >= steps:
-            raise ZooError(
-                f"a signal at step {one.step} would never be heard: the rollout ends at step "
-                f"{steps}; give it earlier or take more steps"
-            )
+    happening: list[Event] = [*damage, *seeds, *told]
+    _check(happening, steps, *start.shape[:2])
     life = Life(weights, start, seed, kind, fire_rate, signal)
-    return _walk(life, steps, every, (*damage, *seeds, *told))
+    return _walk(life, steps, every, happening)
 
 
-def _check(damage: Sequence[Wound], steps: int, height: int, width: int) -> None:
-    for wound in damage:
-        if wound.step >= steps:
+def _check(happening: Sequence[Event], steps: int, height: int, width: int) -> None:
+    for event in happening:
+        what, fate, sooner = _WORDS[type(event)]
+        if event.step >= steps:
             raise ZooError(
-                f"damage at step {wound.step} would never be seen to heal: the rollout ends at "
-                f"step {steps}; damage earlier or take more steps"
+                f"{what} at step {event.step} would never be {fate}: the rollout ends at step "
+                f"{steps}; {sooner} earlier or take more steps"
             )
-        for name, place, size in (("row", wound.row, height), ("column", wound.col, width)):
-            if place is not None and not 0 <= place <= size - 1:
-                raise ZooError(
-                    f"damage at {name} {place:g} lies outside the grid of {height} x {width} "
-                    f"cells; {name}s go from 0 to {size - 1}"
-                )
-
-
-def _check_seeds(seeds: Sequence[Seed], steps: int, height: int, width: int) -> None:
-    for seed in seeds:
-        if seed.step >= steps:
+        if isinstance(event, Wound):
+            for name, place, size in (("row", event.row, height), ("column", event.col, width)):
+                if place is not None and not 0 <= place <= size - 1:
+                    raise ZooError(
+                        f"damage at {name} {place:g} lies outside the grid of {height} x {width} "
+                        f"cells; {name}s go from 0 to {size - 1}"
+                    )
+        elif isinstance(event, Seed) and not (0 <= event.row < height and 0 <= event.col < width):
             raise ZooError(
-                f"a seed at step {seed.step} would never be seen to grow: the rollout ends at step "
-                f"{steps}; plant earlier or take more steps"
-            )
-        if not (0 <= seed.row < height and 0 <= seed.col < width):
-            raise ZooError(
-                f"a seed at row {seed.row}, column {seed.col} lies outside the grid of {height} x "
-                f"{width} cells; rows go from 0 to {height - 1}, columns from 0 to {width - 1}"
+                f"a seed at row {event.row}, column {event.col} lies outside the grid of {height} "
+                f"x {width} cells; rows go from 0 to {height - 1}, columns from 0 to {width - 1}"
             )
 
 
 def _walk(
-    life: Life, steps: int, every: int, happening: Sequence[Wound | Seed | Told]
+    life: Life, steps: int, every: int, happening: Sequence[Event]
 ) -> Iterator[tuple[int, State]]:
-    events: dict[int, list[Wound | Seed | Told]] = defaultdict(list)
+    events: dict[int, list[Event]] = defaultdict(list)
     for event in happening:
         events[event.step].append(event)
     for stop in sorted({*range(0, steps, every), *events, steps}):
@@ -176,7 +170,7 @@ def _walk(
             yield stop, life.state
 
 
-def _happen(life: Life, event: Wound | Seed | Told) -> None:
+def _happen(life: Life, event: Event) -> None:
     if isinstance(event, Wound):
         life.hurt(event)
     elif isinstance(event, Seed):
