@@ -141,6 +141,7 @@ def test_show_and_build_take_classes_by_name(tmp_path):
     )
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_numbers_do_not_depend_on_the_workers(jobs, tmp_path):
     pets = draw(tmp_path / "pets", "b/1.png", "a/1.png", "10/1.png", "9/1.png")

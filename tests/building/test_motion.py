@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from small_builds import arguments, draw, finish, start
+from wide import mostly_wide
 
 import nca_zoo as nz
 from nca_zoo.automaton import rule
@@ -26,7 +27,7 @@ def pictures(tmp_path_factory):
     return draw(tmp_path_factory.mktemp("moving") / "pictures", 2, 2)
 
 
-@pytest.fixture(scope="module", params=["phase", "none"])
+@pytest.fixture(scope="module", params=mostly_wide(["phase", "none"]))
 def zoo(pictures, request):
     """Four NCAs, each with a motion of its own, some steps into their training."""
     out = pictures.parent / f"{request.param}.h5"
@@ -96,6 +97,7 @@ def test_stored_figures_can_be_had_again_from_the_film_that_is_stored(zoo, tmp_p
     assert any("dB at step 96" in line for line in regrow_problems(open_zoo(good)))
 
 
+@pytest.mark.wide
 def test_they_are_shown_beside_what_is_due(zoo, tmp_path):
     row, name = 2, zoo.id[2]
     told = run("show", name, "--zoo", zoo.path, "--steps", "30", "--out", tmp_path / "a.png")
@@ -159,6 +161,7 @@ def test_a_film_that_is_not_as_the_settings_want_it_is_one_line(zoo, tmp_path):
 QUICKLY = ["--steps", "3", "--extra-steps", "0", "--attempts", "1", "--size", "9"]
 
 
+@pytest.mark.wide
 def test_a_film_is_fitted_from_a_gif_a_folder_a_motion_or_a_morph(tmp_path):
     frames = [np.zeros((9, 9), np.uint8) for _ in range(3)]
     for k, frame in enumerate(frames):

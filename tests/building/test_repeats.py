@@ -90,6 +90,7 @@ def test_parts_hold_whole_pictures_and_merge_into_the_same_zoo(pets, thrice, tmp
     np.testing.assert_array_equal(merged.repeat, whole.repeat)
 
 
+@pytest.mark.wide
 def test_folds_keep_the_fits_of_a_picture_together(tmp_path):
     names = [f"{c}/{k}.png" for c in ("cat", "fox") for k in range(10)]
     pets = draw(tmp_path / "pets", *names)

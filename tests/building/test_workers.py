@@ -187,6 +187,7 @@ def test_a_cluster_gives_the_same_bits_though_a_worker_is_killed(tmp_path, start
             np.testing.assert_array_equal(one.column(name), other.column(name), err_msg=name)
 
 
+@pytest.mark.wide
 def test_a_cluster_that_does_not_answer(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("nca_zoo.building.workers.ANSWER_S", 0.5)

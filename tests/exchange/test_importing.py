@@ -198,6 +198,7 @@ def grey(tmp_path, lively_weights):
     return [tmp_path / "files" / f"1-002.{ending}" for ending in ("safetensors", "pt")], weights
 
 
+@pytest.mark.wide
 def test_a_grey_nca_comes_back_grey(tmp_path, grey, drawing):
     (safetensors, torch), weights = grey
     ink = read_file(drawing) / 255

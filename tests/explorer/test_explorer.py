@@ -64,6 +64,7 @@ def test_the_browser_knows_other_fire_rates(page, lively_weights, rate):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
+@pytest.mark.wide
 def test_cells_that_ghosts_save_are_saved_in_the_browser_too(page, lively_weights):
     pause(page)
     for number in range(4):
@@ -219,6 +220,7 @@ def test_the_slider_goes_from_a_to_b_while_it_grows(page, exhibit):
     assert not page.is_disabled("#mix")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("standing_alone", mostly_wide([False, True]))
 def test_a_grey_automaton_is_seen_by_its_alpha(
     visit, grey_exhibit, start, tmp_path, standing_alone

@@ -244,6 +244,7 @@ class Slow:
         return self.quick | {"method": "UMAP", "points": self.quick["points"][::-1]}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("motion", mostly_wide(["no-preference", "reduce"]))
 def test_the_better_map_takes_the_place_of_the_first(visit, exhibit, motion):
     slow = Slow(exhibit.charts[0])

@@ -257,6 +257,7 @@ def test_two_side_by_side_take_the_same_steps_and_wounds(page, exhibit):
     assert page.inner_text("#mixed") == "50 % A, 50 % B"
 
 
+@pytest.mark.wide
 def test_all_hidden_moves_nothing_and_its_panels_enlarge(page):
     pause(page)
     boxes = [page.locator(name).bounding_box() for name in ("#glass", "#play", "#trace")]

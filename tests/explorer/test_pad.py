@@ -28,6 +28,7 @@ def server(kin_exhibit):
         yield serving
 
 
+@pytest.mark.wide
 def test_a_page_has_a_pad_if_its_ncas_are_kin_to_what_is_written(tmp_path, kin_exhibit):
     assert kin_exhibit.about["pad"]["patterns"] == len(shipped_writer().patterns)
     regime = {"name": DEFAULT_REGIME, "seed_hidden": True}

@@ -134,6 +134,7 @@ def test_the_gradient_of_a_grey_zoo_sees_alpha_alone(lively_weights: Any) -> Non
     assert not np.array_equal(vectors("gradient", zoo), vectors("gradient", other))
 
 
+@pytest.mark.wide
 def test_features_leave_the_zoo_as_it_was() -> None:
     zoo, untouched = small_zoo(init_weights=np.ones(N_PARAMS, np.float32)), small_zoo()
     for name, feature in FEATURES.items():

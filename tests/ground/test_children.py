@@ -49,6 +49,7 @@ def test_verify_reads_a_zoo_and_runs_nothing(folder):
     assert "all is well: 3 NCAs" in done.stdout
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("where", mostly_wide(["jobs", "cluster"]))
 def test_workers_of_a_build_run_nothing(folder, where):
     words = arguments(draw(folder / "pictures", 2, 2), folder / "zoo.h5", jobs=2)

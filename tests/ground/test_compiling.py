@@ -72,6 +72,7 @@ def overwritten(path: Path) -> None:
 HARMS = list(product((emptied, flipped, cut, overwritten, replaced_by_a_folder), ("nbi", "nbc")))
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("harm", "kind"), mostly_wide(HARMS))
 def test_broken_caches_are_made_anew(
     ask: Callable[..., str], tmp_path: Path, kind: str, harm: Callable[[Path], None]
@@ -95,6 +96,7 @@ def test_without_a_place_nothing_is_kept(ask: Callable[..., str], tmp_path: Path
     assert ask(**nowhere) == "42 25 0"
 
 
+@pytest.mark.wide
 def test_without_a_home_no_folder_named_like_one_appears(
     ask: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -112,7 +112,7 @@ def test_loss_over_every_step(engine, digits, lively_weights):
     check(engine, weights, seeds_of(digits[1:], 2), targets, np.array([20, 33]), every_step=True)
 
 
-@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("every_step", mostly_wide([True, False]))
 def test_alpha_alone(engine, digits, lively_weights, every_step):
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     targets = np.stack([target.rgba[..., 3:] for target in digits[1:]])

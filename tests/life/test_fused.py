@@ -79,6 +79,7 @@ def test_the_split_changes_no_bit_and_all_is_as_of_the_sparse_engine(call):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 
 
+@pytest.mark.wide
 def test_a_rollout_goes_on_where_memory_ends(call, monkeypatch):
     monkeypatch.setattr("nca_zoo.life.engines.dense.MASKS_AHEAD", 4)
     monkeypatch.setattr("nca_zoo.life.engines.dense.STEPS", 4)
@@ -89,6 +90,7 @@ def test_a_rollout_goes_on_where_memory_ends(call, monkeypatch):
     assert not np.array_equal(expected, states[:1, :1])
 
 
+@pytest.mark.wide
 def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours():
     """The second alive mask sees the updates of dead cells, up to two from a mature one."""
     w = rule.unflatten(np.zeros((1, rule.N_PARAMS), np.float32))

@@ -124,6 +124,7 @@ def test_controls_are_always_read_and_every_row_says_of_how_many_pictures() -> N
     assert {r.n for r in found.rows} == {d.n for d in found.differences} == {60}
 
 
+@pytest.mark.wide
 def test_projection_meets_training_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A spy in place of the projection; every row carries its own number as its first weight."""
     zoo = small_zoo()
@@ -169,6 +170,7 @@ def test_progress_counts_every_fold() -> None:
     assert steps == [(i, 48) for i in range(1, 49)]  # 8 features x 2 repeats x 3 folds
 
 
+@pytest.mark.wide
 def test_r2_is_that_of_a_plain_scikit_learn_loop() -> None:
     """W1 holds psnr_96 in its first column; psnr_400 is noise."""
     zoo = small_zoo(60)
@@ -293,6 +295,7 @@ def test_help_imports_neither_torch_nor_scikit_learn() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.wide
 def test_probing_never_imports_torch() -> None:
     code = "import sys, nca_zoo.probing.probe; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@ from nca_zoo_cli.probe import curve, summary, table, verdict
 pytestmark = pytest.mark.usefixtures("quick_readers")
 
 
+@pytest.mark.wide
 def test_failed_fits_are_left_out_unless_asked_for() -> None:
     zoo = small_zoo(n=70, in_weights=0.2)
     zoo.good[:6] = False
@@ -159,6 +160,7 @@ def zoo_file(tmp_path: Path) -> Path:
     return tmp_path / "zoo.h5"
 
 
+@pytest.mark.wide
 def test_the_command_prints_table_and_verdict_and_the_same_as_json(zoo_file: Path) -> None:
     options = ["probe", "--zoo", str(zoo_file), "--features", "b1, delta", "--folds", "3"]
     people = CliRunner().invoke(group, [*options, "--repeats", "1"])

@@ -222,6 +222,7 @@ def test_ctrl_c_while_merging(tmp_path, monkeypatch):
     assert same(datasets(path), datasets(build(tmp_path / "other.h5", range(4))))
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("limit", mostly_wide([30_000, 100, 1_100_000, 1_400_000], 2))
 def test_the_system_refuses_to_write_more(tmp_path, limit):

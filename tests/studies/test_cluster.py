@@ -47,6 +47,7 @@ def test_one_cluster_says_nothing() -> None:
     assert mutual_information(table) == 0
 
 
+@pytest.mark.wide
 def test_classes_that_are_in_the_weights_alone_are_found_there_alone(tmp_path: Path) -> None:
     result = cluster(zoo_of(tmp_path / "zoo.h5", in_weights=3), seeds=2)
     for row in rows_of(result, "weights", "kmeans"):

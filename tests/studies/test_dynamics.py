@@ -239,6 +239,7 @@ def known(tmp_path_factory):
     return path
 
 
+@pytest.mark.wide
 def test_predicts_what_the_weights_hold_and_nothing_else(known):
     found = forecast(open_zoo(known), folds=3, jobs=1)
     r2 = {(row.quantity, row.feature): row.r2 for row in found.rows}
@@ -310,6 +311,7 @@ def test_the_command_measures_and_says_so(path):
     assert "heals_5" not in text  # of which nobody looked
 
 
+@pytest.mark.wide
 def test_the_command_predicts(known, monkeypatch):
     monkeypatch.setattr(measuring, "measure_zoo", lambda *settings: 0)
     call = ["dynamics", "--zoo", str(known), "--predict", "drift_400", "--folds", "2"]

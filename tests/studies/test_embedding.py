@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from rows import header, record
+from wide import mostly_wide
 
 from nca_zoo.errors import ZooError
 from nca_zoo.store.zoowriter import ZooWriter
@@ -92,11 +93,11 @@ def test_the_command_writes_the_same_picture_twice(tmp_path: Path) -> None:
     assert "must end in .png" in wrong.output
 
 
-@pytest.mark.parametrize(("good", "failed", "says"), [
+@pytest.mark.parametrize(("good", "failed", "says"), mostly_wide([
     (1, 0, "needs 10 NCAs and there are 1; build more"),
     (3, 4, "there are 3, and 4 whose fit failed; build more"),
     (3, 9, "there are 3, and 9 whose fit failed; read these, too, with --all-fits"),
-])  # fmt: skip
+], 2))  # fmt: skip
 def test_a_zoo_too_small_for_a_map_says_what_would_help(tmp_path, good, failed, says) -> None:
     path = tmp_path / "zoo.h5"
     with ZooWriter(path, header()) as writer:

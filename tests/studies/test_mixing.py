@@ -84,6 +84,7 @@ def test_grows_in_the_middle_wherever_the_seed_was(path):
     assert grow(zoo, np.zeros((1, zoo.weights.shape[1])))[0][0, 4, 4, 3] == 1  # the seed itself
 
 
+@pytest.mark.wide
 def test_the_survey_counts_what_is_known_beforehand(path):
     found = survey(open_zoo(path), pairs=12)
     kinds = {kind.name: kind for kind in found.kinds}

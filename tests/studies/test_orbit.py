@@ -78,6 +78,7 @@ def test_features_that_ignore_symmetries_stay(path):
         np.testing.assert_allclose(before, after, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.wide
 def test_readings_that_ignore_symmetries_stay_and_raw_weights_go(result):
     assert result.standing.n == N - 1  # the failed one is left out
     assert result.standing.exact < 1e-10
@@ -106,6 +107,7 @@ def run(*arguments):
     return result.stdout
 
 
+@pytest.mark.wide
 def test_the_command_says_what_fell(path, result, monkeypatch):
     asked = []
 

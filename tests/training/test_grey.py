@@ -130,6 +130,7 @@ def test_its_ncas_grow_again_bit_for_bit(zoo, tmp_path):
     assert sum("grows another picture" in problem for problem in problems) == len(held)
 
 
+@pytest.mark.wide
 def test_it_goes_on_as_grey_and_as_nothing_else(zoo, tmp_path, drawings):
     out = tmp_path / "zoo.h5"
     command = ["build", "--source", drawings, "--jobs", 1, "--out", out]
@@ -213,6 +214,7 @@ def test_writeup_is_grey_if_it_is_not_opaque(pictures):
     assert open_zoo(out).attrs["regime"]["loss"] == "every_step"
 
 
+@pytest.mark.wide
 def test_fit_trains_and_films_alpha(pictures):
     out = pictures / "fit.h5"
     picture = pictures / "white" / "one.png"

@@ -224,6 +224,7 @@ def test_both_windows_have_one_look(window):
     assert ttk.Style(window).lookup("TFrame", "background") == ground
 
 
+@pytest.mark.wide
 def test_of_a_grey_nca_alpha_plays(window, lively_weights):
     seed, black = (14, 14), np.zeros((SIZE, SIZE), np.uint8)
     garbled = grey(0, lively_weights(3), black, seed)["weights"]

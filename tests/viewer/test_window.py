@@ -157,6 +157,7 @@ def test_a_stroke_erases_all_along_it_and_may_leave_the_picture(hand):
     assert (hand.tank.life.state[6:] == 1).all()
 
 
+@pytest.mark.wide
 def test_a_click_plants_a_seed(hand):
     hand.press("r")
     hand.click(hand.named("plant a seed"))
@@ -180,6 +181,7 @@ def test_keys_play_step_and_restart(hand):
     assert hand.tank.life.step == 0
 
 
+@pytest.mark.wide
 def test_space_in_a_control_works_that_control_alone(hand):
     step = hand.tank.life.step
     hand.named("Step").focus_force()
@@ -232,6 +234,7 @@ def test_another_automaton_may_take_its_place(hand, lively_weights):
     assert hand.tank.life is other
 
 
+@pytest.mark.wide
 def test_a_grey_automaton_is_seen_by_its_alpha(hand, lively_weights):
     """One whose alpha is that of another, with garbage in R, G and B, in the other's place."""
     ink = np.random.default_rng(0).integers(0, 256, GRID, dtype=np.uint8)
