@@ -30,6 +30,8 @@ def circle(
 
 
 HALF = math.inf  # as a radius: one half of what lives
+# Of other radii, by the smaller side of the grid: what is wider leaves little to heal from.
+SMALLEST, LARGEST = 2 / 28, 9 / 28
 
 
 def random_cells(

@@ -1,8 +1,10 @@
 """Healing: how many of the standard wounds an NCA closes. The one measure of it.
 
 An NCA grows for ``WOUNDED`` steps and is then wounded anew for every trial: ``EACH`` circles of 3,
-5 and 7 cells around random mature cells, and as many cuts that take one half. It has healed if
-``HEAL_STEPS`` steps later its picture is as good as the gate asks of one that was not touched.
+5 and 7 cells around random mature cells, and as many cuts that take one half. On a grid where
+training knows no such circles, as they would leave little or nothing, they are as large as they are
+there at most. It has healed if ``HEAL_STEPS`` steps later its picture is as good as the gate asks
+of one that was not touched.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.wounds import HALF, wound_at_random
+from nca_zoo.automaton.wounds import HALF, LARGEST, wound_at_random
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats
 from nca_zoo.life.quality import STABLE, Looks, whole
@@ -109,7 +111,9 @@ def heals_enough(
 
 def _wounded(engine: Engine, ncas: Automata, grown: Floats, which: npt.NDArray[np.int64]) -> Floats:
     """What is seen of K NCAs after these of their wounds, B: ``(K, B, H, W, 4)``."""
-    radii = np.repeat(list(RADII.values()), EACH)[which]
+    widest = LARGEST * min(grown.shape[2:4])
+    radii = [radius if radius == HALF else min(radius, widest) for radius in RADII.values()]
+    radii = np.repeat(radii, EACH)[which]
     many = ncas.under(fold(fold(ncas.keys, Stream.WOUNDS), which))  # (K, B)
     states = np.repeat(grown, len(which), axis=1)
     wound_at_random(states, np.broadcast_to(radii, many.keys.shape), uniform(many.keys, 2))

@@ -18,14 +18,14 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import FIRE_RATE, Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.wounds import wound_at_random
+from nca_zoo.automaton.wounds import LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.pictures.motions import bent
 from nca_zoo.pictures.targets import Target, common_seed
-from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON, LARGEST, SMALLEST
+from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON
 from nca_zoo.training.regime import CA_STEPS
 from nca_zoo.training.writer import Floats, Writer, around, in_bytes
 

@@ -15,7 +15,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.seeds import SeedKind
 from nca_zoo.automaton.signals import Places
-from nca_zoo.automaton.wounds import HALF, wound_at_random
+from nca_zoo.automaton.wounds import HALF, LARGEST, SMALLEST, wound_at_random
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
@@ -29,8 +29,7 @@ if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for t
     from nca_zoo.pictures.films import Film
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
-HALVES = 0.25  # share of the wounds in training that take one half; the others are circles ...
-SMALLEST, LARGEST = 2 / 28, 9 / 28  # ... of radii between these shares of the smaller side
+HALVES = 0.25  # share of the wounds in training that take one half; the others are circles
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_healing_is_the_plain_rollout(lively_weights, monkeypatch):
     grown = seed.astype(np.float64)
     for t in range(12):
         grown = rule.step(weights.astype(float), grown, fire_mask(nca.keys[0, 0], t, 9, 9))
-    for wound, radius in enumerate(RADII.values()):
+    for wound, radius in enumerate([9 * 9 / 28] * 3 + [HALF]):  # at most 9 of 28 cells
         key = fold(fold(nca.keys[0, 0], Stream.WOUNDS), wound)
         state = grown.copy()
         state[random_cells(pictures[0][1][0, 0], radius, uniform(key, 2))] = 0
@@ -93,6 +93,25 @@ def test_healing_is_the_plain_rollout(lively_weights, monkeypatch):
         for t in range(12, 21):
             state = rule.step(weights.astype(float), state, fire_mask(key, t, 9, 9))
         np.testing.assert_allclose(pictures[1][1][0, wound], state, atol=1e-2)
+
+
+@pytest.mark.parametrize("side", [3, 5, 12])
+def test_no_wound_takes_all_of_a_small_picture(side):
+    wounded = []
+
+    class Spy(SparseEngine):
+        def rollout(self, ncas, states, first_step, n_steps):
+            if first_step:
+                wounded.append(states[..., rule.ALPHA])
+            return super().rollout(ncas, states, first_step, n_steps)
+
+    full = np.ones((1, side, side, 4), np.float32)
+    ncas = Automata.grown(SPREADS[None], rule.seed_state(side, side, side // 2, side // 2))
+    healing(Spy(), ncas, full)
+    assert wounded[0].shape[1] == len(RADII) * EACH
+    lit = (wounded[0][0] > 0.1).sum(axis=(1, 2))
+    assert lit.min() > 0
+    assert lit.max() < side * side
 
 
 def test_only_what_is_whole_is_wounded(lively_weights):
