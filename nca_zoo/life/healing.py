@@ -112,8 +112,8 @@ def heals_enough(
 def _wounded(engine: Engine, ncas: Automata, grown: Floats, which: npt.NDArray[np.int64]) -> Floats:
     """What is seen of K NCAs after these of their wounds, B: ``(K, B, H, W, 4)``."""
     widest = LARGEST * min(grown.shape[2:4])
-    radii = [radius if radius == HALF else min(radius, widest) for radius in RADII.values()]
-    radii = np.repeat(radii, EACH)[which]
+    kinds = [radius if radius == HALF else min(radius, widest) for radius in RADII.values()]
+    radii = np.repeat(kinds, EACH)[which]
     many = ncas.under(fold(fold(ncas.keys, Stream.WOUNDS), which))  # (K, B)
     states = np.repeat(grown, len(which), axis=1)
     wound_at_random(states, np.broadcast_to(radii, many.keys.shape), uniform(many.keys, 2))

@@ -4,11 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import pytest
-from wide import mostly_wide
 
 MODULE = """
 from nca_zoo.ground.compiling import forgive_caches
@@ -27,6 +25,9 @@ ASK = """
 import kept
 print(kept.triple(14), kept.square(5), sum(kept.triple.stats.cache_hits.values()))
 """
+# Once more as a process does that comes later: the module is read anew, and so is its cache.
+ASK_TWICE = f"{ASK}\nimport sys; del sys.modules['kept']\n{ASK}"
+MENDED = "42 25 0 42 25 1"
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def ask(tmp_path: Path) -> Callable[..., str]:
             [sys.executable, "-c", code], env=given, cwd=tmp_path, capture_output=True, text=True
         )
         assert child.returncode == 0, child.stderr
-        return child.stdout.strip()
+        return " ".join(child.stdout.split())
 
     return run
 
@@ -69,23 +70,16 @@ def overwritten(path: Path) -> None:
     path.write_bytes(b"never a pickle" * 20)
 
 
-HARMS = list(product((emptied, flipped, cut, overwritten, replaced_by_a_folder), ("nbi", "nbc")))
-
-
 @pytest.mark.wide
-@pytest.mark.parametrize(("harm", "kind"), mostly_wide(HARMS))
-def test_broken_caches_are_made_anew(
-    ask: Callable[..., str], tmp_path: Path, kind: str, harm: Callable[[Path], None]
-) -> None:
-    assert ask() == "42 25 0"
-    assert ask() == "42 25 1"
-    harmed = list((tmp_path / "__pycache__").glob(f"kept.*.{kind}"))
-    assert len(harmed) == 2
-    for path in harmed:
-        harm(path)
-    assert ask() == "42 25 0"
-    if harm is not replaced_by_a_folder:
-        assert ask() == "42 25 1"
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_broken_caches_are_made_anew(ask: Callable[..., str], tmp_path: Path, kind: str) -> None:
+    assert ask(ASK_TWICE) == MENDED
+    for harm in (emptied, flipped, cut, overwritten, replaced_by_a_folder):  # the last for good
+        harmed = list((tmp_path / "__pycache__").glob(f"kept.*.{kind}"))
+        assert len(harmed) == 2
+        for path in harmed:
+            harm(path)
+        assert ask(ASK_TWICE) == ("42 25 0 42 25 0" if harm is replaced_by_a_folder else MENDED)
 
 
 @pytest.mark.wide
