@@ -104,7 +104,7 @@ def test_it_learns_in_a_worker(visit, server, kin_file, alone):
     assert page.inner_text("#train") == "Train it further"
     taken = progress()
     assert " dB at step 96" in taken
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(1500)
     assert int(progress().split()[0]) <= int(taken.split()[0]) + 1  # it rests after this step
     pause(page)
     trained = grown_at_96(page)
