@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from rows import header, record
 
 from nca_zoo.probing.probe import Point, ProbeResult, Row
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.viewer.curve import write_curve
+from nca_zoo.viewer.curve import _looks, write_curve
 from nca_zoo_cli.main import group
 
 
@@ -50,6 +51,13 @@ def test_the_curve_is_drawn_and_the_same_every_time(tmp_path: Path) -> None:
     assert {(214, 51, 108), (25, 113, 194)} <= {tuple(p) for p in pixels.tolist()}  # both features
     drawing = (tmp_path / "a.svg").read_text()
     assert "<svg" in drawing
+
+
+def test_no_two_features_look_alike():
+    one = result().curve[0]
+    kinds = ["control"] * 12 + ["weights"] * 7
+    curve = [Point(20, replace(one.row, feature=str(i), kind=kind)) for i, kind in enumerate(kinds)]
+    assert len(set(_looks(curve).values())) == 19
 
 
 @pytest.mark.parametrize(
