@@ -200,6 +200,17 @@ def voices_beside(zoo: Zoo, nca_id: str) -> dict[str, Floats]:
     }
 
 
+def rules_of(zoo: Zoo) -> list[int | None] | None:
+    """Of which rule each NCA is, by a number, if they hear signals: those of one can become each
+    other while they live. None for what hears nothing."""
+    if not {"S", "s"} <= set(zoo.columns):
+        return None
+    rules: dict[bytes, int] = {}
+    S = zoo.column("S")
+    return [rules.setdefault(one.tobytes(), len(rules)) if np.isfinite(one).all() else None
+            for one in S]  # fmt: skip
+
+
 def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
     """S ``(N, 128, d)`` and s ``(N, d)`` of NCAs that always hear a signal."""
     if not {"S", "s"} <= set(zoo.columns):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import ALPHA
+from nca_zoo.building.together import rules_of
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.chart import Chart
 from nca_zoo.explorer.pad import Pad, make_pad
@@ -77,6 +78,7 @@ def make_exhibit(
         "period": zoo.moving and zoo.moving.period,
         "filmChannels": None if films is None else films.shape[-1],
         "classNames": {str(number): name for number, name in zoo.classes.items()},
+        "rules": rules_of(zoo),
         "columns": [_column(zoo, name) for name in zoo.scalars if name not in LEFT_OUT],
         "maps": [chart.name for chart in charts],
         "pad": pad and pad.about,

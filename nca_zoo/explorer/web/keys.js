@@ -1,7 +1,7 @@
 // The keys of the whole page. Where one types or chooses, keys mean what they always do.
 
-const TYPED = "input:not([type=range]):not([type=radio]), select";
-const OWN_SPACE = "input[type=radio], summary"; // it chooses, or opens
+const TYPED = "input:not([type=range]):not([type=radio]):not([type=checkbox]), select";
+const OWN_SPACE = "input:is([type=radio], [type=checkbox]), summary"; // it chooses, or opens
 
 /** Who has chosen from a list by mouse or finger is done with it: keys are the page's again. */
 function leaveChoices() {

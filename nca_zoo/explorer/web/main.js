@@ -57,6 +57,7 @@ class Page {
     this.#controls();
     listenToKeys(this, parts);
     parts.title.textContent = zoo.name;
+    parts.telling.hidden = !zoo.rules?.some((rule, row) => zoo.rules.indexOf(rule) !== row && rule !== null);
   }
 
   /** What the address names, or a good NCA at random; then the map. */
@@ -205,11 +206,18 @@ class Page {
    * is of no row, has no goal but its target, and has `kin`.
    */
   hold(found, second = false, share = 0.5) {
+    const livesOn = !second && !this.b && this.#hearsThat(found);
     if (second) this.b = found;
     else [this.a, this.b, this.compares] = [found, null, false];
     if (!this.a.kin) this.pad.learn(false);
     parts.mix.value = second ? share : 0;
-    this.show();
+    this.show(livesOn);
+  }
+
+  /** Whether what lives is to become an NCA, of which it is told by a signal. */
+  #hearsThat({ row }) {
+    const rule = this.zoo.rules?.[this.a?.row] ?? null;
+    return parts.alive.checked && rule !== null && rule === this.zoo.rules[row];
   }
 
   /** A drawing's NCA has learned: what lives goes on living by its new weights. */
@@ -242,7 +250,8 @@ class Page {
     return [{ weights: this.weights, seed: this.seed, targets: [goalOf(a), goalOf(b)], usual: null }];
   }
 
-  show() {
+  /** Show what is held; `livesOn`: what lives in the tank goes on living as that. */
+  show(livesOn = false) {
     const { zoo, a, b, compares } = this;
     const both = b ? [a, b] : [a];
     const names = both.map(({ row, name }) => (row === null ? `your ${name}` : zoo.nameOf(row)));
@@ -268,7 +277,8 @@ class Page {
     this.neighbours();
     this.map.reveal(both.at(-1).row);
     this.remember();
-    this.tank.start(this.automata);
+    if (livesOn) this.tank.become(this.automata[0]);
+    else this.tank.start(this.automata);
     this.tank.subjects[0].nearer = this.share > 0.5 && !compares ? 1 : 0;
   }
 

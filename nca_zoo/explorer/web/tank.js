@@ -47,6 +47,17 @@ export class Tank {
     this.again();
   }
 
+  /** Go on living as another: by its weights, measured against its targets; as in `start`. */
+  become({ weights, seed, targets, usual }) {
+    const [subject] = this.subjects;
+    this.change(weights, seed, 0);
+    Object.assign(subject, { targets, usual });
+    subject.touches = []; // whole meant something else
+    subject.known = new WeakMap();
+    this.lines = targets.map((_, i) => [subject, i]);
+    this.draw();
+  }
+
   /** Go on living by other weights; a restart is from `seed`, target number `nearer` judges wounds. */
   change(weights, seed, nearer) {
     const [subject] = this.subjects;
