@@ -74,6 +74,25 @@ def test_escape_leaves_the_choice_of_b(page):
     assert page.get_attribute("#lasso", "aria-pressed") == "false"
 
 
+def test_keys_of_one_character_can_be_switched_off_for_good(page):
+    page.click("#keys")
+    page.uncheck("#letters")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("?")
+    assert page.get_attribute("#chooseB", "aria-pressed") == "false"
+    assert page.is_hidden("#help")
+    page.keyboard.press(" ")
+    page.reload()
+    until(page, lambda: page.inner_text("#nameA") != "")
+    assert not page.is_checked("#letters")
+    page.click("#keys")
+    page.check("#letters")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    assert page.get_attribute("#chooseB", "aria-pressed") == "true"
+
+
 def test_after_a_choice_by_mouse_keys_are_the_pages_and_after_one_by_key_the_lists(page):
     pause(page)
     take(page, 5)

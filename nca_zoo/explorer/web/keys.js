@@ -11,6 +11,18 @@ function leaveChoices() {
   addEventListener("change", ({ target }) => byHand && target.matches("select") && target.blur());
 }
 
+const CHOICE = "nca-zoo: keys of one character";
+
+/** Whether they act is a person's choice, kept where the browser keeps such things (not of every file). */
+function keepChoice(box) {
+  try {
+    box.checked = localStorage.getItem(CHOICE) !== "off";
+    box.addEventListener("change", () => localStorage.setItem(CHOICE, box.checked ? "on" : "off"));
+  } catch {
+    // then it holds for this visit
+  }
+}
+
 /** `page` is the Page of main.js. */
 export function listenToKeys(page, parts) {
   const { tank, modes } = page;
@@ -42,8 +54,10 @@ export function listenToKeys(page, parts) {
   }
 
   leaveChoices();
+  keepChoice(parts.letters);
   addEventListener("keydown", (event) => {
     const act = actOf(event);
+    if (event.key.length === 1 && event.key !== " " && !parts.letters.checked) return;
     if (!act || event.ctrlKey || event.metaKey || event.altKey || parts.help.open) return;
     if (event.key !== "Escape" && event.target.matches?.(TYPED)) return;
     if (event.key === " " && event.target.matches?.(OWN_SPACE)) return;
