@@ -71,12 +71,12 @@ def nearest(
         distances = cdist(rows[some], rows)
         own = np.arange(first, first + len(distances))
         distances[np.arange(len(own)), own] = np.inf  # nobody is a neighbour of itself
-        near[some] = _least(distances, k)
+        near[some] = least(distances, k)
         apart[some] = np.take_along_axis(distances, near[some], axis=1)
     return near, apart
 
 
-def _least(distances: Floats, k: int) -> npt.NDArray[np.int64]:
+def least(distances: Floats, k: int) -> npt.NDArray[np.int64]:
     """Columns ``(m, k)`` of the k least of each row, the least first; of equal ones the first.
 
     As sorting whole rows gives them, in a tenth of the time: few rows have ties at the k-th.

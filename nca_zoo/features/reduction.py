@@ -51,16 +51,45 @@ class Columns:
         deviation = np.sqrt(np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows))
         return np.where(deviation > 0, deviation, 1.0)
 
-    def basis(self, scaling: Scaling, components: int = MAX_COMPONENTS) -> tuple[Basis, Floats]:
-        """See ``find_basis``; and the scores ``(n, k)`` of the training rows."""
-        rows, spread = self._rows, np.ones(self._rows.shape[1], np.float32)
-        if scaling != "centre":
-            power = 1.0 if scaling == "standardise" else 0.5
-            spread = (self._deviation**power).astype(np.float32)
-            rows = rows / spread
+    def _scaled(self, scaling: Scaling) -> tuple[Vectors, Vectors]:
+        """The training rows as they are scaled, and what columns are divided by."""
+        if scaling == "centre":
+            return self._rows, np.ones(self._rows.shape[1], np.float32)
+        power = 1.0 if scaling == "standardise" else 0.5
+        spread = (self._deviation**power).astype(np.float32)
+        return self._rows / spread, spread
+
+    def basis(self, scaling: Scaling, components: int = MAX_COMPONENTS) -> Basis:
+        """See ``find_basis``."""
+        rows, spread = self._scaled(scaling)
         axes, squared = _principal(rows, components)
-        basis = Basis(self.mean, spread, axes, float(np.sqrt(squared / len(rows))) or 1.0)
-        return basis, (rows @ axes).astype(np.float64) / basis.length
+        return Basis(self.mean, spread, axes, _length(squared, len(rows)))
+
+    def scores(
+        self, test: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS
+    ) -> tuple[Floats, Floats]:
+        """Scores of the training rows ``(n, k)`` and of others ``(m, k)``.
+
+        Where rows are fewer than columns, by their products alone: axes are longer than these.
+        """
+        rows, spread = self._scaled(scaling)
+        others = (test - self.mean) / spread
+        if not _exactly(rows, components) or len(rows) > rows.shape[1]:
+            axes, squared = _principal(rows, components)
+            length = _length(squared, len(rows))
+            mine, theirs = ((some @ axes).astype(np.float64) / length for some in (rows, others))
+            return mine, theirs
+        values, vectors = _leading(_products(rows), components)
+        if not len(values):
+            return np.zeros((len(rows), 1)), np.zeros((len(others), 1))
+        length, roots = _length(float(values.sum()), len(rows)), np.sqrt(values)
+        among = (others @ rows.T) @ (vectors / roots).astype(np.float32)
+        return vectors * (roots / length), among.astype(np.float64) / length
+
+
+def _length(squared: float, rows: int) -> float:
+    """The root mean square length of rows' scores, from the sum of their squares; 1 if it is 0."""
+    return float(np.sqrt(squared / rows)) or 1.0
 
 
 def find_basis(train: Vectors, scaling: Scaling, components: int = MAX_COMPONENTS) -> Basis:
@@ -75,7 +104,7 @@ def find_basis(train: Vectors, scaling: Scaling, components: int = MAX_COMPONENT
     both are large: then by the randomised subspace iteration of Halko, Martinsson and Tropp
     (*Finding structure with randomness*, 2011), from a fixed start.
     """
-    return Columns(train).basis(scaling, components)[0]
+    return Columns(train).basis(scaling, components)
 
 
 def project(
@@ -92,11 +121,8 @@ def projections(
     components: int = MAX_COMPONENTS,
 ) -> dict[Scaling, tuple[Floats, Floats]]:
     """``project`` in several scalings."""
-    columns, found = Columns(train), {}
-    for scaling in scalings:
-        basis, scores = columns.basis(scaling, components)
-        found[scaling] = scores, basis.scores(test)
-    return found
+    columns = Columns(train)
+    return {scaling: columns.scores(test, scaling, components) for scaling in scalings}
 
 
 def unit_rows(rows: Floats) -> Floats:
@@ -108,15 +134,24 @@ def unit_rows(rows: Floats) -> Floats:
 def _principal(rows: Vectors, components: int) -> tuple[Vectors, float]:
     """Principal axes ``(D, k)`` of centred rows ``(n, D)``, and the sum of their squared scores."""
     n, columns = rows.shape
-    if min(n, columns) > max(EXACT, 2 * components):
+    if not _exactly(rows, components):
         return _randomised(rows, components)
     by_rows = n <= columns
-    square = (rows @ rows.T if by_rows else rows.T @ rows).astype(np.float64)
-    values, vectors = _leading(square, components)
+    values, vectors = _leading(_products(rows if by_rows else rows.T), components)
     if not len(values):  # a feature that never changes has no components: one that is always 0
         return np.zeros((columns, 1), np.float32), 0.0
     axes = rows.T @ (vectors / np.sqrt(values)).astype(np.float32) if by_rows else vectors
     return axes.astype(np.float32), float(values.sum())
+
+
+def _exactly(rows: Vectors, components: int) -> bool:
+    """Whether components of rows ``(n, D)`` are found exactly: n or D is small."""
+    return min(rows.shape) <= max(EXACT, 2 * components)
+
+
+def _products(rows: Vectors) -> Floats:
+    """Products ``(n, n)`` of rows with each other."""
+    return (rows @ rows.T).astype(np.float64)
 
 
 def _leading(square: Floats, components: int) -> tuple[Floats, Floats]:

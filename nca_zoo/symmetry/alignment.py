@@ -18,7 +18,7 @@ from scipy.linalg import null_space
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
-from nca_zoo.automaton.rule import CHANNELS, HIDDEN, VISIBLE, Array, unflatten
+from nca_zoo.automaton.rule import CHANNELS, VISIBLE, Array, unflatten
 from nca_zoo.symmetry.group import Element, Ints, act, compose, identity, seed_vector
 
 AT_ONCE = 16  # NCAs that are moved together: their weights stay in the cache
@@ -199,22 +199,25 @@ def ratio(above: Array, below: Array) -> Array:
 
 def _match(here: Sides, there: Sides) -> Element:
     """Units matched by assignment on the cosines of both sides, then scaled to equal lengths."""
-    similarity, lengths = np.zeros((*here[0].shape[:-1], HIDDEN)), []
-    for ours, theirs in zip(here, there, strict=True):
-        column = np.linalg.norm(theirs, axis=0)
-        column[column == 0] = 1.0
-        left, right = theirs / column, ours / column
-        lengths.append((np.linalg.norm(left, axis=-1), np.linalg.norm(right, axis=-1)))
-        unit_left, unit_right = (
-            side / np.where(length > 0, length, 1)[..., None]
-            for side, length in zip((left, right), lengths[-1], strict=True)
-        )
-        similarity += unit_left @ unit_right.swapaxes(-1, -2)
-    permutation = np.array([linear_sum_assignment(-one)[1] for one in similarity])
+    columns = [np.linalg.norm(side, axis=0) for side in there]
+    wanted, wanted_lengths = _directions(there, columns)
+    found, found_lengths = _directions(here, columns)
+    unlike = -(wanted @ found.swapaxes(-1, -2))  # minus the sum of both cosines
+    permutation = np.array([linear_sum_assignment(one)[1] for one in unlike])
     squared_scale = np.ones(permutation.shape)
-    for sign, (wanted, found) in zip((-1, 1), lengths, strict=True):
-        squared_scale *= ratio(np.take_along_axis(found, permutation, axis=-1), wanted) ** sign
+    for sign, length, other in zip((-1, 1), wanted_lengths, found_lengths, strict=True):
+        squared_scale *= ratio(np.take_along_axis(other, permutation, axis=-1), length) ** sign
     return replace(identity(), permutation=permutation, scales=np.sqrt(squared_scale))
+
+
+def _directions(sides: Sides, columns: list[Array]) -> tuple[Array, list[Array]]:
+    """Both sides of units, columns divided by these and rows brought to length 1, beside each other
+    ``(..., 128, a + b)``; and the lengths that they had ``(..., 128)``."""
+    scaled = [side / np.where(by == 0, 1, by) for side, by in zip(sides, columns, strict=True)]
+    lengths = [np.linalg.norm(side, axis=-1) for side in scaled]
+    for side, length in zip(scaled, lengths, strict=True):
+        side /= np.where(length > 0, length, 1)[..., None]
+    return np.concatenate(scaled, axis=-1), lengths
 
 
 def nearest_scales(weights: Array, reference: Array) -> Element:

@@ -51,8 +51,19 @@ class Element:
         return Element(self.permutation[rows], self.scales[rows], self.basis[rows])
 
 
+def _fixed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    values.flags.writeable = False
+    return values
+
+
+# What leaves units and states as they are, and what is left so costs nothing: see ``identity``.
+_STILL = Element(_fixed(np.arange(HIDDEN)), _fixed(np.ones(HIDDEN)), _fixed(np.eye(CHANNELS)))
+
+
 def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
     """``values[..., permutation]``, whose leading axes go together."""
+    if permutation is _STILL.permutation:
+        return values
     if permutation.ndim == 1:
         return values[..., permutation]
     *lead, n = permutation.shape
@@ -64,24 +75,32 @@ def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
     return np.take_along_axis(np.broadcast_to(values, permutation.shape), permutation, axis=-1)
 
 
-def _beside(rows: Array, x: Array) -> Array:
-    """Rows ``(..., n)`` that go with the last axis of ``x`` ``(..., m, n)``."""
-    return rows if rows.ndim in (1, x.ndim) else rows[..., None, :]
+def _scaled(x: Array, scales: Array, by: Callable[[Array, Array], Array]) -> Array:
+    """``x`` ``(..., m, n)`` times or divided by scales ``(..., n)``."""
+    if scales is _STILL.scales:
+        return x
+    return by(x, scales if scales.ndim in (1, x.ndim) else scales[..., None, :])
 
 
-def _times(x: Array, matrix: Array) -> Array:
-    """``x @ matrix`` for the last axis of ``x``, in parts as long as a side of the matrix."""
-    side = matrix.shape[-1]
-    return (x.reshape(*x.shape[: matrix.ndim - 2], -1, side) @ matrix).reshape(x.shape)
+def _turned(x: Array, basis: Array, matrix: Callable[[Array], Array]) -> Array:
+    """``x @ matrix(basis)`` for the last axis of ``x``, in parts as long as a side of it."""
+    if basis is _STILL.basis:
+        return x
+    side, moves = basis.shape[-1], matrix(basis)
+    return (x.reshape(*x.shape[: basis.ndim - 2], -1, side) @ moves).reshape(x.shape)
+
+
+def _transposed(matrix: Array) -> Array:
+    return matrix.swapaxes(-1, -2)
 
 
 # How the last axis of an array moves. A starred axis takes the inverse transpose of the unstarred
 # matrix, so that a sum over the two stays the same.
 MOVES: dict[str, Callable[[Element, Array], Array]] = {
-    "unit": lambda g, x: _permuted(x, g.permutation) * _beside(g.scales, x),
-    "unit*": lambda g, x: _permuted(x, g.permutation) / _beside(g.scales, x),
-    "state": lambda g, x: _times(x, g.basis.swapaxes(-1, -2)),
-    "perception*": lambda g, x: _times(x, np.linalg.inv(g.basis)),
+    "unit": lambda g, x: _scaled(_permuted(x, g.permutation), g.scales, np.multiply),
+    "unit*": lambda g, x: _scaled(_permuted(x, g.permutation), g.scales, np.divide),
+    "state": lambda g, x: _turned(x, g.basis, _transposed),
+    "perception*": lambda g, x: _turned(x, g.basis, np.linalg.inv),
 }
 ACTION: dict[str, tuple[str, ...]] = {
     "W1": ("unit", "perception*"),
@@ -111,7 +130,7 @@ def act_on_state(element: Element, state: Array) -> Array:
 
 def identity() -> Element:
     """The element that changes nothing."""
-    return Element(np.arange(HIDDEN), np.ones(HIDDEN), np.eye(CHANNELS))
+    return _STILL
 
 
 def compose(second: Element, first: Element) -> Element:

@@ -95,7 +95,8 @@ def test_all_scalings_at_once_are_each_alone(columns: int) -> None:
         for here, there in zip(together[scaling], project(x[:100], x[100:], scaling), strict=True):
             np.testing.assert_array_equal(here, there)
         basis = reduction.find_basis(x[:100], scaling)
-        np.testing.assert_array_equal(together[scaling][0], basis.scores(x[:100]))
+        for some, rows in zip(together[scaling], (x[:100], x[100:]), strict=True):
+            np.testing.assert_allclose(some, basis.scores(rows), atol=2e-5)
 
 
 @pytest.mark.parametrize("rank", [30, 12])
@@ -246,6 +247,16 @@ def test_nearest_neighbours_are_scikit_learns() -> None:
         numbers = np.sin(np.arange(len(x)))
         mean = KNeighborsRegressor(k, weights="distance", algorithm="brute").fit(x, numbers)
         np.testing.assert_allclose(NearestNumbers(k).fit(x, numbers).predict(x), mean.predict(x))
+
+
+def test_neighbours_that_are_equal_count_alone_whatever_rounding_makes_of_it() -> None:
+    """Two that are equal and disagree, and others that are near: the first class, as on a tie."""
+    pairs = np.random.default_rng(3).normal(size=(200, 2))
+    learned = np.concatenate([pairs, pairs, pairs + 1e-3])
+    classes = np.repeat([1, 2, 2], 200)
+    np.testing.assert_array_equal(NearestClasses(3).fit(learned, classes).predict(pairs), 1)
+    found = NearestNumbers(3).fit(learned, classes.astype(float)).predict(pairs)
+    np.testing.assert_array_equal(found, 1.5)
 
 
 @pytest.mark.parametrize("name", ["ridge", "knn", "svm"])
