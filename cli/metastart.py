@@ -115,7 +115,7 @@ def metastart(
     moves = motion_settings({"motion": motion, "period": period, "clock": clock})
     taught = REGIMES[regime]
     if moves is not None:
-        taught = dataclasses.replace(taught, **as_films_ask(taught))
+        taught = dataclasses.replace(taught, **as_films_ask(taught, moves.clock == "phase"))
     if train is not None:
         taught = dataclasses.replace(taught, train=tensors(train))
     if batch is not None:

@@ -30,7 +30,9 @@ SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/
 FULL = 0.5  # share of the frame that is filled, from which that holds
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
-MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
+MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 2e-3, 1.0
+# What it asks where cells hear no clock: one trajectory, followed farther and farther.
+ALONE_STEPS, ALONE_LR, ALONE_LONGER = 1200, 1e-3, 8 / 3
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
 # Settings of the regime that can be chosen.
@@ -97,7 +99,7 @@ def build_settings(
     motion = motion_settings(choices)
     regime = REGIMES[choices["regime"]]
     if motion is not None:
-        overrides = as_films_ask(regime) | overrides
+        overrides = as_films_ask(regime, motion.clock == "phase") | overrides
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
@@ -124,17 +126,24 @@ def tensors(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def as_films_ask(regime: Regime) -> dict[str, Any]:
-    """What changes in a regime where targets move: it looks along the way, at more phases at once,
-    and leaves less to chance. Cells that wait for their turn lag behind."""
-    return {
+def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
+    """What changes in a regime where targets move: it looks along the way, on which there is more
+    than one round, and leaves less to chance. Cells that wait for their turn lag behind.
+
+    Without a clock a state from a pool does not say which phase is due, and the mean picture would
+    be learnt. From its seed, with nothing left to chance, an NCA has one trajectory, which is
+    followed round after round: what is due is then a matter of how long it has lived.
+    """
+    asked = {
         "loss": "late" if regime.loss == "final" else regime.loss,
-        "batch": max(regime.batch, MOVING_BATCH),
-        "pool": regime.pool and max(regime.pool, MOVING_POOL),
         "average": max(regime.average, MOVING_AVERAGE),
-        "lr": MOVING_LR,
         "fire_rate": MOVING_RATE,
     }
+    if not clocked:
+        asked |= {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
+        asked |= {"batch": 1, "pool": 0, "damaged": 0}
+        return asked | {"lr": ALONE_LR, "longer": ALONE_LONGER}
+    return asked | {"ca_steps": MOVING_STEPS, "lr": MOVING_LR}
 
 
 def _sown(

@@ -33,6 +33,7 @@ from nca_zoo.training.trainer import Fit, Watcher, train
 
 EXAMPLES = 8  # a training step, at most, unless a person says: each sees one condition
 STATES_EACH = 4  # of the pool, for each condition
+STEPS_EACH, AVERAGE, LR = 150, 0.95, 1e-3  # of training at least; 2e-3 ends in noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +90,25 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
 
 
 def roomier(settings: BuildSettings, n: int, choices: Mapping[str, Any]) -> BuildSettings:
-    """Settings for n conditions: a batch and a pool that see them all, unless they were chosen."""
+    """Settings for n conditions, unless they were chosen: a batch and a pool that see them all, and
+    time to tell them apart, in steps that fall to nothing."""
     regime = settings.regime
     batch = choices.get("batch") or max(regime.batch, min(n + 1, EXAMPLES))
     pool = choices.get("pool")
     if pool is None:
         pool = regime.pool and max(regime.pool, STATES_EACH * n, batch)
-    return replace(settings, regime=replace(regime, batch=batch, pool=pool))
+    steps = choices.get("steps") or max(regime.steps, STEPS_EACH * n)
+    changed = replace(
+        regime,
+        batch=batch,
+        pool=pool,
+        steps=steps,
+        lr=choices.get("lr") or LR,
+        schedule="cosine",
+        decay_at=steps + regime.extra_steps,
+        average=max(regime.average, AVERAGE),
+    )
+    return replace(settings, regime=changed)
 
 
 def fit_together(

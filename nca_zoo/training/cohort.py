@@ -164,6 +164,13 @@ class Cohort:
         """The places from which NCAs are looked at: all conditions, but a film from its first."""
         return list(range(1 if self.kind.moves else self.kind.places))
 
+    @property
+    def fresh(self) -> int:
+        """How many of a batch from the pool are begun anew; more than the regime says where there
+        are several pictures to grow, as one in so many examples would leave growth untrained."""
+        several = self.kind.places > 1 and not self.kind.moves
+        return max(self.regime.fresh, self.regime.batch // 4 if several else 0)
+
     def due(self, place: int, step: int) -> Floats:
         """The pictures ``(K, H, W, C)`` that are due at a CA step of a rollout from a place."""
         return self.frames[:, (place + step * self.kind.moves) % self.kind.places]
@@ -194,7 +201,7 @@ class Cohort:
         began = time.perf_counter()
         regime, k = self.regime, len(self.members)
         drawn = self._keys(Stream.TRAIN_DRAWS)
-        shortest, longest = regime.ca_steps
+        shortest, longest = np.array([regime.lengths(m.step) for m in self.members]).T
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks, places = self._starts(drawn)
@@ -265,9 +272,9 @@ class Cohort:
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
-        states[:, : regime.fresh] = self._fresh(regime.fresh)
+        states[:, : self.fresh] = self._fresh(self.fresh)
         places = self.places[rows, picks]
-        places[:, : regime.fresh] = self.kind.begun(fold(keys, 2), regime.fresh)
+        places[:, : self.fresh] = self.kind.begun(fold(keys, 2), self.fresh)
         self.kind.told_anew(fold(keys, 3), places)
         return states, picks, places
 

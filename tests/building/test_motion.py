@@ -199,6 +199,24 @@ def test_a_film_is_fitted_from_a_gif_a_folder_a_motion_or_a_morph(tmp_path):
     nca.film(8).save(tmp_path / "strip.png")
 
 
+@pytest.mark.wide
+def test_without_a_clock_it_keeps_time_by_its_weights_alone(tmp_path):
+    """Far better than the mean picture, which is what is learnt of phases that nobody tells."""
+    ink = np.zeros((12, 12), np.uint8)
+    ink[3:9, 4:7] = ink[3:5, 4:9] = 255
+    Image.fromarray(ink).save(tmp_path / "a.png")
+    chosen = {"motion": "sway", "clock": "none", "steps": 400, "until": 99, "attempts": 1}
+    nca = nz.fit(tmp_path / "a.png", progress=False, **chosen)
+    assert "clock" not in nca.zoo.columns
+    assert nca.zoo.signal() is None
+    film = np.stack([nca.zoo.due(step, 0) for step in range(64)])
+    of_mean = np.mean((film - film.mean(axis=0)) ** 2)
+    for seed in (0, 9):  # nothing is left to chance
+        states = dict(nca.rollout(528, every=1, seed=seed))
+        errors = [(np.clip(states[t], 0, 1) - film[t % 64]) ** 2 for t in range(400, 528)]
+        assert np.mean(errors) < of_mean / 3
+
+
 def test_films_are_no_stills_and_stills_have_no_period(tmp_path):
     images = [Image.new("L", (9, 9), level) for level in (200, 250)]
     images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:])

@@ -101,6 +101,21 @@ def test_ca_steps_are_drawn_evenly_from_64_to_96(lively_weights):
     assert len(set(steps)) > 5
 
 
+def test_rollouts_get_longer_each_with_the_steps_that_its_nca_has_taken(lively_weights):
+    regime = dataclasses.replace(REGIMES["growing"], batch=1, steps=4, extra_steps=4, longer=3)
+    assert [regime.lengths(step) for step in (0, 4, 8, 99)] == [
+        (64, 96), (128, 192), (192, 288), (192, 288)
+    ]  # fmt: skip
+    cohort = cohort_of(regime, [job("a", lively_weights, 1)])
+    for _ in range(4):
+        cohort.step()
+    cohort.add(Member(job("b", lively_weights, 2)))
+    cohort.step()
+    first, second = cohort.engine.calls[-1][3]
+    assert 128 <= first <= 192
+    assert 64 <= second <= 96
+
+
 def test_growing_starts_every_example_from_the_seed(lively_weights):
     cohort = cohort_of(REGIMES["growing"], [job("a", lively_weights)])
     cohort.step()

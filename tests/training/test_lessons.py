@@ -78,7 +78,7 @@ def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, nam
             hears = [(start + on * t) % len(lesson.s) for t in range(steps)]
             when = np.full(steps, -1)
             for t in range(steps):
-                if (t + 1 >= 40 and (t + 1) % 8 == 0) or t + 1 == steps:
+                if (t + 1 >= 40 and (steps - t - 1) % 8 == 0) or t + 1 == steps:
                     when[t] = (start + on * (t + 1)) % len(lesson.s)
             _, found, _ = plain.rollout(
                 flat, states[0, example], fires, lesson.frames, when=when,
@@ -123,6 +123,18 @@ def test_pool_entries_carry_their_place(lively_weights, name):
                     assert example == 2
     assert begins == ({0} if moves else {0, 1, 2})
     assert (told > 3) == (not moves)
+
+
+def test_one_of_four_examples_begins_anew_where_there_are_several_pictures(lively_weights):
+    regime = dataclasses.replace(REGIMES["persistent"], batch=8, pool=12)
+    for name, anew in {"conditions": 2, "clock": 1}.items():
+        cohort = taught(regime, LESSONS[name], lively_weights)
+        for _ in range(2):
+            cohort.step()
+        _, states, _, _ = cohort.engine.calls[-1]
+        seeds = [np.array_equal(state, cohort.seeds[0]) for state in states[0]]
+        assert sum(seeds[:anew]) == anew
+        assert cohort.fresh == anew
 
 
 def test_what_is_heard_for_ever_is_what_conditions_grow(lively_weights):
@@ -213,9 +225,9 @@ def test_a_film_lasts_its_period():
     assert still(frames[0]).kind.n_params == N_PARAMS
 
 
-def test_late_looks_are_every_eighth_and_the_last():
+def test_late_looks_are_the_last_and_every_eighth_before_it():
     targets, steps = np.zeros((2, 3, 3, 4), np.float32), np.array([64, 67])
     late = [set(np.flatnonzero(row + 1) + 1) for row in at_late_steps(targets, steps, 1).when[:, 0]]
-    assert late == [{40, 48, 56, 64}, {40, 48, 56, 64, 67}]
+    assert late == [{40, 48, 56, 64}, {43, 51, 59, 67}]
     for fill in (at_the_end, at_every_step):
         assert (fill(targets, steps, 1).when[:, 0] >= 0).sum(axis=1).max() in (1, 67)

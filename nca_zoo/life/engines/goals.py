@@ -46,13 +46,15 @@ def at_every_step(targets: Floats, steps: Steps, examples: int) -> Goals:
 
 
 def at_late_steps(targets: Floats, steps: Steps, examples: int) -> Goals:
-    """Every eighth state from step 40 on is compared, and the last; arguments as above.
+    """The last state is compared, and every eighth before it from step 40 on; arguments as above.
 
-    For what moves: of single last states it would learn the mean picture.
+    For what moves: of single last states it would learn the mean picture. Counted from the last,
+    whose step is drawn, they come to be at all phases.
     """
     after = np.arange(int(steps.max())) + 1
-    due = (after >= LATE) & (after % APART == 0) | (after == steps[:, None])
-    when = np.where(due & (after <= steps[:, None]), 0, NEVER).astype(np.int32)
+    before = steps[:, None] - after
+    due = (before == 0) | (before > 0) & (before % APART == 0) & (after >= LATE)
+    when = np.where(due, 0, NEVER).astype(np.int32)
     return Goals(targets[:, None], np.repeat(when[:, None], examples, axis=1))
 
 
