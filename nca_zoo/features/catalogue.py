@@ -35,11 +35,12 @@ class Feature:
     description: str
     make: Callable[["Zoo"], Any]  # a transformer of weights; else (N, D), or (N, H, W, C)
     moving: bool = False  # only of zoos whose targets move
+    heard: bool = False  # what is heard, a clock or a code, which lies beside the weights
 
     @property
     def transforms(self) -> bool:
-        """Whether it is a transformer of weights; a clock and pictures are no part of those."""
-        return self.kind == "weights" and not self.moving
+        """Whether it is a transformer of weights; what is heard and pictures are none of those."""
+        return self.kind == "weights" and not self.heard
 
     def transformer(self, zoo: "Zoo") -> "Transformer":
         """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
@@ -118,6 +119,16 @@ def _tensor(zoo: "Zoo", name: str) -> "Transformer":
 
 def _fitted(zoo: "Zoo") -> "Transformer":
     return _tensor(zoo, ",".join(zoo.settings.fitted))
+
+
+def _code(zoo: "Zoo") -> Vectors:
+    """What NCAs of one rule hear, ``(N, d)``."""
+    if not zoo.code:
+        raise ZooError(
+            f"{zoo.path}: code is for NCAs of one rule (build --code), and these are not; leave "
+            "code out"
+        )
+    return zoo.codes
 
 
 def _aligned(zoo: "Zoo") -> "Transformer":
@@ -229,8 +240,14 @@ FEATURES: dict[str, Feature] = {
         Feature("responses", "weights", "how what grew answers to small changes", _responses),
         Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
+        Feature("code", "weights", "the code (build --code) alone", _code, heard=True),
         Feature(
-            "clock", "weights", "how the clock is heard, alone", moving.clock_alone, moving=True
+            "clock",
+            "weights",
+            "how the clock is heard, alone",
+            moving.clock_alone,
+            moving=True,
+            heard=True,
         ),
         Feature(
             "clocked",
@@ -238,6 +255,7 @@ FEATURES: dict[str, Feature] = {
             "all weights, and the clock",
             moving.with_clock,
             moving=True,
+            heard=True,
         ),
         Feature("pixels", "control", "the target picture, or first frame", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
