@@ -207,7 +207,7 @@ def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
     if not {"S", "s"} <= set(zoo.columns):
         raise ZooError(
             f"{zoo.path}: its NCAs hear no signal that could be another; nca-zoo fit A.png B.png "
-            "makes one that does"
+            "makes one that does, and build --code many"
         )
     S, s = zoo.column("S"), zoo.column("s")
     try:

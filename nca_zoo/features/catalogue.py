@@ -35,6 +35,7 @@ class Feature:
     description: str
     make: Callable[["Zoo"], Any]  # a transformer of weights; else (N, D), or (N, H, W, C)
     moving: bool = False  # only of zoos whose targets move
+    coded: bool = False  # only of zoos of one rule
     heard: bool = False  # what is heard, a clock or a code, which lies beside the weights
 
     @property
@@ -62,6 +63,11 @@ class Feature:
             raise ZooError(
                 f"{zoo.path}: {self.name} is for targets that move, and these stand still; leave "
                 f"{self.name} out"
+            )
+        if self.coded and not zoo.code:
+            raise ZooError(
+                f"{zoo.path}: {self.name} is for NCAs of one rule (build --code), and these are "
+                f"not; leave {self.name} out"
             )
 
     def vectors(self, zoo: "Zoo") -> Vectors:
@@ -123,12 +129,15 @@ def _fitted(zoo: "Zoo") -> "Transformer":
 
 def _code(zoo: "Zoo") -> Vectors:
     """What NCAs of one rule hear, ``(N, d)``."""
-    if not zoo.code:
-        raise ZooError(
-            f"{zoo.path}: code is for NCAs of one rule (build --code), and these are not; leave "
-            "code out"
-        )
     return zoo.codes
+
+
+def _components(zoo: "Zoo") -> Vectors:
+    """As many principal components of the pictures as a code has numbers, ``(N, d)``."""
+    from nca_zoo.features.reduction import find_basis
+
+    flat = _centred(zoo).reshape(len(zoo), -1)
+    return find_basis(flat, "centre", zoo.code).scores(flat).astype(np.float32)
 
 
 def _aligned(zoo: "Zoo") -> "Transformer":
@@ -240,7 +249,7 @@ FEATURES: dict[str, Feature] = {
         Feature("responses", "weights", "how what grew answers to small changes", _responses),
         Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
-        Feature("code", "weights", "the code (build --code) alone", _code, heard=True),
+        Feature("code", "weights", "the code (build --code) alone", _code, coded=True, heard=True),
         Feature(
             "clock",
             "weights",
@@ -261,6 +270,13 @@ FEATURES: dict[str, Feature] = {
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
         Feature("deskewed", "control", "the target, sheared upright by its moments", _deskewed),
+        Feature(
+            "components",
+            "control",
+            "as many principal components of the centred target as the code has numbers",
+            _components,
+            coded=True,
+        ),
         Feature("hog", "control", "histograms of the target's gradients", _hog),
         Feature("patches", "control", "answers of k-means patches to the target", _patches),
         Feature(
@@ -298,9 +314,13 @@ def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
     or a film. Raises ZooError for a feature that it cannot have."""
     for name in names:
         find_feature(name).must_fit(zoo)
-    moves = zoo.moving is not None
-    has = [feature for feature in FEATURES.values() if moves or not feature.moving]
-    controls = [feature.name for feature in has if feature.kind == "control"]
+    controls = [
+        feature.name
+        for feature in FEATURES.values()
+        if feature.kind == "control"
+        and (zoo.moving is not None or not feature.moving)
+        and (zoo.code or not feature.coded)
+    ]
     try:
         shared_start(zoo, "gradient"), zoo.seed_hidden
     except ZooError:

@@ -15,7 +15,7 @@ from nca_zoo.building.settings import build_settings, chosen, quiet
 from nca_zoo.building.together import told, voice_of, voices_beside
 from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
-from nca_zoo.features.catalogue import find_feature
+from nca_zoo.features.catalogue import find_feature, with_controls
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.store.merging import merge_zoos
@@ -135,8 +135,29 @@ def test_the_code_is_a_feature(zoo, pictures, tmp_path):
     plain = tmp_path / "plain.h5"
     run("build", "--source", pictures, "--per-class", 1, "--steps", 1, "--extra-steps", 0,
         "--attempts", 1, "--jobs", 1, "--out", plain)  # fmt: skip
-    with pytest.raises(ZooError, match=r"code is for NCAs of one rule \(build --code\)"):
-        find_feature("code").vectors(open_zoo(plain))
+    for name in ("code", "components"):
+        with pytest.raises(ZooError, match=rf"{name} is for NCAs of one rule \(build --code\)"):
+            find_feature(name).vectors(open_zoo(plain))
+    named = [feature.name for feature in with_controls(zoo, ["code"])]
+    assert named[0] == "code"
+    assert "components" in named
+    assert "components" not in [feature.name for feature in with_controls(open_zoo(plain), [])]
+
+
+def test_as_many_components_are_those_of_the_pictures(zoo):
+    """As lengths and angles are kept by turning, against all distances from numpy's own SVD."""
+    found = find_feature("components").vectors(zoo)
+    assert found.shape == zoo.column("s").shape
+    flat = find_feature("centred").vectors(zoo).astype(float)
+    flat -= flat.mean(axis=0)
+    left, worth, _ = np.linalg.svd(flat, full_matrices=False)
+    expected = (left * worth)[:, :D]
+
+    def apart(rows):
+        far = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+        return far / far.max()
+
+    np.testing.assert_allclose(apart(found), apart(expected), atol=1e-4)
 
 
 def test_a_zoo_of_codes_goes_on_with_its_own_rule_alone(pictures, rule, zoo, tmp_path):
