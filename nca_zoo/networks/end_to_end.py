@@ -37,6 +37,7 @@ STAGES = 2  # rollouts that a picture is seen in, one after the other
 FAR = 2.0  # times the median of a batch: the longest that a picture's gradient may be
 WARM = 100  # steps in which the step size rises: Adam knows no scale yet
 LEARNT = ("into", "bias", "mix", "changes", "base")
+FIRST = 8  # training steps whose losses the file tells, to compare a short rerun with
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class EndToEnd:
             self._held |= {f"{moment}_{name}": 0 * self._held[name] for name in LEARNT}
         begun = self._drawn(fold(course.seed, Stream.META), STAGES * course.begun)
         self._held |= {"pictures": begun, "states": self._seeds(begun)}
+        self._held |= {"first": np.zeros((0, STAGES))}
         rates = (course.rate,) * 3 + (course.changes_rate, course.base_rate)
         self._rates = dict(zip(LEARNT, rates, strict=True))
 
@@ -101,6 +103,7 @@ class EndToEnd:
         held = self._held
         learnt = dataclasses.asdict(self.course) | {"taken": self.taken}
         learnt |= {"source": source, "pictures": len(self._targets)}
+        learnt |= {"first_losses": held["first"].tolist()}
         changes, scales = in_bytes(held["changes"])
         return dataclasses.replace(
             self.begun,
@@ -146,7 +149,9 @@ class EndToEnd:
             back["changes"][:, : B1.start] = back["changes"][:, B1.stop :] = 0
         self._descend(back)
         self.taken += 1
-        return tuple(np.nanmean(losses.reshape(STAGES, -1), axis=1).tolist())
+        stages = np.nanmean(losses.reshape(STAGES, -1), axis=1)
+        held["first"] = np.concatenate([held["first"], stages[None]])[:FIRST]
+        return tuple(stages.tolist())
 
     def _begin(self, key: int) -> tuple[npt.NDArray[np.int64], Floats]:
         """Which pictures the batch has, and the states to go on from; the last leave it."""

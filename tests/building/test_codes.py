@@ -1,6 +1,6 @@
 """`nca-zoo build --code`: one rule for all pictures, of which each has a code of its own."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -17,14 +17,18 @@ from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
 from nca_zoo.features.catalogue import find_feature, with_controls
 from nca_zoo.life.engines import make_engine
-from nca_zoo.pictures.sources import load_pictures
+from nca_zoo.networks.coding import codes_begin
+from nca_zoo.networks.end_to_end import FIRST, Course, EndToEnd
+from nca_zoo.pictures.sources import load_pictures, meta_pictures
+from nca_zoo.pictures.targets import TargetSettings, make_target
 from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo.training.init import CODES, make_init
+from nca_zoo.training.init import CODES, find_start, make_init
 from nca_zoo.training.trainer import train
 from nca_zoo.training.writer import read_writer, save_writer
 from nca_zoo_cli.main import group
+from nca_zoo_cli.metastart import CODE_BENT, CODE_RATES, CODE_ROUNDS, CODE_TASKS
 
 D = 3
 
@@ -244,3 +248,23 @@ def test_rules_that_ship_know_the_codes_that_they_ship_for():
         init = make_init("meta", regime, visible=visible, code=numbers)
         assert init.S.shape == (128, numbers)
         assert init.coder.recipe["regime"] == regime
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("wanted", CODES)
+def test_rules_that_ship_are_what_their_recipe_makes(tmp_path, wanted):
+    """By the command's defaults; and the first training steps again, how wrong their pictures
+    were: only rounding may differ."""
+    regime, visible, code = wanted
+    coder = make_init("meta", regime, visible=visible, code=code).coder
+    told = coder.recipe["end_to_end"]
+    course = Course(**{field.name: told[field.name] for field in fields(Course)})
+    assert course == Course(CODE_ROUNDS, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
+    assert told["taken"] == course.steps
+    pictures, look = meta_pictures(tmp_path), TargetSettings(visible=visible)
+    targets = [make_target(picture.pixels, look) for picture in pictures]
+    start = find_start(coder.recipe["start"]).shared
+    begun = codes_begin(start, targets, code, coder.recipe, seed=course.seed)
+    lessons = EndToEnd(begun, targets, make_engine(threads=1), course)
+    losses = [lessons.step() for _ in range(FIRST)]
+    np.testing.assert_allclose(losses, told["first_losses"], rtol=1e-3)
