@@ -157,11 +157,9 @@ def _coded(name: str, regime: str, visible: str, code: int, path: Path | None) -
         )
     wanted = regime, visible, code
     if path is None and wanted not in CODES:
-        ships = ", ".join(f"{n} for {r} with --visible {v}" for r, v, n in CODES)
         raise ZooError(
             f"no rule for codes of {code} numbers ships for the regime {regime!r} with --visible "
-            f"{visible} (there is: {ships}); use --start with a file of `nca-zoo metastart --code "
-            f"{code}`"
+            f"{visible}; use --start with a file of `nca-zoo metastart --code {code}`"
         )
     if path is not None:
         coder = read_writer(path, "nca-zoo metastart --code")
