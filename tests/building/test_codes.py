@@ -1,6 +1,6 @@
 """`nca-zoo build --code`: one rule for all pictures, of which each has a code of its own."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -243,28 +243,34 @@ def test_a_rule_says_how_it_was_learnt_and_takes_no_option_of_other_starts(pictu
     assert "leave --lr or --code out" in said
 
 
-def test_rules_that_ship_know_the_codes_that_they_ship_for():
-    for regime, visible, numbers in CODES:
-        init = make_init("meta", regime, visible=visible, code=numbers)
-        assert init.S.shape == (128, numbers)
-        assert init.coder.recipe["regime"] == regime
+def first_losses_again(coder, targets, code):
+    """How wrong pictures were in the first training steps of a rule, redone by its recipe alone."""
+    told = coder.recipe["end_to_end"]
+    course = Course(**{field.name: told[field.name] for field in fields(Course)})
+    start = find_start(coder.recipe["start"]).shared
+    begun = codes_begin(start, targets, code, coder.recipe, seed=course.seed)
+    lessons = EndToEnd(begun, targets, make_engine(threads=1), course)
+    return [lessons.step() for _ in range(min(FIRST, course.steps))]
+
+
+def test_a_recipe_is_enough_to_learn_a_rule_again(pictures, rule):
+    coder = read_writer(rule)
+    targets = [make_target(picture.pixels) for picture in load_pictures(pictures)[1]]
+    again = first_losses_again(coder, targets, D)
+    np.testing.assert_allclose(again, coder.recipe["end_to_end"]["first_losses"], rtol=1e-3)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("wanted", CODES)
 def test_rules_that_ship_are_what_their_recipe_makes(tmp_path, wanted):
-    """By the command's defaults; and the first training steps again, how wrong their pictures
-    were: only rounding may differ."""
+    """Of the command's defaults; and the first training steps again: only rounding may differ."""
     regime, visible, code = wanted
     coder = make_init("meta", regime, visible=visible, code=code).coder
-    told = coder.recipe["end_to_end"]
-    course = Course(**{field.name: told[field.name] for field in fields(Course)})
-    assert course == Course(CODE_ROUNDS, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
-    assert told["taken"] == course.steps
-    pictures, look = meta_pictures(tmp_path), TargetSettings(visible=visible)
-    targets = [make_target(picture.pixels, look) for picture in pictures]
-    start = find_start(coder.recipe["start"]).shared
-    begun = codes_begin(start, targets, code, coder.recipe, seed=course.seed)
-    lessons = EndToEnd(begun, targets, make_engine(threads=1), course)
-    losses = [lessons.step() for _ in range(FIRST)]
-    np.testing.assert_allclose(losses, told["first_losses"], rtol=1e-3)
+    told, look = coder.recipe["end_to_end"], TargetSettings(visible=visible)
+    usual = Course(CODE_ROUNDS, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
+    assert {name: told[name] for name in asdict(usual)} == asdict(usual)
+    assert told["taken"] == usual.steps
+    assert coder.recipe["regime"] == regime
+    targets = [make_target(picture.pixels, look) for picture in meta_pictures(tmp_path)]
+    again = first_losses_again(coder, targets, code)
+    np.testing.assert_allclose(again, told["first_losses"], rtol=1e-3)

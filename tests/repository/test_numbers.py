@@ -105,7 +105,7 @@ SENTENCES = [
         coding.CoderSize().components,
         coding.CoderSize().hidden,
     ),
-    ("codes", "`--lr` | {}, {:g} |", settings.CODE_STEPS, settings.CODE_LR),
+    ("codes", "`--steps`, `--lr` | {}, {:g} | training", settings.CODE_STEPS, settings.CODE_LR),
     (
         "metastart",
         "`--code`: {}, {} |",
