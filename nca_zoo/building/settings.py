@@ -34,7 +34,7 @@ UNTOUCHED = "persistent"  # the default regime of films and of several pictures:
 MOVING_BATCH, MOVING_POOL, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = 4, 24, 0.95, 2e-3, 1.0
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
-CODE_LR, CODE_STEPS = 3e-2, 100  # where a code alone is fitted (docs/notes/codes.md)
+CODE_LR, CODE_STEPS = 3e-2, 60  # where a code alone is fitted (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
