@@ -82,6 +82,13 @@ NAMED = 10  # failed NCAs named in the summary
     metavar="I/N",
     help="Fit only the I-th of N equal parts of the pictures, into a file of its own beside --out.",
 )
+@click.option(
+    "--code",
+    type=int,
+    metavar="N",
+    help="One rule for all pictures: fit to each only a code of N numbers, which its NCA hears.  "
+    "[default: all weights]",
+)
 @moving
 @training_options(
     init="meta; writeup: independent",
@@ -133,6 +140,7 @@ def build(
     nca-zoo build --digits 0-9 --per-class 50 --visible grey --out grey.h5
     nca-zoo build --per-class 5 --repeats 20 --out repeats.h5
     nca-zoo build --motion mixed --period 128 --out moving.h5
+    nca-zoo build --code 16 --start code.npz --out codes.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 

@@ -129,7 +129,10 @@ def fit(
         _fit_several(pictures, size, scale, out, replace, film, background, threads, code, training)
         return
     if code:
-        raise ZooError("--code is for several pictures; name more than one")
+        raise ZooError(
+            "--code is for several pictures; name more than one, or give each of a folder a code "
+            "with `nca-zoo build --code`"
+        )
     (picture,) = pictures
     source, drawn = picture_to_fit(picture, size, tell, scale)
     other = None if morph is None else picture_to_fit(morph, size, tell, scale)[1]

@@ -7,22 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from nca_zoo.building.settings import as_films_ask, motion_settings, tensors
 from nca_zoo.choices import ENGINES
-from nca_zoo.life.engines import make_engine
+from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import Engine, make_engine
+from nca_zoo.networks.end_to_end import Course
 from nca_zoo.pictures.films import Film, film_of
 from nca_zoo.pictures.motions import MotionSettings
 from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures
 from nca_zoo.pictures.targets import Target, TargetSettings, target_of
-from nca_zoo.training.init import find_start, read_early, read_start, write_start
+from nca_zoo.training.init import META_STARTS, find_start, read_early, read_start, write_start
 from nca_zoo.training.metastart import Moves, Recipe, inner, meta_learn
-from nca_zoo.training.regime import REGIMES
+from nca_zoo.training.regime import REGIMES, Regime
 
 from .options import FilePath, cores_option, data_folder, progress_bar, scale_option, strict_option
 from .training_options import moving, tell, visible_option
 
 DEFAULT = Recipe()
+CODE_ROUNDS, CODE_TASKS, CODE_BENT = 8000, 8, 31  # of learning codes (docs/notes/codes.md) ...
+CODE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds them, of how they are heard, of the rule
+NOT_OF_CODES = ("first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall", "batch",
+                "train", "motion", "period", "clock")  # fmt: skip
 CHECKPOINT_ROUNDS = 10
 DEALT = 5  # places of `mixed` from turn to turn: a round of eight has all kinds, both ways round
 EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
@@ -57,10 +64,26 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     help="Learn a start for `build --train` with these: the other tensors are learnt in common.  "
     "[default: all]",
 )
+@click.option(
+    "--code",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Learn one rule for `build --code N`, and what finds the N numbers of a picture.",
+)
 @moving
 @click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
-@click.option("--rounds", default=DEFAULT.rounds, show_default=True)
-@click.option("--tasks", default=DEFAULT.tasks, show_default=True, help="Pictures a round.")
+@click.option(
+    "--rounds",
+    type=int,
+    show_default=f"{DEFAULT.rounds}; --code: {CODE_ROUNDS}",
+    help="Of training; of --code a training step each.",
+)
+@click.option(
+    "--tasks",
+    type=int,
+    show_default=f"{DEFAULT.tasks}; --code: {CODE_TASKS}",
+    help="Pictures a round.",
+)
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
 @click.option("--last-steps", default=DEFAULT.last_steps, show_default=True)
 @click.option("--first-rate", default=DEFAULT.first_rate, show_default=True)
@@ -86,6 +109,7 @@ def metastart(
     strict: bool,
     visible: str,
     train: str | None,
+    code: int | None,
     motion: str | None,
     period: int | None,
     clock: str | None,
@@ -93,6 +117,8 @@ def metastart(
     engine: str,
     device: str,
     threads: int,
+    rounds: int | None,
+    tasks: int | None,
     **recipe: float,
 ) -> None:
     """Meta-learn weights from which the NCA of any picture is a few training steps away.
@@ -103,6 +129,9 @@ def metastart(
     picture are one for all pictures of a round and learn from all of them. With --motion pictures
     move, mixed: each time that one is drawn in another way; and how the clock is heard is learnt.
 
+    With --code one rule is learnt for all pictures, how its cells hear a code of N numbers, and
+    what finds a picture's code, end to end by what grows: see `nca-zoo writer learn`.
+
     \b
     nca-zoo metastart --out my-start.npz --source fashion
     nca-zoo build --source fashion --start my-start.npz --out fashion.h5
@@ -110,8 +139,12 @@ def metastart(
     nca-zoo metastart --regime regenerating --start persistent --out healing.npz
     nca-zoo metastart --train b1,b2 --start persistent --out few.npz
     nca-zoo metastart --motion mixed --start persistent --out moving.npz
+    nca-zoo metastart --code 16 --regime regenerating --out code.npz
     """
-    chosen = Recipe(**recipe)  # type: ignore[arg-type]
+    usual = (DEFAULT.rounds, DEFAULT.tasks) if code is None else (CODE_ROUNDS, CODE_TASKS)
+    rounds = usual[0] if rounds is None else rounds
+    tasks = usual[1] if tasks is None else tasks
+    chosen = Recipe(rounds, tasks, **recipe)  # type: ignore[arg-type]
     moves = motion_settings({"motion": motion, "period": period, "clock": clock})
     taught = REGIMES[regime]
     if moves is not None:
@@ -136,8 +169,15 @@ def metastart(
         )
         pictures = [picture for picture in every if picture.split == "train"]
     targets = [target_of(picture, settings) for picture in pictures]
+    origin = source or "digits from the 401st of each class on, training split"
+    learns = make_engine(engine, device, threads)
+    if code is not None:
+        _refuse_what_codes_have_not()
+        course = Course(rounds, tasks, *CODE_RATES, bent=CODE_BENT, seed=chosen.seed)
+        _learn_codes(out, code, course, taught, visible, start, targets, origin, learns)
+        return
     told = {
-        "source": source or "digits from the 401st of each class on, training split",
+        "source": origin,
         "pictures": len(targets),
         "regime": inner(taught, chosen).step_settings(),
         "recipe": dataclasses.asdict(chosen),
@@ -150,10 +190,9 @@ def metastart(
         tell(f"{out}: goes on after {before} rounds")
         begins, early = find_start(str(out)), read_early(out)
     films = None if moves is None else films_of(pictures, targets, settings, moves)
-    learns = make_engine(engine, device, threads)
-    rounds = meta_learn(targets, taught, learns, chosen, begins, films, before)
+    learning = meta_learn(targets, taught, learns, chosen, begins, films, before)
     with progress_bar(total=chosen.rounds, initial=before, unit="round") as shown:
-        for done in rounds:
+        for done in learning:
             shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
             shown.update()
             if done.number <= EARLY_ROUNDS:
@@ -162,6 +201,47 @@ def metastart(
                 so_far = told | {"rounds_done": done.number}
                 write_start(out, done.weights, so_far, early, done.clock)
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
+
+
+def _refuse_what_codes_have_not() -> None:
+    """Raise ZooError for an option of Reptile, or of other starts, that was given."""
+    context = click.get_current_context()
+    for name in NOT_OF_CODES:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise ZooError(f"--code learns in another way; leave --{option} or --code out")
+
+
+def _learn_codes(
+    out: Path,
+    code: int,
+    course: Course,
+    regime: Regime,
+    visible: str,
+    start: str | None,
+    targets: Sequence[Target],
+    source: str,
+    engine: Engine,
+) -> None:
+    """Learn one rule, and what writes codes for it; from a start that ships unless given."""
+    from nca_zoo.networks.coding import codes_begin
+    from nca_zoo.networks.end_to_end import EndToEnd
+    from nca_zoo.training.writer import save_writer
+
+    from .going import learn_on
+
+    name = start or META_STARTS.get((regime.name, visible))
+    if name is None:
+        raise ZooError(f"no start ships for the regime {regime.name!r}; say --start")
+    recipe = {"regime": regime.name, "seed_hidden": regime.seed_hidden, "visible": visible}
+    recipe |= {"fire_rate": regime.fire_rate, "start": name}
+    begun = codes_begin(find_start(name).weights(0, 0), targets, code, recipe, seed=course.seed)
+    lessons = EndToEnd(begun, targets, engine, course)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    learn_on(lessons, out, "nca-zoo metastart --code")
+    save_writer(out, lessons.writer(source))
+    size = out.stat().st_size / 1e6
+    click.echo(f"{out}: codes of {code} numbers, from {len(targets)} pictures; {size:.1f} MB")
 
 
 def rounds_done(out: Path, told: dict[str, Any]) -> int:

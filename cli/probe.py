@@ -31,6 +31,7 @@ _FULL_NAMES = {
     "pixels": "raw pixels",
     "centred": "centred pixels",
     "grown": "grown pictures",
+    "components": "as many components of pixels",
     "deskewed": "deskewed pixels",
     "hog": "histograms of gradients",
     "patches": "k-means patches",
@@ -261,8 +262,8 @@ def verdict(result: "ProbeResult") -> list[str]:
     for d in same[1:]:
         if d.control == "gradient":
             continue
-        film = d.control in FILM_CONTROLS
-        lines.append(_sentence(d, _FULL_NAMES[d.control] if film else _best(d), result))
+        other = d.control in (*FILM_CONTROLS, "components")
+        lines.append(_sentence(d, _FULL_NAMES[d.control] if other else _best(d), result))
     best_of = result.best
     if best_of is not None and best_of.reader != first.reader:
         best = (

@@ -1,6 +1,5 @@
 """``nca-zoo writer``: learn to write weights from a zoo, and say how well that goes."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from .options import (
     json_option,
     print_json,
     progress,
-    progress_bar,
     sample_option,
     sampled,
     seed_option,
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 PATTERNS = 100  # as networks.writing.COMPONENTS, which a test compares ...
 PATTERNS_OF_MANY = 224  # ... and Size.components
 BENT = 31  # copies of each picture
-SAVED_EVERY = 100  # training steps
-MOST_STATE = 1 << 28  # bytes of what going on needs
 
 _components = click.option(
     "--components",
@@ -136,32 +132,16 @@ def _end_to_end(
     threads: int,
 ) -> "Writer":
     """A writer learnt end to end; until it is done, what going on needs lies beside ``out``."""
-    from nca_zoo.ground.archives import read_archive, write_archive
     from nca_zoo.life.engines import make_engine
     from nca_zoo.networks.end_to_end import EndToEnd
     from nca_zoo.networks.writing import Size, beginning, targets_of, taught
 
+    from .going import learn_on
+
     targets = targets_of(taught(zoo)) if source is None else _training_targets(zoo, source)
     begun = beginning(zoo, targets, Size(components), course.seed)
     lessons = EndToEnd(begun, targets, make_engine(threads=threads), course)
-    told = {"begun": begun.digest, "pictures": len(targets), "course": asdict(course)}
-    beside = out.with_name(f"{out.name}.going")
-    if beside.exists():
-        state, of = read_archive(beside, "half-learnt writer", "nca-zoo writer learn", MOST_STATE)
-        if of != told:
-            raise ZooError(
-                f"{beside} is of a writer begun in another way; go on with the same options, or "
-                "remove the file"
-            )
-        lessons.go_on(state)
-    with progress_bar(total=course.steps, initial=lessons.taken, unit="step") as shown:
-        while lessons.taken < course.steps:
-            losses = lessons.step()
-            shown.set_postfix_str(f"loss {losses[0]:.4f}", refresh=False)
-            shown.update()
-            if lessons.taken % SAVED_EVERY == 0:
-                write_archive(beside, told, lessons.state, compressed=False)
-    beside.unlink(missing_ok=True)
+    learn_on(lessons, out, "nca-zoo writer learn")
     return lessons.writer(source or zoo.settings.source)
 
 

@@ -35,6 +35,7 @@ class SmallZoo:
     seed_hidden = True
     fire_rate = 0.5
     moving = None
+    code = 0
 
     def seed_states(self, row: int) -> np.ndarray:
         return seed_state(SIDE, SIDE, int(self.seed_row[row]), int(self.seed_col[row]))

@@ -17,7 +17,7 @@ import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building.costs import cost_of
-from nca_zoo.building.moving import further_columns, moving_values
+from nca_zoo.building.moving import further_columns, further_values
 from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.building.workers import run
 from nca_zoo.errors import ZooError
@@ -34,6 +34,7 @@ from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit, train_together
+from nca_zoo.training.writer import Writer
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
 
@@ -92,6 +93,7 @@ def header(
             "engine": settings.engine_used,
             **({} if settings.init.writer is None else {"writer": settings.init.writer.digest}),
             **({} if settings.init.clock is None else {"init_clock": settings.init.clock_digest}),
+            **({} if settings.init.coder is None else {"code": _code(settings.init.coder)}),
             **({} if scale is None else {"scale": scale}),
             **({} if settings.motion is None else {"motion": settings.motion.as_dict()}),
         },
@@ -102,6 +104,10 @@ def header(
         init_weights=np.zeros(0, np.float32) if shared is None else shared,
         class_names=source.classes,
     )
+
+
+def _code(coder: Writer) -> dict[str, Any]:
+    return {"numbers": len(coder.changes), "rule": coder.digest}
 
 
 def build(
@@ -197,5 +203,5 @@ def record(picture: Picture, fit: Fit) -> dict[str, Any]:
         "attempts": fit.attempts,
         "status": fit.status,
         "wall_s": fit.wall_s,
-        **({} if fit.job.film is None else moving_values(fit)),
+        **further_values(fit),
     }

@@ -1,5 +1,5 @@
-"""What a zoo keeps, beside what it keeps of all, of NCAs whose targets move, and of those that grow
-from several seeds."""
+"""What a zoo keeps, beside what it keeps of all, of NCAs whose targets move, of those that always
+hear a signal, and of those that grow from several seeds."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from nca_zoo.training.trainer import Fit
 def further_columns(fit: Fit, regime: Regime, made_by: str) -> list[Column]:
     """The further columns of a zoo whose NCAs are like this one; mostly none."""
     made = made_here(made_by)
-    return [replace(column, **made) for column in (*_moving(fit), *_sown(regime))]
+    return [replace(column, **made) for column in (*_moving(fit), *_hearing(fit), *_sown(regime))]
 
 
 def _sown(regime: Regime) -> list[Column]:
@@ -53,10 +53,23 @@ def _moving(fit: Fit) -> list[Column]:
     return columns
 
 
-def moving_values(fit: Fit) -> dict[str, Any]:
-    """A row of these columns, by their names."""
+def _hearing(fit: Fit) -> list[Column]:
+    """Columns of a signal that stays, and is part of ``b1``."""
+    if fit.job.film is not None or fit.signal is None:
+        return []
+    S, s = fit.signal
+    how = "how each hidden unit hears: b1 = shared b1 + S s"
+    return [
+        Column("S", "<f4", S.shape, description=how),
+        Column("s", "<f4", s.shape[1:], description="the signal that this NCA always hears"),
+    ]
+
+
+def further_values(fit: Fit) -> dict[str, Any]:
+    """What of a row of these columns is no measure, by their names."""
     film, heard = fit.job.film, fit.signal
-    assert film is not None
+    if film is None:
+        return {} if heard is None else {"S": heard[0], "s": heard[1][fit.place]}
     motion = film.motion
     values = {
         "film": stored(film.frames),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nca_zoo.automaton.rule import TENSORS
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
@@ -35,6 +36,7 @@ MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 2e-3, 1.
 ALONE_STEPS, ALONE_LR, ALONE_LONGER = 1200, 1e-3, 8 / 3
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
+CODE_LR, CODE_STEPS = 3e-2, 60  # where a code alone is fitted (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
@@ -54,6 +56,7 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     "period": None,
     "clock": None,
     "seeds": None,
+    "code": None,
     **dict.fromkeys(OVERRIDES),
 }
 
@@ -94,6 +97,8 @@ def build_settings(
 
     choices = _with_regime(choices)
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
+    if choices.get("code") is not None:
+        overrides |= _coded(choices)
     if choices["train"] is not None:
         named["train"] = tensors(choices["train"])
     motion = motion_settings(choices)
@@ -111,8 +116,9 @@ def build_settings(
     start, visible = choices["start"], choices["visible"]
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     clocked = motion is not None and motion.clock == "phase"
-    name, seed = choices["init"] or init, choices["seed"]
-    first = make_init(name, choices["regime"], seed, start, visible, clocked)
+    code, seed = choices.get("code") or 0, choices["seed"]
+    name = choices["init"] or ("meta" if code else init)
+    first = make_init(name, choices["regime"], seed, start, visible, clocked, code)
     if start is not None and first.visible != visible:
         tell(
             f"{start} was learnt with --visible {first.visible}, and this is {visible}: "
@@ -123,7 +129,9 @@ def build_settings(
 
 def tensors(text: str) -> tuple[str, ...]:
     """The tensors that a person names, ``"b1,b2"``; what is none of them the regime refuses."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    if named := tuple(name.strip() for name in text.split(",") if name.strip()):
+        return named
+    raise ZooError(f"train is {text!r}; it must be some of {', '.join(TENSORS)}")
 
 
 def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
@@ -164,6 +172,19 @@ def _sown(
         "attempts": 1,
         "gate": dataclasses.replace(regime.gate, sows=Sows()),
     }
+
+
+def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes in a regime where a code is all that is fitted: few numbers, which bear large
+    steps, and a second attempt would begin where the first did."""
+    if choices["code"] < 1:
+        raise ZooError(f"a code of {choices['code']} numbers; it must be 1 or more")
+    for other in ("motion", "train"):
+        if choices.get(other) is not None:
+            raise ZooError(f"--code fits the codes of still pictures alone; leave --{other} out")
+    if choices["seeds"] not in (None, 1):
+        raise ZooError("NCAs of one rule grow from one seed each; leave --seeds or --code out")
+    return {"train": (), "lr": CODE_LR, "steps": CODE_STEPS, "extra_steps": 0, "attempts": 1}
 
 
 def as_it_moves(

@@ -18,6 +18,7 @@ from nca_zoo.automaton.rule import HIDDEN
 from nca_zoo.automaton.signals import Circle, Floats, Told, parse_told, product
 from nca_zoo.building.build import BuildSettings, header, make_job, record
 from nca_zoo.building.costs import cost_of
+from nca_zoo.building.moving import further_columns
 from nca_zoo.building.settings import Tell, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
@@ -25,7 +26,7 @@ from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import common_seed
 from nca_zoo.store.assemble import claimed
 from nca_zoo.store.parts import zoo_path
-from nca_zoo.store.zoofile import Zoo, open_zoo
+from nca_zoo.store.zoofile import Zoo
 from nca_zoo.store.zoowriter import write_zoo
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.lessons import conditions
@@ -137,16 +138,13 @@ def zoo_of_several(
 ) -> Iterator[Callable[[Sequence[Fit]], None]]:
     """As ``zoo_of_one``; call the result to put all fits there, with ``S`` and ``s`` as columns."""
     path, about = zoo_path(path), header(source, settings, size, scale)
-    put: list[Fit] = []
     with claimed(path, replaces, "give --replace to train anew, or another --out"):
-
-        def write(fits: Sequence[Fit]) -> None:
-            write_zoo(path, about, group.records(fits))
-            put.extend(fits)
-
-        yield write
-    if put:  # a column is added by a writer of its own
-        _add_signals(path, group, put)
+        yield lambda fits: write_zoo(
+            path,
+            about,
+            group.records(fits),
+            further_columns(fits[0], settings.regime, "nca-zoo fit"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,11 +203,15 @@ def voices_beside(zoo: Zoo, nca_id: str) -> dict[str, Floats]:
     if not {"S", "s"} <= set(zoo.columns):
         return {}
     row, S = zoo.index(nca_id), zoo.column("S")
-    own = [other for other in range(len(zoo)) if np.array_equal(S[other], S[row]) and other != row]
-    part = zoo.subset([row, *own])
+    own = np.flatnonzero((S[row] == S).all(axis=(1, 2)))  # not even itself, if it hears nothing
+    if not len(own):
+        return {}
+    (S, *_), s = _ears(zoo.subset(own))
+    at = own.tolist().index(row)
     return {
-        str(part.id[at]): told(part, 0, voice_of(part, str(part.id[at]))).more
-        for at in range(1, len(part))
+        str(zoo.id[other]): product(S, s[place] - s[at])
+        for place, other in enumerate(own)
+        if other != row
     }
 
 
@@ -229,7 +231,7 @@ def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
     if not {"S", "s"} <= set(zoo.columns):
         raise ZooError(
             f"{zoo.path}: its NCAs hear no signal that could be another; nca-zoo fit A.png B.png "
-            "makes one that does"
+            "makes one that does, and build --code many"
         )
     S, s = zoo.column("S"), zoo.column("s")
     try:
@@ -240,14 +242,3 @@ def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
     if not (np.isfinite(S).all() and np.isfinite(s).all()):
         raise ZooError(f"{zoo.path}: some of these NCAs hear no signal; name those that do")
     return S, s
-
-
-def _add_signals(path: Path, group: Together, fits: Sequence[Fit]) -> None:
-    heard = [fit.signal for fit in fits if fit.signal is not None]
-    made_by = "nca-zoo fit"
-    zoo = open_zoo(path)
-    order = [zoo.id.tolist().index(group.pictures[fit.place].id) for fit in fits]
-    S = np.stack([S for S, _ in heard])[np.argsort(order)]
-    s = np.stack([s[fit.place] for fit, (_, s) in zip(fits, heard, strict=True)])
-    zoo.add("S", S, "how each hidden unit hears: b1 = shared b1 + S s", made_by=made_by)
-    zoo.add("s", s[np.argsort(order)], "the signal that this NCA always hears", made_by=made_by)

@@ -35,11 +35,13 @@ class Feature:
     description: str
     make: Callable[["Zoo"], Any]  # a transformer of weights; else (N, D), or (N, H, W, C)
     moving: bool = False  # only of zoos whose targets move
+    coded: bool = False  # only of zoos of one rule
+    heard: bool = False  # what is heard, a clock or a code, which lies beside the weights
 
     @property
     def transforms(self) -> bool:
-        """Whether it is a transformer of weights; a clock and pictures are no part of those."""
-        return self.kind == "weights" and not self.moving
+        """Whether it is a transformer of weights; what is heard and pictures are none of those."""
+        return self.kind == "weights" and not self.heard
 
     def transformer(self, zoo: "Zoo") -> "Transformer":
         """The transformer of weights ``(N, P)``, made for this zoo and not yet fitted."""
@@ -61,6 +63,11 @@ class Feature:
             raise ZooError(
                 f"{zoo.path}: {self.name} is for targets that move, and these stand still; leave "
                 f"{self.name} out"
+            )
+        if self.coded and not zoo.code:
+            raise ZooError(
+                f"{zoo.path}: {self.name} is for NCAs of one rule (build --code), and these are "
+                f"not; leave {self.name} out"
             )
 
     def vectors(self, zoo: "Zoo") -> Vectors:
@@ -118,6 +125,19 @@ def _tensor(zoo: "Zoo", name: str) -> "Transformer":
 
 def _fitted(zoo: "Zoo") -> "Transformer":
     return _tensor(zoo, ",".join(zoo.settings.fitted))
+
+
+def _code(zoo: "Zoo") -> Vectors:
+    """What NCAs of one rule hear, ``(N, d)``."""
+    return zoo.codes
+
+
+def _components(zoo: "Zoo") -> Vectors:
+    """As many principal components of the pictures as a code has numbers, ``(N, d)``."""
+    from nca_zoo.features.reduction import find_basis
+
+    flat = _centred(zoo).reshape(len(zoo), -1)
+    return find_basis(flat, "centre", zoo.code).scores(flat).astype(np.float32)
 
 
 def _aligned(zoo: "Zoo") -> "Transformer":
@@ -229,8 +249,14 @@ FEATURES: dict[str, Feature] = {
         Feature("responses", "weights", "how what grew answers to small changes", _responses),
         Feature("nearest", "weights", "weights, aligned by a longer search", _nearest),
         Feature("procrustes", "weights", "weights, aligned to their mean", _procrustes),
+        Feature("code", "weights", "the code (build --code) alone", _code, coded=True, heard=True),
         Feature(
-            "clock", "weights", "how the clock is heard, alone", moving.clock_alone, moving=True
+            "clock",
+            "weights",
+            "how the clock is heard, alone",
+            moving.clock_alone,
+            moving=True,
+            heard=True,
         ),
         Feature(
             "clocked",
@@ -238,11 +264,19 @@ FEATURES: dict[str, Feature] = {
             "all weights, and the clock",
             moving.with_clock,
             moving=True,
+            heard=True,
         ),
         Feature("pixels", "control", "the target picture, or first frame", _pixels),
         Feature("centred", "control", "the target, moved so that the seed is central", _centred),
         Feature("grown", "control", "the picture that the NCA grew", _grown),
         Feature("deskewed", "control", "the target, sheared upright by its moments", _deskewed),
+        Feature(
+            "components",
+            "control",
+            "as many principal components of the centred target as the code has numbers",
+            _components,
+            coded=True,
+        ),
         Feature("hog", "control", "histograms of the target's gradients", _hog),
         Feature("patches", "control", "answers of k-means patches to the target", _patches),
         Feature(
@@ -280,9 +314,13 @@ def with_controls(zoo: "Zoo", names: Sequence[str]) -> list[Feature]:
     or a film. Raises ZooError for a feature that it cannot have."""
     for name in names:
         find_feature(name).must_fit(zoo)
-    moves = zoo.moving is not None
-    has = [feature for feature in FEATURES.values() if moves or not feature.moving]
-    controls = [feature.name for feature in has if feature.kind == "control"]
+    controls = [
+        feature.name
+        for feature in FEATURES.values()
+        if feature.kind == "control"
+        and (zoo.moving is not None or not feature.moving)
+        and (zoo.code or not feature.coded)
+    ]
     try:
         shared_start(zoo, "gradient"), zoo.seed_hidden
     except ZooError:

@@ -2,6 +2,7 @@
 answers are is for the rooms of probing and of studies."""
 
 __all__ = [
+    "coding",
     "end_to_end",
     "imagining",
     "readers",

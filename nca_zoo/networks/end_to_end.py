@@ -5,6 +5,9 @@ A batch has pictures in two stages: just begun from their seeds, and after that 
 of them are wounded first. So what is written learns to grow, to stay and to heal. Every NCA weighs
 by the logarithm of its loss, which is its PSNR, and none by much more than others. Pictures come
 bent, too, each in ways of its own: some thousand are soon known by heart.
+
+Of a writer of codes (``Writer.S``) it is one rule for all pictures, and how that hears, which are
+learnt with what writes the codes.
 """
 
 import dataclasses
@@ -18,6 +21,7 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import FIRE_RATE, Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
+from nca_zoo.automaton.signals import B1
 from nca_zoo.automaton.wounds import LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
@@ -33,6 +37,7 @@ STAGES = 2  # rollouts that a picture is seen in, one after the other
 FAR = 2.0  # times the median of a batch: the longest that a picture's gradient may be
 WARM = 100  # steps in which the step size rises: Adam knows no scale yet
 LEARNT = ("into", "bias", "mix", "changes", "base")
+FIRST = 8  # training steps whose losses the file tells, to compare a short rerun with
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Course:
     steps: int = 5000  # training steps
     begun: int = 8  # pictures that are begun in a step
     rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
-    changes_rate: float = 2e-5  # ... and of what it adds up to weights; both fall to nothing
+    changes_rate: float = 2e-5  # ... of what it adds up to weights ...
+    base_rate: float = 2e-5  # ... and of that to which it is added; all fall to nothing
     bent: int = 0  # bent copies of each picture, beside itself
     seed: int = 0
 
@@ -61,7 +67,7 @@ class EndToEnd:
         self, writer: Writer, targets: Sequence[Target], engine: Engine, course: Course
     ) -> None:
         self.course, self.engine = course, engine
-        self._writer, self._targets = writer, targets
+        self.begun, self._targets = writer, targets
         self._target = lru_cache(4 * STAGES * course.begun)(self._made)
         self.taken = 0  # training steps
         changes = writer.changes * writer.scales[:, None]
@@ -73,6 +79,14 @@ class EndToEnd:
             self._held |= {f"{moment}_{name}": 0 * self._held[name] for name in LEARNT}
         begun = self._drawn(fold(course.seed, Stream.META), STAGES * course.begun)
         self._held |= {"pictures": begun, "states": self._seeds(begun)}
+        self._held |= {"first": np.zeros((0, STAGES))}
+        rates = (course.rate,) * 3 + (course.changes_rate, course.base_rate)
+        self._rates = dict(zip(LEARNT, rates, strict=True))
+
+    @property
+    def pictures(self) -> int:
+        """How many it learns from, beside their bent copies."""
+        return len(self._targets)
 
     @property
     def state(self) -> Arrays:
@@ -89,16 +103,17 @@ class EndToEnd:
         held = self._held
         learnt = dataclasses.asdict(self.course) | {"taken": self.taken}
         learnt |= {"source": source, "pictures": len(self._targets)}
+        learnt |= {"first_losses": held["first"].tolist()}
         changes, scales = in_bytes(held["changes"])
         return dataclasses.replace(
-            self._writer,
+            self.begun,
             into=held["into"].astype(np.float16),
             bias=held["bias"].copy(),
             mix=held["mix"].astype(np.float16),
             changes=changes,
             scales=scales,
             base=held["base"].copy(),
-            recipe=self._writer.recipe | {"end_to_end": learnt},
+            recipe=self.begun.recipe | {"end_to_end": learnt},
         )
 
     def step(self) -> tuple[float, ...]:
@@ -112,13 +127,13 @@ class EndToEnd:
         masks = fold(fold(course.seed, Stream.TRAIN_MASKS, self.taken), np.arange(len(pictures)))
         chosen = [self._target(i) for i in pictures.tolist()]
         targets = np.stack([target.trained for target in chosen])
-        written = _Written(found_in(self._writer, chosen), held)
+        written = _Written(found_in(self.begun, chosen), held)
         ncas = Automata(
             written.weights,
             states,
             masks[:, None],
             targets.shape[-1],
-            self._writer.recipe.get("fire_rate", FIRE_RATE),
+            self.begun.recipe.get("fire_rate", FIRE_RATE),
         )
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that leave the batch
             goals = at_the_end(targets, steps, 1)
@@ -129,9 +144,14 @@ class EndToEnd:
         ended[lost] = self._seeds(pictures[lost])
         gradients[lost] = 0
         held["states"] = ended
-        self._descend(written.back(_weighed(gradients, losses)))
+        back = written.back(_weighed(gradients, losses))
+        if self.begun.S is not None:  # what is heard as a signal stays one
+            back["changes"][:, : B1.start] = back["changes"][:, B1.stop :] = 0
+        self._descend(back)
         self.taken += 1
-        return tuple(np.nanmean(losses.reshape(STAGES, -1), axis=1).tolist())
+        stages = np.nanmean(losses.reshape(STAGES, -1), axis=1)
+        held["first"] = np.concatenate([held["first"], stages[None]])[:FIRST]
+        return tuple(stages.tolist())
 
     def _begin(self, key: int) -> tuple[npt.NDArray[np.int64], Floats]:
         """Which pictures the batch has, and the states to go on from; the last leave it."""
@@ -164,7 +184,7 @@ class EndToEnd:
         return dataclasses.replace(other, seed_row=seed[0], seed_col=seed[1])
 
     def _seeds(self, pictures: npt.NDArray[np.int64]) -> Floats:
-        hidden = self._writer.recipe.get("seed_hidden", True)
+        hidden = self.begun.recipe.get("seed_hidden", True)
         height, width = self._targets[0].rgba.shape[:2]
         seeds = np.zeros((len(pictures), height, width, rule.CHANNELS), np.float32)
         for seed, picture in zip(seeds, pictures, strict=True):
@@ -182,8 +202,8 @@ class EndToEnd:
             mean, square = held[f"mean_{name}"], held[f"square_{name}"]
             mean += np.float32(1 - BETA_1) * (gradient - mean)
             square += np.float32(1 - BETA_2) * (np.square(gradient) - square)
-            rate = course.rate if name in ("into", "bias", "mix") else course.changes_rate
-            held[name] -= np.float32(rate * fall * correction) * mean / (np.sqrt(square) + EPSILON)
+            rate = np.float32(self._rates[name] * fall * correction)
+            held[name] -= rate * mean / (np.sqrt(square) + EPSILON)
 
 
 class _Written:

@@ -6,7 +6,7 @@ it is to be trusted with pictures that it has not seen is for ``nca_zoo.studies.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +50,12 @@ def learn_writer(zoo: "Zoo", components: int = COMPONENTS) -> Writer:
     if components < 1:
         raise ZooError(f"--components is {components}; it must be 1 or more")
     read = taught(zoo)
+    groups = groups_of(read.target, read.trained)
     with threadpool_limits(limits=1):
-        mean, patterns, found = _components(seen_centred(read), _said(read), components)
+        mean, patterns, found = patterns_of(seen_centred(read), groups, components)
         changes, base = _regressed(found, read.weights)
     mix = np.eye(len(patterns))
-    return _writer(read, mean, patterns, np.zeros((0, len(patterns))), mix, changes, base)
+    return packed(_recipe(read), mean, patterns, np.zeros((0, len(patterns))), mix, changes, base)
 
 
 def beginning(zoo: "Zoo", targets: Sequence[Target], size: Size = Size(), seed: int = 0) -> Writer:
@@ -66,8 +67,9 @@ def beginning(zoo: "Zoo", targets: Sequence[Target], size: Size = Size(), seed: 
     read = taught(zoo)
     window = (read.target.shape[1], read.target.shape[2])
     pictures = np.stack([around(t.trained, t.seed_row, t.seed_col, window) for t in targets])
+    groups = groups_of(read.target, read.trained)
     with threadpool_limits(limits=1):
-        mean, patterns, _ = _components(pictures, _said(read), size.components)
+        mean, patterns, _ = patterns_of(pictures, groups, size.components)
         flat = np.broadcast_to(patterns, (len(patterns), *mean.shape)).reshape(len(patterns), -1)
         found = (seen_centred(read) - mean).reshape(len(read), -1) @ flat.T
         told = found[:, :COMPONENTS]  # of more a regression from few NCAs would learn their noise
@@ -79,7 +81,7 @@ def beginning(zoo: "Zoo", targets: Sequence[Target], size: Size = Size(), seed: 
     into = np.sqrt(3 / len(patterns)) * (2 * draws - 1).reshape(size.hidden, -1)
     mix = np.zeros((len(changes), len(patterns) + size.hidden))
     np.fill_diagonal(mix[: told.shape[1]], 1)
-    return _writer(read, mean, patterns, into, mix, changes, base)
+    return packed(_recipe(read), mean, patterns, into, mix, changes, base)
 
 
 def taught(zoo: "Zoo") -> "Zoo":
@@ -101,8 +103,19 @@ def targets_of(zoo: "Zoo") -> list[Target]:
     return [Target(*each, zoo.trained) for each in places]
 
 
-def _writer(
-    read: "Zoo",
+def _recipe(read: "Zoo") -> dict[str, Any]:
+    return {
+        "zoo": read.digest,
+        "ncas": len(read),
+        "regime": read.settings.regime,
+        "seed_hidden": read.seed_hidden,
+        "fire_rate": read.fire_rate,
+        "visible": read.visible,
+    }
+
+
+def packed(
+    recipe: dict[str, Any],
     mean: Numbers,
     patterns: Numbers,
     into: Numbers,
@@ -112,14 +125,6 @@ def _writer(
 ) -> Writer:
     """A writer of these numbers, in the types of its file; its hidden units have no bias."""
     small, scales = in_bytes(changes)
-    recipe = {
-        "zoo": read.digest,
-        "ncas": len(read),
-        "regime": read.settings.regime,
-        "seed_hidden": read.seed_hidden,
-        "fire_rate": read.fire_rate,
-        "visible": read.visible,
-    }
     return Writer(
         base.astype(np.float32),
         mean.astype(np.float32),
@@ -133,10 +138,11 @@ def _writer(
     )
 
 
-def _said(zoo: "Zoo") -> list[list[int]]:
-    """The channels that are trained, those that say the same in one group."""
-    groups = informative_channels(zoo.target)
-    groups = [[c - 4 + zoo.trained for c in group if c >= 4 - zoo.trained] for group in groups]
+def groups_of(target: npt.NDArray[np.uint8], trained: int) -> list[list[int]]:
+    """Of targets ``(N, H, W, 4)`` the channels that are trained, those that say the same in one
+    group."""
+    groups = informative_channels(target)
+    groups = [[c - 4 + trained for c in group if c >= 4 - trained] for group in groups]
     return [group for group in groups if group]
 
 
@@ -146,7 +152,7 @@ def seen_centred(zoo: "Zoo") -> Vectors:
     return centre_on(shown, zoo.seed_row, zoo.seed_col)
 
 
-def _components(
+def patterns_of(
     pictures: Vectors, groups: list[list[int]], most: int
 ) -> tuple[Vectors, Vectors, Floats]:
     """The mean picture, patterns ``(K, H, W, C)``, and how much of each is in each, ``(N, K)``.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 SHUFFLED = "shuffled"  # the control that reads the first feature with its answers shuffled
+ALSO_COMPARED = ("gradient", "components", *FILM_CONTROLS)  # beside pixels and the best control
 FEW_PICTURES = 1000  # up to which folds are dealt three times over unless told otherwise
 
 
@@ -93,8 +94,8 @@ class ProbeResult:
 
     ``differences`` compares each weight feature and reader with raw pixels read by the same
     reader, with the best picture control, whichever simple reader or convolutional network reads
-    it, and with one gradient at the shared start, read by the same reader; of targets that move
-    also with the film.
+    it, and with one gradient at the shared start, read by the same reader; of NCAs of one rule also
+    with as many components of pixels, of targets that move with the film.
     """
 
     rows: tuple[Row, ...]
@@ -280,7 +281,7 @@ def _differences(
             (
                 at.get(("pixels", row.reader)),
                 best,
-                *(at.get((name, row.reader)) for name in ("gradient", *FILM_CONTROLS)),
+                *(at.get((name, row.reader)) for name in ALSO_COMPARED),
             )
         )
         if j is not None

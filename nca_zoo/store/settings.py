@@ -78,12 +78,25 @@ class Settings:
     def fitted(self) -> tuple[str, ...]:
         """The tensors that were fitted to each picture; raises ZooError for what are none."""
         names = self.flat.get("regime.train", TENSORS)
+        if self.code:
+            raise ZooError("no tensor of its NCAs was fitted to a picture, but a code: use code")
         if not isinstance(names, list | tuple) or not names or not {*map(str, names)} <= {*TENSORS}:
             raise ZooError(
                 f"its settings say regime.train {names!r}, which must be some of "
                 f"{', '.join(TENSORS)}"
             )
         return tuple(name for name in TENSORS if name in names)
+
+    @property
+    def code(self) -> int:
+        """How many numbers each picture's code has, if its NCAs are of one rule; else 0.
+
+        Raises ZooError if it is no such number.
+        """
+        code = self.flat.get("code.numbers", 0)
+        if type(code) is not int or code < 0:
+            raise ZooError(f"its settings say code.numbers {code!r}, which must be 1 or more")
+        return code
 
     @property
     def fire_rate(self) -> float:

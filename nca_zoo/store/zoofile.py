@@ -147,6 +147,16 @@ class Zoo(Table):
         """How its targets move, if they do."""
         return self._told("moving")
 
+    @property
+    def code(self) -> int:
+        """How many numbers each code has, if its NCAs are of one rule; else 0."""
+        return self._told("code")
+
+    @property
+    def codes(self) -> Array:
+        """The codes ``(N, d)`` of NCAs of one rule."""
+        return self._checked("s", np.float32, (self.code,))
+
     def _told(self, name: str) -> Any:
         """What its settings say; what they cannot mean is said with the name of the file."""
         try:

@@ -22,7 +22,7 @@ from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.life.sowing import grown_of, sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.init import Init
-from nca_zoo.training.lessons import STILL, Kind, Lesson, film, still
+from nca_zoo.training.lessons import STILL, Kind, Lesson, coded, film, still
 from nca_zoo.training.regime import Regime
 
 if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for that
@@ -48,11 +48,15 @@ class Job:
         """All that it is to grow."""
         if self.film is not None:
             return film(self.film.trained, self.film.period, self.film.clocked)
-        return self.lesson or still(self.target.trained)
+        if self.lesson is not None:
+            return self.lesson
+        if self.init.coder is not None:
+            return coded(self.target.trained, self.init.coder.shares(self.target))
+        return still(self.target.trained)
 
     def start(self, attempt: int) -> Floats:
         """Weights, S and s before training, flat."""
-        fresh = self.taught.fresh(self.rng_seed, attempt, self.init.clock)
+        fresh = self.taught.fresh(self.rng_seed, attempt, self.init.S)
         return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
 
     def seed_state(self, regime: Regime) -> Floats:

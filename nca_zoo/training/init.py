@@ -33,6 +33,7 @@ META_STARTS = {  # that ship, by regime and what is visible
 }
 MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
+CODES: dict[tuple[str, str, int], str] = {}  # likewise, by how many numbers a code has
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Init:
     visible: str = "rgba"  # what a learnt start's own NCAs showed
     writer: Writer | None = None
     clock: Floats | None = None  # (HIDDEN, HANDS), how NCAs of this start hear the hands of a clock
+    coder: Writer | None = None  # if `shared` is one rule for all: it writes where codes start
+
+    @property
+    def S(self) -> Floats | None:
+        """How NCAs of this start hear a clock, or their codes, ``(HIDDEN, d)``, if they do."""
+        return self.clock if self.coder is None else self.coder.S
 
     @property
     def clock_digest(self) -> str:
@@ -82,17 +89,20 @@ def make_init(
     start: Path | None = None,
     visible: str = "rgba",
     clocked: bool = False,
+    code: int = 0,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
-    clocked: for targets that move, and cells that hear a clock.
-    ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
-    in place of those that ship.
+    clocked: for targets that move, and cells that hear a clock. code: for one rule, and codes of so
+    many numbers. ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer
+    learn`, taken in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
     if start is not None and name not in FROM_FILES:
         raise ZooError(f"a start file goes with the start 'meta' or 'written', not with {name!r}")
+    if code:
+        return _coded(name, regime, visible, code, start)
     if name == "written":
         return _written(regime, visible, start)
     if name == "independent":
@@ -137,6 +147,32 @@ def _written(regime: str, visible: str, path: Path | None) -> Init:
             f"--visible {writer.visible}, or another writer"
         )
     return Init("written", visible=visible, writer=writer)
+
+
+def _coded(name: str, regime: str, visible: str, code: int, path: Path | None) -> Init:
+    """One rule, and what writes codes for it, of a file or of those that ship."""
+    if name != "meta":
+        raise ZooError(
+            f"--code begins at a rule that was learnt for codes; leave --init {name} out"
+        )
+    wanted = regime, visible, code
+    if path is None and wanted not in CODES:
+        raise ZooError(
+            f"no rule for codes of {code} numbers ships for the regime {regime!r} with --visible "
+            f"{visible}; use --start with a file of `nca-zoo metastart --code {code}`"
+        )
+    if path is not None:
+        coder = read_writer(path, "nca-zoo metastart --code")
+    else:
+        with _starts(CODES[wanted]) as shipped:
+            coder = read_writer(shipped)
+    if coder.S is None or coder.S.shape[1] != code or coder.visible != visible:
+        found = "no codes" if coder.S is None else f"codes of {coder.S.shape[1]} numbers"
+        raise ZooError(
+            f"{path}: it knows {found} and was learnt with --visible {coder.visible}; expected "
+            f"--code {code} and --visible {visible}"
+        )
+    return Init("meta", coder.base, visible, coder=coder)
 
 
 def shipped_writer(regime: str = DEFAULT_REGIME, visible: str = "rgba") -> Writer:

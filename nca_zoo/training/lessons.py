@@ -26,6 +26,7 @@ class Kind:
     d: int = 0  # length of the vectors; 0: nothing is heard
     moves: bool = False  # places are phases
     learns: bool = False  # the vectors are learnt, too
+    known: bool = False  # S is not: it stays that of the start
 
     @property
     def n_params(self) -> int:
@@ -55,11 +56,12 @@ class Kind:
     def gradients(self, ncas: Automata, found: Gradients) -> Floats:
         """Those by all that is learnt, ``(K, n_params)``, as ``found`` for ``ncas``.
 
-        Vectors that stay have none.
+        Vectors that stay have none, nor has an S that is known.
         """
         if ncas.signal is None:
             return found.gradients
         d_S, d_s = ncas.signal.gradients(found.biases)
+        d_S *= not self.known
         d_s *= self.learns
         return np.concatenate([found.gradients, *(d.reshape(len(ncas), -1) for d in (d_S, d_s))], 1)
 
@@ -109,17 +111,17 @@ class Lesson:
     s: Floats  # (F, d), the vectors, or where they start
     kind: Kind
 
-    def fresh(self, rng_seed: int, attempt: int, clock: Floats | None = None) -> Floats:
+    def fresh(self, rng_seed: int, attempt: int, S_of_start: Floats | None = None) -> Floats:
         """S and s before training, flat: an NCA that hears has to begin as one that does not.
 
         Vectors that stay take an S of zeros, which learns at once, or that of a start which was
-        learnt with a clock, ``(128, HANDS)``. Where they are learnt it is s that is zero, and S is
-        drawn: of zeros in both, nothing would ever come.
+        learnt with a clock, ``(128, HANDS)``; codes that of their start, ``(128, d)``. Where both
+        are learnt it is s that is zero, and S is drawn: of zeros in both, nothing would ever come.
         """
         S = np.zeros(HIDDEN * self.kind.d, np.float32)
-        if clock is not None and self.kind.moves and self.kind.d:
-            S = clock.ravel()
-        if self.kind.learns:
+        if S_of_start is not None and self.kind.d and (self.kind.moves or self.kind.known):
+            S = S_of_start.ravel()
+        elif self.kind.learns:
             key = fold(fold(rng_seed, Stream.INIT, 1), attempt)
             limit = np.sqrt(6 / (HIDDEN + self.kind.d))
             S = (limit * (2 * uniform(key, S.size) - 1)).astype(np.float32)
@@ -129,6 +131,13 @@ class Lesson:
 def still(picture: Floats) -> Lesson:
     """One picture ``(H, W, C)``, and nothing to hear: what every NCA learns without a lesson."""
     return Lesson(picture[None], np.zeros((1, 0), np.float32), STILL)
+
+
+def coded(picture: Floats, code: Floats) -> Lesson:
+    """One picture ``(H, W, C)``, and a code ``(d,)`` that is learnt from there on; how it is heard
+    is known."""
+    kind = Kind(1, len(code), learns=True, known=True)
+    return Lesson(picture[None], code[None], kind)
 
 
 def conditions(pictures: Floats, code: int = 0) -> Lesson:

@@ -46,7 +46,7 @@ class Regime:
     seeds: int = 1  # of a growth, at most; if more, cuttings on lit cells that are drawn
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
-    train: tuple[str, ...] = TENSORS  # the tensors that are fitted; the others stay the start's
+    train: tuple[str, ...] = TENSORS  # that are fitted; the others stay the start's; of codes none
     ca_steps: tuple[int, int] = CA_STEPS  # of a training rollout: a uniform draw, ends included
     longer: float = 1.0  # so many times that at the end of training, evenly from step to step
     gate: Gate = Gate()
@@ -65,7 +65,7 @@ class Regime:
             ("average", 0 <= self.average < 1, "at least 0 and below 1"),
             ("fire_rate", 0 < self.fire_rate <= 1, "above 0 and at most 1"),
             ("loss", self.loss in LOSSES, " or ".join(LOSSES)),
-            ("train", self.train and {*self.train} <= {*TENSORS}, f"some of {', '.join(TENSORS)}"),
+            ("train", {*self.train} <= {*TENSORS}, f"some of {', '.join(TENSORS)}"),
         ]
         for name, good, allowed in checks:
             if not good:

@@ -2,8 +2,9 @@
 
 The picture, moved so that its seed cell is in the middle of a window, is described by how much of
 each of K patterns is in it. From that follows, straight and through H rectified units, how much of
-each of R changes its weights are to have. Without units it is linear. How one is learnt is for
-``nca_zoo.networks``.
+each of R changes its weights are to have. Without units it is linear. One whose changes are of the
+hidden bias alone writes a code: R numbers that NCAs of one rule hear as a signal. How one is learnt
+is for ``nca_zoo.networks``.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
+from nca_zoo.automaton.signals import B1
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
 from nca_zoo.ground.arithmetic import total
@@ -58,8 +60,21 @@ class Writer:
         parts = (getattr(self, name) for name in ARRAYS)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
+    @cached_property
+    def S(self) -> Floats | None:
+        """How the cells of all that it writes hear their codes, ``(128, R)``, if its changes are of
+        ``b1`` alone: ``weights`` are then ``heard(base, S, code)``, but for rounding."""
+        if self.changes[:, : B1.start].any() or self.changes[:, B1.stop :].any():
+            return None
+        return (self.scales * self.changes[:, B1].T).astype(np.float32)
+
     def weights(self, target: Target) -> Floats:
-        """Weights ``(P,)`` for a target; the same bits on every machine.
+        """Weights ``(P,)`` for a target; the same bits on every machine. Raises as ``shares``."""
+        scaled = (self.shares(target) * self.scales)[:, None] * self.changes.astype(np.float32)
+        return self.base + total(scaled, axis=0)
+
+    def shares(self, target: Target) -> Floats:
+        """How much of each change the weights for a target have, ``(R,)``: its code.
 
         Of a target larger than the window what lies outside is not seen. Raises ZooError if it has
         other channels.
@@ -74,9 +89,7 @@ class Writer:
         patterns = self.patterns.astype(np.float32) * (seen - self.mean)
         found = total(patterns.reshape(len(patterns), -1))
         units = np.maximum(total(self.into.astype(np.float32) * found) + self.bias, 0)
-        shares = total(self.mix.astype(np.float32) * np.concatenate([found, units]))
-        scaled = (shares * self.scales)[:, None] * self.changes.astype(np.float32)
-        return self.base + total(scaled, axis=0)
+        return total(self.mix.astype(np.float32) * np.concatenate([found, units]))
 
 
 ARRAYS = ("base", "mean", "patterns", "into", "bias", "mix", "changes", "scales")
@@ -108,10 +121,13 @@ def save_writer(path: Path, writer: Writer) -> None:
     write_archive(path, writer.recipe, arrays, compressed=True)
 
 
-def read_writer(path: Path) -> Writer:
-    """The writer of a file of ``save_writer``; raises ZooError for any other file."""
-    arrays, recipe = read_archive(path, "writer file", MADE_BY, MAX_WRITER_BYTES)
-    wrong = f"{path}: not a writer file of `{MADE_BY}`"
+def read_writer(path: Path, made_by: str = MADE_BY) -> Writer:
+    """The writer of a file of ``save_writer``; raises ZooError for any other file.
+
+    made_by: the command that makes such a file, for the error.
+    """
+    arrays, recipe = read_archive(path, "writer file", made_by, MAX_WRITER_BYTES)
+    wrong = f"{path}: not a writer file of `{made_by}`"
     for name in ARRAYS:
         if name not in arrays:
             raise ZooError(f"{wrong}: it holds no {name}")

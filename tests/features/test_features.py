@@ -35,6 +35,7 @@ class SmallZoo:
     trained: int = 4
     fire_rate: float = 0.5
     moving = None
+    code = 0
 
     @property
     def settings(self) -> Settings:
@@ -103,7 +104,7 @@ def test_the_table_names_its_features_and_their_kinds() -> None:
     assert all(name == feature.name for name, feature in FEATURES.items())
     assert all("\n" not in feature.description for feature in FEATURES.values())
     controls = {name for name, feature in FEATURES.items() if feature.kind == "control"}
-    assert controls == {*STILL_CONTROLS, *FILM_CONTROLS, "seed", "gradient"}
+    assert controls == {*STILL_CONTROLS, *FILM_CONTROLS, "components", "seed", "gradient"}
     assert len(PICTURE_CONTROLS) == 6
 
 
@@ -118,7 +119,7 @@ def test_controls_do_not_see_the_weights() -> None:
     zoo, other = small_zoo(init_weights=start), small_zoo(init_weights=start)
     other.weights = other.weights + 1
     for name, feature in FEATURES.items():
-        if feature.kind == "control" and not feature.moving:
+        if feature.kind == "control" and not (feature.moving or feature.coded):
             np.testing.assert_array_equal(vectors(name, zoo), vectors(name, other))
 
 
@@ -138,7 +139,7 @@ def test_the_gradient_of_a_grey_zoo_sees_alpha_alone(lively_weights: Any) -> Non
 def test_features_leave_the_zoo_as_it_was() -> None:
     zoo, untouched = small_zoo(init_weights=np.ones(N_PARAMS, np.float32)), small_zoo()
     for name, feature in FEATURES.items():
-        if not feature.moving:
+        if not (feature.moving or feature.coded):
             vectors(name, zoo)
     for name in ("weights", "target", "grown", "seed_row", "seed_col"):
         np.testing.assert_array_equal(getattr(zoo, name), getattr(untouched, name))

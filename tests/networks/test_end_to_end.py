@@ -19,7 +19,7 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 
 GRID, N = (8, 9), 30
-COURSE = Course(steps=30, begun=2, rate=3e-3, changes_rate=3e-4)
+COURSE = Course(steps=30, begun=2, rate=3e-3, changes_rate=3e-4, base_rate=3e-4)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,6 @@ def test_a_seed_that_is_the_grids_centre_stays_there(zoo, begun):
 def test_settings_that_cannot_be():
     with pytest.raises(ZooError, match="bent is -1; it must be 0 or more"):
         Course(bent=-1)
-    for name in ("steps", "begun", "rate", "changes_rate"):
+    for name in ("steps", "begun", "rate", "changes_rate", "base_rate"):
         with pytest.raises(ZooError, match=f"{name} is 0; it must be more than 0"):
             Course(**{name: 0})

@@ -9,13 +9,13 @@ import pytest
 from commands import ALL
 
 from nca_zoo.automaton import rule
-from nca_zoo.building import workers
+from nca_zoo.building import settings, workers
 from nca_zoo.explorer import page
 from nca_zoo.features import nearness, queries, reduction, responses
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
-from nca_zoo.networks import reading, writing
+from nca_zoo.networks import coding, reading, writing
 from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.probing import probe, readers, resampling, splits
@@ -99,6 +99,19 @@ SENTENCES = [
     ("writer", "live for {} to {} CA steps", *CA_STEPS),
     ("writer", "leading {} principal components of the pictures", writing.COMPONENTS),
     ("writer", "from their leading {} principal components", reading.COMPONENTS),
+    (
+        "codes",
+        "a small network ({} patterns, {} hidden units)",
+        coding.CoderSize().components,
+        coding.CoderSize().hidden,
+    ),
+    ("codes", "`--steps`, `--lr` | {}, {:g} | training", settings.CODE_STEPS, settings.CODE_LR),
+    (
+        "metastart",
+        "`--code`: {}, {} |",
+        metastart.CODE_ROUNDS,
+        metastart.CODE_TASKS,
+    ),
     ("protocol", "{:,} times, as many pictures", resampling.RESAMPLES),
     ("protocol", "components ({} at most)", reduction.MAX_COMPONENTS),
     (

@@ -20,6 +20,7 @@ from nca_zoo.pictures.targets import TargetSettings, make_target
 from nca_zoo.training import init, metastart
 from nca_zoo.training.cohort import Cohort
 from nca_zoo.training.init import (
+    CODES,
     INITS,
     META_STARTS,
     MOVING_STARTS,
@@ -136,6 +137,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 def test_every_packaged_start_is_used_and_is_there():
     used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
+    used |= {*CODES.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 

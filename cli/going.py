@@ -1,0 +1,42 @@
+"""Learning end to end from the command line: with a bar, and so that the same line goes on."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nca_zoo.errors import ZooError
+from nca_zoo.ground.archives import read_archive, write_archive
+
+from .options import progress_bar
+
+if TYPE_CHECKING:
+    from nca_zoo.networks.end_to_end import EndToEnd
+
+SAVED_EVERY = 100  # training steps
+MOST_STATE = 1 << 28  # bytes of what going on needs
+
+
+def learn_on(lessons: "EndToEnd", out: Path, made_by: str) -> None:
+    """Take all training steps of a course; until then, what going on needs lies beside ``out``.
+
+    made_by: the command, for errors. Raises ZooError if what lies there is of something else.
+    """
+    course = lessons.course
+    told = {"begun": lessons.begun.digest, "pictures": lessons.pictures, "course": asdict(course)}
+    beside = out.with_name(f"{out.name}.going")
+    if beside.exists():
+        state, of = read_archive(beside, "half-learnt writer", made_by, MOST_STATE)
+        if of != told:
+            raise ZooError(
+                f"{beside} is of a writer begun in another way; go on with the same options, or "
+                "remove the file"
+            )
+        lessons.go_on(state)
+    with progress_bar(total=course.steps, initial=lessons.taken, unit="step") as shown:
+        while lessons.taken < course.steps:
+            losses = lessons.step()
+            shown.set_postfix_str(f"loss {losses[0]:.4f}", refresh=False)
+            shown.update()
+            if lessons.taken % SAVED_EVERY == 0:
+                write_archive(beside, told, lessons.state, compressed=False)
+    beside.unlink(missing_ok=True)
