@@ -3,7 +3,10 @@ answers are is for the rooms of probing and of studies."""
 
 __all__ = [
     "end_to_end",
+    "flow",
     "imagining",
+    "judge",
+    "practice",
     "readers",
     "reading",
     "steering",

@@ -26,16 +26,14 @@ COMPONENTS = 20  # of a Gaussian with few
 CLUSTERS = 3  # of a mixture of Gaussians
 
 
-def combined(
-    weights: Vectors, seeds: npt.ArrayLike, shares: Floats
-) -> tuple[Vectors, npt.NDArray[np.int64]]:
+def combined(weights: Vectors, seeds: npt.ArrayLike, shares: Floats) -> tuple[Vectors, Floats]:
     """The NCAs of shares ``(K, n)``: weights ``(K, P)``, rows and columns of seeds ``(K, 2)``."""
     with threadpool_limits(limits=1):
         found = shares @ weights.astype(np.float64)
-    return found.astype(np.float32), np.rint(shares @ np.asarray(seeds)).astype(np.int64)
+    return found.astype(np.float32), shares @ np.asarray(seeds)
 
 
-def _normal(keys: Keys, n: int) -> Floats:
+def normal(keys: Keys, n: int) -> Floats:
     """Standard normal numbers ``(K, n)``, those of a key on its own."""
     return np.asarray(normals(uniform(keys, 2 * n).T).T, np.float64)
 
@@ -51,7 +49,7 @@ def gaussian(weights: Vectors, keys: Keys, components: int | None = None) -> Flo
     centred = weights - weights.mean(axis=0, dtype=np.float64)
     with threadpool_limits(limits=1):
         axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :rank]
-    return 1 / n + _normal(keys, rank) @ axes.T / np.sqrt(n - 1)
+    return 1 / n + normal(keys, rank) @ axes.T / np.sqrt(n - 1)
 
 
 def average(weights: Vectors, keys: Keys, members: int = BLENDED) -> Floats:
