@@ -90,8 +90,8 @@ def test(
 def table(found: "Reading") -> list[str]:
     """What was found, for people."""
     lines = [
-        f"What {found.held_out} NCAs held out grow by step 96, told from their weights: median PSNR,",
-        "and the mean difference to ridge regression from as many NCAs, with their 95 % intervals.",
+        f"What {found.held_out} NCAs held out grow by step 96, told from weights: median PSNR, dB,",
+        "and the mean difference to ridge regression from as many NCAs, with 95 % intervals.",
         f"With practice: learnt from {found.practice:,} NCAs between these, too.",
         "",
         f"{'':<32}{'NCAs':>5}{'numbers':>11}{'PSNR':>7}   {'interval':<14}{'gain':>6}   "

@@ -1,8 +1,8 @@
 """Practice: more NCAs for a reader to learn from than anybody has trained.
 
-Where NCAs share a start, what lies between two of them lives, too, and what it grows is seen by
-letting it: thousands of examples at milliseconds each. They are made of the NCAs that are known
-alone. (A mean of two pictures, as in mixup, is not what the mean of two NCAs grows.)
+Where NCAs share a start, those that are drawn from a Gaussian of a class's weights live, too, and
+what they grow is seen by letting them: thousands of examples at milliseconds each, made of the NCAs
+that are known alone, of pictures that nobody has drawn.
 """
 
 from typing import TYPE_CHECKING
@@ -12,19 +12,18 @@ import numpy as np
 from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import seed_state
+from nca_zoo.automaton.rule import N_PARAMS, seed_state
 from nca_zoo.features.measures import Floats, Vectors, centre_on, informative_channels
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN_STEP
-from nca_zoo.networks.imagining import combined
+from nca_zoo.networks.imagining import by_shares, gaussian
 from nca_zoo.pictures.targets import restored
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 TOGETHER = 32  # NCAs that live at a time
-FAR = 0.5  # of the way to another NCA: the most that one is moved towards it
 
 
 def grown_centred(zoo: "Zoo") -> Vectors:
@@ -32,32 +31,29 @@ def grown_centred(zoo: "Zoo") -> Vectors:
     return _seen(restored(zoo.grown), zoo, np.stack([zoo.seed_row, zoo.seed_col], axis=1))
 
 
-def between(zoo: "Zoo", count: int, seed: int = 0) -> tuple[Vectors, Floats]:
-    """``count`` NCAs of a zoo moved towards others, up to half of the way: weights
-    ``(count, P)``, and rows and columns of their seed cells ``(count, 2)``."""
-    draws = noise.uniform(noise.fold(seed, Study.PRACTICE), 3 * count).reshape(3, count)
-    one, other = (draws[:2] * len(zoo)).astype(int)
-    shares, rows = np.zeros((count, len(zoo))), np.arange(count)
-    shares[rows, one] = 1 - FAR * draws[2]
-    np.add.at(shares, (rows, other), FAR * draws[2])
-    return combined(zoo.weights, np.stack([zoo.seed_row, zoo.seed_col], axis=1), shares)
-
-
 def practice(
     zoo: "Zoo", count: int, seed: int = 0, jobs: int = 1, progress: Progress = silent
 ) -> tuple[Vectors, Vectors]:
-    """Weights ``(count, P)`` between those of a zoo, and what grows of each by step 96,
-    ``(count, H, W, C)``, as ``grown_centred``."""
-    weights, places = between(zoo, count, seed)
+    """Weights ``(count, P)`` drawn from Gaussians of a zoo's classes in turn, and what grows of
+    each by step 96, ``(count, H, W, C)``, as ``grown_centred``.
+
+    NCAs without a class are one by themselves.
+    """
+    draw, labels = by_shares(zoo, gaussian), np.unique(zoo.label)
+    keys = noise.fold(noise.fold(seed, Study.PRACTICE), np.arange(count))
+    weights, places = np.empty((count, N_PARAMS), np.float32), np.empty((count, 2))
+    for turn, label in enumerate(labels.tolist()):
+        mine = slice(turn, count, len(labels))
+        weights[mine], places[mine] = draw(label, keys[mine])
     cells = np.clip(np.rint(places), 0, np.array(zoo.grid) - 1).astype(int)
-    keys = noise.fold(noise.fold(seed, Study.PRACTICE, 1), np.arange(count))
+    masks = noise.fold(noise.fold(seed, Study.PRACTICE, 1), np.arange(count))
     (height, width), hidden = zoo.grid, zoo.seed_hidden
     engine, grown = make_engine(threads=jobs), []
     for first in range(0, count, TOGETHER):
         part = slice(first, first + TOGETHER)
         seeds = [seed_state(height, width, row, col, hidden) for row, col in cells[part].tolist()]
         ncas = Automata(
-            weights[part], np.stack(seeds), keys[part, None], zoo.trained, zoo.fire_rate
+            weights[part], np.stack(seeds), masks[part, None], zoo.trained, zoo.fire_rate
         )
         states = engine.rollout(ncas, ncas.starts(), 0, GROWN_STEP)
         grown.append(np.clip(np.nan_to_num(ncas.seen(states)[:, 0]), 0, 1))

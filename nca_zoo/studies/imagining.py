@@ -4,7 +4,7 @@ Weights come from a Gaussian (nca_zoo/networks/imagining.py) or from a flow (net
 good and how new what is kept is, against what knows less, is for nca_zoo/studies/novelty.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ from nca_zoo.automaton.noise import Study
 from nca_zoo.building.imagining import Imagined, own_jobs, settings_of, settled
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import readable, shared_start
-from nca_zoo.features.measures import Ints, Vectors, centre_on
+from nca_zoo.features.measures import Ints, centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.networks.flow import SIZE, Flow, Size, learn_flow
-from nca_zoo.networks.imagining import Keys, Way, combined, gaussian
+from nca_zoo.networks.imagining import Draw, by_shares, gaussian
 from nca_zoo.networks.judge import Judge, centred_targets, inked
 from nca_zoo.pictures.names import cleaned
 from nca_zoo.training.cohort import Job
@@ -43,22 +43,6 @@ class Imagination:
     tried: int
     misread: int  # of those tried, were not of their class by a reader of the zoo's own pictures
     failed: int  # of the others, did not pass the gate
-
-
-# Of a class, one for each key: weights (n, P), and rows and columns of seed cells (n, 2).
-Draw = Callable[[int, Keys], tuple[Vectors, npt.NDArray[np.floating]]]
-
-
-def by_shares(zoo: "Zoo", way: Way = gaussian) -> Draw:
-    """Draws what is made of a zoo's NCAs of the class, each with a share."""
-
-    def draw(label: int, keys: Keys) -> tuple[Vectors, npt.NDArray[np.floating]]:
-        members = np.flatnonzero(np.asarray(zoo.label) == label)
-        seeds = np.stack([zoo.seed_row[members], zoo.seed_col[members]], axis=1)
-        known = zoo.weights[members]
-        return combined(known, seeds, way(known, keys))
-
-    return draw
 
 
 def imagined_from(
@@ -100,7 +84,7 @@ def imagine(
     known, settings = imaginable(zoo), settings_of(zoo, seed)
     for label in classes:
         check_enough(known, label)
-    draw, reader = draw or by_shares(known), _own_reader(known)
+    draw, reader = draw or by_shares(known, gaussian), _own_reader(known)
     key = noise.fold(seed, Study.IMAGINE)
     labels: list[int] = []
     fits: list[Fit] = []

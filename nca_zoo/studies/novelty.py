@@ -27,8 +27,10 @@ from nca_zoo.networks.imagining import (
     BLENDED,
     CLUSTERS,
     COMPONENTS,
+    Draw,
     Way,
     average,
+    by_shares,
     clusters,
     copies,
     gaussian,
@@ -37,8 +39,6 @@ from nca_zoo.networks.judge import Judge, centred_targets, judge_of
 from nca_zoo.probing.resampling import deal_folds, interval, resampled_means
 from nca_zoo.studies.imagining import (
     STEPS,
-    Draw,
-    by_shares,
     check_enough,
     imaginable,
     imagine,
