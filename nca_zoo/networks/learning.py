@@ -39,7 +39,7 @@ def learnt(
 
     with _alone():
         torch.manual_seed(0)
-        seen = [torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for rows in inputs]
+        seen = _tensors(inputs)
         goal = torch.from_numpy(np.asarray(wanted))
         network = make(seen)
         optimiser = torch.optim.AdamW(
@@ -63,9 +63,15 @@ def answered(network: "nn.Module", inputs: Arrays) -> npt.NDArray[np.float32]:
     import torch
 
     with _alone(), torch.no_grad():
-        seen = [torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for rows in inputs]
-        parts = zip(*(rows.split(AT_ONCE) for rows in seen), strict=True)
+        parts = zip(*(rows.split(AT_ONCE) for rows in _tensors(inputs)), strict=True)
         return torch.cat([network(*part) for part in parts]).numpy()
+
+
+def _tensors(inputs: Arrays) -> list["Tensor"]:
+    """As torch has them; copied only if torch could not write there, as it wants to."""
+    import torch
+
+    return [torch.from_numpy(np.require(rows, np.float32, ["C", "W"])) for rows in inputs]
 
 
 @contextmanager
