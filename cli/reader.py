@@ -21,7 +21,7 @@ from .options import (
 if TYPE_CHECKING:
     from nca_zoo.studies.reading import Reading
 
-PRACTICE, STEPS = 8000, 2000  # as in studies.reading, which a test compares
+PRACTICE, STEPS = 4000, 1500  # as in studies.reading, which a test compares
 
 
 @click.group(cls=Group)
@@ -42,14 +42,14 @@ def reader() -> None:
     type=click.IntRange(1, 100_000),
     default=PRACTICE,
     show_default=True,
-    help="NCAs between the known ones that are grown to learn from, too.",
+    help="NCAs drawn from Gaussians of the classes, and grown to learn from, too.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(1, 100_000),
     default=STEPS,
     show_default=True,
-    help="Training steps of a network.",
+    help="Training steps of a network with practice; without, 400 at most.",
 )
 @seed_option("Decides what lies between, and resamples.")
 @sample_option()
@@ -92,7 +92,7 @@ def table(found: "Reading") -> list[str]:
     lines = [
         f"What {found.held_out} NCAs held out grow by step 96, told from weights: median PSNR, dB,",
         "and the mean difference to ridge regression from as many NCAs, with 95 % intervals.",
-        f"With practice: learnt from {found.practice:,} NCAs between these, too.",
+        f"With practice: learnt from {found.practice:,} NCAs drawn from their classes, too.",
         "",
         f"{'':<32}{'NCAs':>5}{'numbers':>11}{'PSNR':>7}   {'interval':<14}{'gain':>6}   "
         f"{'interval':<14}{'CPU s':>6}",

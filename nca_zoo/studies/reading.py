@@ -27,8 +27,9 @@ from nca_zoo.studies.writing import FEWEST, FEWEST_NEW, nearest
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-PRACTICE = 8000  # NCAs between the known ones, for networks to learn from, too
-STEPS = 2000  # of a network's training
+PRACTICE = 4000  # NCAs drawn from classes, for readers to learn from, too
+STEPS = 1500  # of a network's training with practice
+EARLY = 400  # and without: in more it would only learn by heart what few NCAs there are
 SLOW = Schedule(STEPS, rate=2e-3, decay=0.1)
 
 
@@ -66,6 +67,7 @@ class Reading:
 Found = tuple[Vectors, int]  # pictures that are told of the NCAs held out, numbers learnt for it
 Way = Callable[[Vectors, Vectors, Vectors], Found]  # known weights and pictures, new weights
 RIDGE = "ridge"
+JOINT = "mean of ridge and both of these"
 
 
 def reading(
@@ -127,21 +129,30 @@ def _told(
     more = practice(known, count, seed, jobs)
     grown = time.process_time() - start
     every = tuple(np.concatenate(both) for both in zip(examples, more, strict=True))
-    schedule = replace(SLOW, steps=steps)
-    ways: dict[str, tuple[Way, Sequence[Vectors], float]] = {
-        "mean picture": (_mean, examples, 0.0),
-        "picture of the nearest weights": (_nearest, examples, 0.0),
-        RIDGE: (_ridge, examples, 0.0),
-        "transformer": (partial(_network, TRANSFORMER, schedule), examples, 0.0),
-        "query reader": (partial(_network, QUERY, schedule), examples, 0.0),
-        f"{RIDGE}, and practice": (_ridge, every, grown),
-        "transformer, and practice": (partial(_network, TRANSFORMER, schedule), every, grown),
-        "query reader, and practice": (partial(_network, QUERY, schedule), every, grown),
+    long, short = (replace(SLOW, steps=n) for n in (steps, min(steps, EARLY)))
+    networks = {"transformer": TRANSFORMER, "query reader": QUERY}
+    ways: dict[str, tuple[Way, Sequence[Vectors]]] = {
+        "mean picture": (_mean, examples),
+        "picture of the nearest weights": (_nearest, examples),
+        RIDGE: (_ridge, examples),
     }
-    for name, (way, seen, before) in ways.items():
+    ways |= {name: (partial(_network, kind, short), examples) for name, kind in networks.items()}
+    ways[f"{RIDGE}, and practice"] = _ridge, every
+    ways |= {
+        f"{name}, and practice": (partial(_network, kind, long), every)
+        for name, kind in networks.items()
+    }
+    joint: list[tuple[Vectors, int, float]] = []
+    for name, (way, seen) in ways.items():
         start = time.process_time()
         told, numbers = way(seen[0], seen[1], new.weights)
-        yield name, told, numbers, before + time.process_time() - start
+        spent = time.process_time() - start
+        yield name, told, numbers, spent + grown * (seen is every)
+        if name == RIDGE or (seen is every and way is not _ridge):
+            joint.append((told, numbers, spent))
+    pictures = np.mean([told for told, _, _ in joint], axis=0)
+    numbers = sum(numbers for _, numbers, _ in joint)
+    yield JOINT, pictures, numbers, grown + sum(spent for _, _, spent in joint)
 
 
 def _mean(weights: Vectors, pictures: Vectors, new: Vectors) -> Found:
