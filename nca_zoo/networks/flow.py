@@ -3,8 +3,8 @@
 Flow matching (Lipman et al., *Flow Matching for Generative Modeling*, 2023; rectified flows are the
 same with straight paths): on the way ``x_t = (1 - t) noise + t z`` from noise to known scores z a
 network learns the velocity ``z - noise``, and follows it from new noise. Scores are those of the
-leading principal components, each with a spread of 1; what lies beyond them is a Gaussian that all
-classes share. Learning needs torch, drawing does not.
+leading principal components, each with a spread of 1; what lies beyond them is a Gaussian of the
+class. Learning needs torch, drawing does not.
 """
 
 import hashlib
@@ -25,7 +25,6 @@ from nca_zoo.features.measures import Floats, Ints, Vectors
 from nca_zoo.ground.archives import read_archive, write_archive
 from nca_zoo.networks.imagining import Keys, normal
 from nca_zoo.networks.learning import Schedule, learnt
-from nca_zoo.networks.steering import within
 
 Halves = npt.NDArray[np.float16]
 
@@ -41,13 +40,12 @@ MOST_BYTES = 1 << 28
 class Size:
     """How large a flow is, and how long it learns."""
 
-    components: int = 64  # of the weights, at most
+    components: int = 32  # of the weights, at most
     schedule: Schedule = LONG
-    dropout: float = 0.2  # few NCAs of a class are soon known by heart
 
 
 SIZE = Size()
-ARRAYS = ("mean", "axes", "beyond", "labels")
+ARRAYS = ("mean", "axes", "labels", "middles", "beyond", "owners")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +54,10 @@ class Flow:
 
     mean: Vectors  # (P + 2,), weights, row and column
     axes: Halves  # (K, P + 2), what 1 of each score adds
-    beyond: Halves  # (R, P + 2), the same of what the network does not see
     labels: Ints  # (C,)
+    middles: Vectors  # (C, P + 2), what the mean of a class adds beyond that
+    beyond: Halves  # (N, P + 2), and each NCA beyond both, for a Gaussian of its class
+    owners: Ints  # (N,), the class of each
     layers: tuple[Vectors, ...]  # weights (n, m) and biases (n,) in turn
     recipe: dict[str, Any]  # of which zoo, and how
 
@@ -80,8 +80,9 @@ class Flow:
         with threadpool_limits(limits=1):
             for step in range(STEPS):
                 scores = scores + self._velocity(scores, step / STEPS, known) / STEPS
-            rest = normal(fold(keys, 2), len(self.beyond))
-            found = self.mean + scores @ self.axes + rest @ self.beyond
+            rest = self.beyond[self.owners == label]
+            found = self.mean + scores @ self.axes + self.middles[self.labels == label][0]
+            found += normal(fold(keys, 2), len(rest)) @ rest
         return found[:, :N_PARAMS].astype(np.float32), found[:, N_PARAMS:]
 
     def _velocity(self, scores: Floats, t: float, known: Floats) -> Floats:
@@ -105,20 +106,23 @@ def learn_flow(
     rows = np.concatenate([weights, np.asarray(places)], axis=1).astype(np.float64)
     mean, n = rows.mean(axis=0), len(rows)
     classes, codes = np.unique(labels, return_inverse=True)
-    k = min(size.components, n - len(classes) - 1)
+    k = min(size.components, n - 1)
     with threadpool_limits(limits=1):
         scores = np.sqrt(n) * np.linalg.svd((rows - mean)[:, :N_PARAMS], full_matrices=False)[0]
-        axes = scores.T @ (rows - mean) / n  # places come along with the weights
-        # Of what the network does not see classes share what they differ in within.
-        left = within(scores[:, k:], codes) / np.sqrt(n - len(classes))
-        _, sizes, turns = np.linalg.svd(left, full_matrices=False)
+        axes = scores[:, :k].T @ (rows - mean) / n  # places come along with the weights
+        left = rows - mean - scores[:, :k] @ axes
+    members = np.bincount(codes)
+    middles = np.stack([left[codes == code].mean(axis=0) for code in range(len(classes))])
+    beyond = (left - middles[codes]) / np.sqrt(np.maximum(members - 1, 1))[codes, None]
     return Flow(
-        mean.astype(np.float32),
-        axes[:k].astype(np.float16),
-        (sizes[:, None] * (turns @ axes[k:])).astype(np.float16),
-        classes.astype(np.int64),
-        _learnt(scores[:, :k].astype(np.float32), codes, size),
-        recipe | {"components": k, "steps": size.schedule.steps, "ncas": n},
+        mean=mean.astype(np.float32),
+        axes=axes.astype(np.float16),
+        labels=classes.astype(np.int64),
+        middles=middles.astype(np.float32),
+        beyond=beyond.astype(np.float16),
+        owners=classes[codes].astype(np.int64),
+        layers=_learnt(scores[:, :k].astype(np.float32), codes, size),
+        recipe=recipe | {"components": k, "steps": size.schedule.steps, "ncas": n},
     )
 
 
@@ -129,7 +133,7 @@ def _learnt(scores: Vectors, codes: Ints, size: Size) -> tuple[Vectors, ...]:
 
     known = np.eye(codes.max() + 1, dtype=np.float32)[codes]
     network = learnt(
-        lambda seen: Velocity(scores.shape[1], known.shape[1], WIDTH, size.dropout, waves),
+        lambda seen: Velocity(scores.shape[1], known.shape[1], WIDTH, waves),
         [scores, known],
         scores,
         lambda off, _: off.square().mean(),
@@ -148,13 +152,15 @@ def save_flow(path: Path, flow: Flow) -> None:
 def read_flow(path: Path) -> Flow:
     """The flow of a file of ``save_flow``; raises ZooError for any other file."""
     arrays, recipe = read_archive(path, "model file", MADE_BY, MOST_BYTES)
-    k, r, c = (len(np.atleast_1d(arrays.get(name, ()))) for name in ("axes", "beyond", "labels"))
+    k, c, n = (len(np.atleast_1d(arrays.get(name, ()))) for name in ("axes", "labels", "owners"))
     whole, seen = N_PARAMS + 2, k + c + 2 * WAVES
     expected: dict[str, tuple[type, tuple[int, ...]]] = {
         "mean": (np.float32, (whole,)),
         "axes": (np.float16, (k, whole)),
-        "beyond": (np.float16, (r, whole)),
         "labels": (np.int64, (c,)),
+        "middles": (np.float32, (c, whole)),
+        "beyond": (np.float16, (n, whole)),
+        "owners": (np.int64, (n,)),
     }
     ends = (seen, WIDTH, WIDTH, k)
     for i, (start, end) in enumerate(pairwise(ends)):

@@ -141,7 +141,6 @@ class Velocity(nn.Module):
         scores: int,
         classes: int,
         width: int,
-        dropout: float,
         waves: Callable[[npt.ArrayLike], npt.NDArray[np.float64]],
     ) -> None:
         """waves: times ``(B,)`` as numbers ``(B, w)``."""
@@ -150,10 +149,8 @@ class Velocity(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(scores + classes + told, width),
             nn.SiLU(),
-            nn.Dropout(dropout),
             nn.Linear(width, width),
             nn.SiLU(),
-            nn.Dropout(dropout),
             nn.Linear(width, scores),
         )
 

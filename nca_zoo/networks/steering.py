@@ -57,7 +57,7 @@ def learn_steering(weights: Vectors, properties: Floats, labels: Ints) -> Steeri
     """
     known = np.isfinite(properties).all(axis=1)
     changes, varied = (
-        within(rows[known].astype(np.float64), labels[known]) for rows in (weights, properties)
+        _within(rows[known].astype(np.float64), labels[known]) for rows in (weights, properties)
     )
     if np.linalg.matrix_rank(varied) < varied.shape[1]:
         raise ValueError("too few pictures, or too much alike, to tell their properties apart")
@@ -66,7 +66,7 @@ def learn_steering(weights: Vectors, properties: Floats, labels: Ints) -> Steeri
     return Steering(np.asarray(directions, np.float64), varied.std(axis=0))
 
 
-def within(rows: Floats, labels: Ints) -> Floats:
+def _within(rows: Floats, labels: Ints) -> Floats:
     """Rows less the mean of their class."""
     _, place = np.unique(labels, return_inverse=True)
     sums = np.zeros((place.max(initial=-1) + 1, rows.shape[1]))

@@ -167,12 +167,13 @@ def test_a_flow_draws_what_is_imagined(zoo, tmp_path):
 
 
 def test_a_model_is_of_one_zoo_and_goes_with_nothing_else(zoo, tmp_path):
-    model, ends = tmp_path / "flow.npz", (1 + 2 + 2 * WAVES, WIDTH, WIDTH, 1)
+    model, ends = tmp_path / "flow.npz", (1 + 1 + 2 * WAVES, WIDTH, WIDTH, 1)
     shapes = [shape for start, end in pairwise(ends) for shape in ((end, start), (end,))]
     layers = tuple(np.zeros(shape, np.float32) for shape in shapes)
     row = np.zeros((1, N_PARAMS + 2), np.float16)
-    labels, of = np.array([1, 7]), {"zoo": "another's digest"}
-    save_flow(model, Flow(row[0].astype(np.float32), row, row, labels, layers, of))
+    mean, of = row.astype(np.float32), {"zoo": "another's digest"}
+    label = np.array([7])
+    save_flow(model, Flow(mean[0], row, label, mean, row, label, layers, of))
     words = ("imagine", zoo.path, "--class", "7", "--out", tmp_path / "a.h5")
     said = run(*words, "--model", model, code=1).output
     assert "was learnt from another zoo" in said
