@@ -6,6 +6,7 @@ __all__ = [
     "flow",
     "imagining",
     "judge",
+    "learning",
     "practice",
     "readers",
     "reading",
