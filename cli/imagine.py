@@ -20,6 +20,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from nca_zoo.networks.flow import Flow
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.studies.novelty import Comparison
 
@@ -56,6 +57,17 @@ TAUGHT = 20  # as studies.imagining.STEPS, which a test compares
 )
 @click.option("--replace", is_flag=True, help="Replace an earlier file of that name.")
 @click.option(
+    "--learn",
+    "model_out",
+    type=FilePath(dir_okay=False),
+    help="Keep none: learn a flow from the zoo, and write it to this .npz; a minute, needs torch.",
+)
+@click.option(
+    "--model",
+    type=FilePath(dir_okay=False),
+    help="Draw from this file of --learn, of the same zoo.  [default: a Gaussian of the class]",
+)
+@click.option(
     "--compare",
     is_flag=True,
     help="Keep none: measure how good and how new they are, against what knows less.",
@@ -71,6 +83,8 @@ def imagine(
     out: Path | None,
     sheet: Path | None,
     replace: bool,
+    model_out: Path | None,
+    model: Path | None,
     compare: bool,
     seed: int,
     jobs: int,
@@ -78,20 +92,27 @@ def imagine(
 ) -> None:
     """Imagine NCAs of a class that a zoo does not hold.
 
-    Their weights are drawn from a Gaussian; what they grow is read, and trained a few steps to
-    stay; those that pass the gate are a zoo like any other, and a sheet of pictures.
+    Their weights are drawn from a Gaussian, or from a flow; what they grow is read, and trained a
+    few steps to stay; those that pass the gate are a zoo like any other, and a sheet of pictures.
 
     \b
     nca-zoo imagine --class 7 --count 16
     nca-zoo imagine --classes 3,8 --seed 1 --out threes-and-eights.h5
     nca-zoo show 7-i000 data/imagined/7.h5
+    nca-zoo imagine --learn flow.npz
+    nca-zoo imagine --class 7 --model flow.npz
     nca-zoo imagine --compare
     """
     from nca_zoo.store.zoofile import open_zoo
 
+    if (model is not None) + (model_out is not None) + compare > 1:
+        raise ZooError("--learn, --model and --compare are three things to do; name one of them")
     read = open_zoo(zoo)
     if compare:
         _compare(read, steps, seed, jobs, as_json)
+        return
+    if model_out:
+        _learn(read, model_out, as_json)
         return
     from nca_zoo.building.imagining import zoo_of_imagined
     from nca_zoo.studies.imagining import imagine as run
@@ -101,11 +122,14 @@ def imagine(
     chosen, name = _chosen(read, classes)
     out = out or data_folder() / "imagined" / f"{name}.h5"
     sheet = png_file(sheet or out.with_suffix(".png"), "--sheet")
+    flow = None if model is None else _flow_of(model, read)
+    drawn_by = None if flow is None else flow.digest
     with (
-        zoo_of_imagined(out, read, seed, steps, replace) as put,
+        zoo_of_imagined(out, read, seed, steps, replace, drawn_by) as put,
         progress("imagine", " NCAs") as advance,
     ):
-        found = run(read, chosen, count, seed, steps, jobs, advance)
+        draw = None if flow is None else flow.draw
+        found = run(read, chosen, count, seed, steps, jobs, advance, draw)
         put(found.labels, found.fits)
     captions = [(fit.job.id, f"{fit.psnr_400:.1f} dB") for fit in found.fits]
     write_png(sheet, pictures_sheet([fit.grown for fit in found.fits], captions))
@@ -138,6 +162,33 @@ def _chosen(zoo: "Zoo", classes: str | None) -> tuple[list[int], str]:
         return there, "all"
     numbers = list(zoo.classes.chosen(classes, f"in {zoo.path}"))
     return numbers, cleaned("-".join(zoo.classes.name(number) for number in numbers))
+
+
+def _learn(zoo: "Zoo", path: Path, as_json: bool) -> None:
+    from nca_zoo.networks.flow import save_flow
+    from nca_zoo.studies.imagining import learn_to_imagine
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flow = learn_to_imagine(zoo)
+    save_flow(path, flow)
+    components, ncas, size = len(flow.axes), flow.recipe["ncas"], path.stat().st_size / 1e6
+    if as_json:
+        print_json({"model": str(path), "components": components, "ncas": ncas})
+        return
+    click.echo(f"{path}: a flow of {components} numbers, from {ncas} NCAs; {size:.1f} MB")
+    click.echo(f"Next: nca-zoo imagine --model {path}")
+
+
+def _flow_of(path: Path, zoo: "Zoo") -> "Flow":
+    from nca_zoo.networks.flow import read_flow
+
+    flow = read_flow(path)
+    if flow.recipe.get("zoo") != zoo.digest:
+        raise ZooError(
+            f"{path} was learnt from another zoo than {zoo.path}; name that, or learn one of this "
+            "with --learn"
+        )
+    return flow
 
 
 def _compare(zoo: "Zoo", steps: int, seed: int, jobs: int, as_json: bool) -> None:

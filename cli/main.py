@@ -40,6 +40,7 @@ COMMANDS = {
     "draw": "Draw a picture, and watch it grow.",
     "write": "Write the weights of an NCA for a picture, with no training.",
     "writer": "From a picture to weights in one pass: learn a writer, and test it.",
+    "reader": "From weights to what they will grow: how well do readers tell it?",
     "imagine": "New NCAs, from a model of the weights of a class.",
     "steer": "More slant, width or size of what an NCA grows.",
     "metastart": "Meta-learn the shared start that `build` uses.",

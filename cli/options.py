@@ -224,3 +224,14 @@ def progress_bar(**looks: Any) -> "tqdm[Any]":
     from tqdm import tqdm
 
     return tqdm(file=sys.stderr, disable=None, **looks)
+
+
+def sizes_of(text: str) -> list[int]:
+    """Numbers of pictures to learn from, as ``--sizes`` has them, rising."""
+    try:
+        sizes = sorted({int(size) for size in listed(text)})
+    except ValueError:
+        raise ZooError(f"--sizes {text}: expected whole numbers and commas, as 50,100") from None
+    if sizes and sizes[0] < 10:
+        raise ZooError(f"--sizes {text}: a reader needs 10 pictures or more to learn from")
+    return sizes

@@ -18,6 +18,7 @@ from .options import (
     sample_option,
     sampled,
     seed_option,
+    sizes_of,
     store_option,
     zoo_option,
 )
@@ -122,7 +123,7 @@ def probe(
     from nca_zoo.probing.probe import probe as run_probe
     from nca_zoo.store.zoofile import open_zoo
 
-    numbers = _sizes(sizes or "")
+    numbers = sizes_of(sizes or "")
     if plot is not None:
         _check_plot(plot, numbers)
     opened = open_zoo(zoo)
@@ -172,16 +173,6 @@ def _store(zoo: "Zoo", result: "ProbeResult", seed: int) -> None:
             replace=True,
         )
     click.echo(f"stored in {zoo.path}: {', '.join(names) or 'nothing'}", err=True)
-
-
-def _sizes(text: str) -> list[int]:
-    try:
-        sizes = sorted({int(size) for size in listed(text)})
-    except ValueError:
-        raise ZooError(f"--sizes {text}: expected whole numbers and commas, as 50,100") from None
-    if sizes and sizes[0] < 10:
-        raise ZooError(f"--sizes {text}: a reader needs 10 pictures or more to learn from")
-    return sizes
 
 
 def _check_plot(plot: Path, sizes: list[int]) -> None:

@@ -103,18 +103,24 @@ def settled(
 
 @contextmanager
 def zoo_of_imagined(
-    path: Path, zoo: Zoo, seed: int, steps: int, replaces: bool = False
+    path: Path,
+    zoo: Zoo,
+    seed: int,
+    steps: int,
+    replaces: bool = False,
+    model: str | None = None,
 ) -> Iterator[Callable[[Sequence[int], Sequence[Fit]], None]]:
     """As ``zoo_of_one``; call the result to put NCAs there, with the class of each.
 
     zoo: from which they are imagined; seed: as ``settings_of``; steps: training steps of each, at
-    most.
+    most; model: digest of what drew them, None for a Gaussian.
     """
     settings = settings_of(zoo, seed)
     source = Source(IMAGINED, zoo.attrs["licence"], f"from {zoo.path.name}", zoo.classes)
     path, about = zoo_path(path), header(source, settings)
     regime = about.settings["regime"] | NONE | {"steps": steps}
-    told = {"regime": regime, "imagined": {"zoo": zoo.digest, "ncas": len(zoo)}}
+    of = {"zoo": zoo.digest, "ncas": len(zoo)} | ({} if model is None else {"flow": model})
+    told = {"regime": regime, "imagined": of}
     about = replace(about, settings=about.settings | told)
 
     def put(labels: Sequence[int], fits: Sequence[Fit]) -> None:

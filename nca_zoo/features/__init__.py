@@ -6,6 +6,7 @@ __all__ = [
     "descriptors",
     "measures",
     "nearness",
+    "queries",
     "reduction",
     "transformers",
 ]  # modules that others may import from

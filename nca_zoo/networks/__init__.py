@@ -4,7 +4,11 @@ answers are is for the rooms of probing and of studies."""
 __all__ = [
     "coding",
     "end_to_end",
+    "flow",
     "imagining",
+    "judge",
+    "learning",
+    "practice",
     "readers",
     "reading",
     "steering",

@@ -8,6 +8,7 @@ How good that is, against what knows less, is for ``nca_zoo.studies.imagining``.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +19,46 @@ from nca_zoo.automaton.noise import fold, uniform
 from nca_zoo.features.measures import Floats, Vectors
 from nca_zoo.symmetry.group import normals
 
+if TYPE_CHECKING:
+    from nca_zoo.store.zoofile import Zoo
+
 Keys = npt.NDArray[np.uint64]
 Way = Callable[[Vectors, Keys], Floats]  # known weights (n, P), K keys -> shares (K, n)
+# Of a class, one for each of K keys: weights (K, P), and rows and columns of seed cells (K, 2).
+Draw = Callable[[int, Keys], tuple[Vectors, Floats]]
 
 BLENDED = 4  # NCAs that an average is of
 COMPONENTS = 20  # of a Gaussian with few
 CLUSTERS = 3  # of a mixture of Gaussians
 
 
-def combined(
-    weights: Vectors, seeds: npt.ArrayLike, shares: Floats
-) -> tuple[Vectors, npt.NDArray[np.int64]]:
+def combined(weights: Vectors, seeds: npt.ArrayLike, shares: Floats) -> tuple[Vectors, Floats]:
     """The NCAs of shares ``(K, n)``: weights ``(K, P)``, rows and columns of seeds ``(K, 2)``."""
     with threadpool_limits(limits=1):
         found = shares @ weights.astype(np.float64)
-    return found.astype(np.float32), np.rint(shares @ np.asarray(seeds)).astype(np.int64)
+    return found.astype(np.float32), shares @ np.asarray(seeds)
 
 
-def _normal(keys: Keys, n: int) -> Floats:
-    """Standard normal numbers ``(K, n)``, those of a key on its own."""
+def by_shares(zoo: "Zoo", way: Way) -> Draw:
+    """Draws what is made of a zoo's NCAs of the class, each with a share."""
+
+    def draw(label: int, keys: Keys) -> tuple[Vectors, Floats]:
+        members = np.flatnonzero(np.asarray(zoo.label) == label)
+        seeds = np.stack([zoo.seed_row[members], zoo.seed_col[members]], axis=1)
+        known = zoo.weights[members]
+        return combined(known, seeds, way(known, keys))
+
+    return draw
+
+
+def normal(keys: Keys, n: int) -> Floats:
+    """Standard normal numbers ``(K, n)`` for K keys, those of a key on its own."""
     return np.asarray(normals(uniform(keys, 2 * n).T).T, np.float64)
 
 
 def gaussian(weights: Vectors, keys: Keys, components: int | None = None) -> Floats:
-    """From the Gaussian with the mean and covariance of ``weights``, or its leading components.
+    """From the Gaussian with the mean and covariance of ``weights``, or its leading components;
+    of one alone that one.
 
     Of a draw ``mean + sum z_j s_j v_j`` along principal axes v_j with standard deviations s_j, the
     shares are ``1/n + sum z_j u_j / sqrt(n - 1)``, where u_j are the axes of the Gram matrix.
@@ -51,7 +68,7 @@ def gaussian(weights: Vectors, keys: Keys, components: int | None = None) -> Flo
     centred = weights - weights.mean(axis=0, dtype=np.float64)
     with threadpool_limits(limits=1):
         axes = np.linalg.eigh(centred @ centred.T)[1][:, ::-1][:, :rank]
-    return 1 / n + _normal(keys, rank) @ axes.T / np.sqrt(n - 1)
+    return 1 / n + normal(keys, rank) @ axes.T / np.sqrt(max(n - 1, 1))
 
 
 def average(weights: Vectors, keys: Keys, members: int = BLENDED) -> Floats:
@@ -72,9 +89,7 @@ def clusters(weights: Vectors, keys: Keys, number: int = CLUSTERS) -> Floats:
     shares = np.zeros((len(keys), len(weights)))
     for one in np.unique(picked):
         mine, members = np.flatnonzero(picked == one), np.flatnonzero(cluster == one)
-        alone = len(members) == 1
-        found = np.ones((len(mine), 1)) if alone else gaussian(weights[members], keys[mine])
-        shares[np.ix_(mine, members)] = found
+        shares[np.ix_(mine, members)] = gaussian(weights[members], keys[mine])
     return shares
 
 

@@ -22,7 +22,13 @@ from sklearn.svm import SVC, SVR
 from nca_zoo.errors import ZooError
 from nca_zoo.features.measures import Floats, Ints, Vectors
 from nca_zoo.features.reduction import MAX_COMPONENTS, SCALINGS, Scaling, projections, unit_rows
-from nca_zoo.networks.readers import CEILING, SET_READER, NetworkReader
+from nca_zoo.networks.readers import (
+    CEILING,
+    QUERY_READER,
+    SET_READER,
+    TRANSFORMER_READER,
+    NetworkReader,
+)
 from nca_zoo.probing.logistic import Logistic
 from nca_zoo.probing.nearest import NearestClasses, NearestNumbers
 from nca_zoo.probing.pairs import Pairs, radial
@@ -218,6 +224,8 @@ READERS: dict[str, AnyReader] = {
         ),
         Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPClassifier),)),
         SET_READER,
+        TRANSFORMER_READER,
+        QUERY_READER,
         CEILING,
     )
 }
@@ -246,6 +254,8 @@ REGRESSORS: dict[str, AnyReader] = {
         ),
         Reader("mlp", "a network with one hidden layer of 128", (_mlp(MLPRegressor),)),
         SET_READER,
+        TRANSFORMER_READER,
+        QUERY_READER,
         CEILING,
     )
 }

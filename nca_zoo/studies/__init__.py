@@ -12,6 +12,7 @@ __all__ = [
     "neighbours",
     "novelty",
     "orbit",
+    "reading",
     "steering",
     "within",
     "writing",

@@ -1,7 +1,7 @@
 """Imagining: new NCAs from those of a class that a zoo holds, of which those are kept that pass.
 
-Weights come from a Gaussian (nca_zoo/networks/imagining.py). How good and how new what is kept is,
-against what knows less, is for nca_zoo/studies/novelty.py.
+Weights come from a Gaussian (nca_zoo/networks/imagining.py) or from a flow (networks/flow.py). How
+good and how new what is kept is, against what knows less, is for nca_zoo/studies/novelty.py.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,10 @@ from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import readable, shared_start
 from nca_zoo.features.measures import Ints, centre_on
 from nca_zoo.ground.progress import Progress, silent
-from nca_zoo.networks.imagining import Way, combined, gaussian
+from nca_zoo.networks.flow import SIZE, Flow, Size, learn_flow
+from nca_zoo.networks.imagining import Draw, by_shares, gaussian
+from nca_zoo.networks.judge import Judge, centred_targets, inked
 from nca_zoo.pictures.names import cleaned
-from nca_zoo.studies.judge import Judge, centred_targets, inked
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.trainer import Fit
 
@@ -44,15 +45,23 @@ class Imagination:
     failed: int  # of the others, did not pass the gate
 
 
-def imagined_from(zoo: "Zoo", label: int, numbers: Ints, key: int, way: Way = gaussian) -> Imagined:
+def imagined_from(
+    draw: Draw, grid: tuple[int, int], label: int, numbers: Ints, key: int
+) -> Imagined:
     """NCAs of a class, the ``numbers``-th ``(K,)`` that a key gives."""
-    members = np.flatnonzero(np.asarray(zoo.label) == label)
     keys = noise.fold(noise.fold(key, label), numbers)
-    seeds = np.stack([zoo.seed_row[members], zoo.seed_col[members]], axis=1)
-    known = zoo.weights[members]
-    weights, places = combined(known, seeds, way(known, keys))
-    inside = np.clip(places, 0, np.array(zoo.grid) - 1)
+    weights, places = draw(label, keys)
+    inside = np.clip(np.rint(places), 0, np.array(grid) - 1).astype(np.int64)
     return Imagined(weights, inside, np.full(len(weights), label))
+
+
+def learn_to_imagine(zoo: "Zoo", size: Size = SIZE) -> Flow:
+    """A flow from the good NCAs of a zoo that have a class; raises ZooError as ``imagine``."""
+    known = imaginable(zoo)
+    for label in np.unique(known.label).tolist():
+        check_enough(known, label)
+    places = np.stack([known.seed_row, known.seed_col], axis=1)
+    return learn_flow(known.weights, places, known.label, {"zoo": zoo.digest}, size)
 
 
 def imagine(
@@ -63,8 +72,9 @@ def imagine(
     steps: int = STEPS,
     jobs: int = 1,
     progress: Progress = silent,
+    draw: Draw | None = None,
 ) -> Imagination:
-    """``count`` NCAs of each class, from a Gaussian of the weights of its good NCAs.
+    """``count`` NCAs of each class, from ``draw``, or a Gaussian of the weights of its good NCAs.
 
     What each grows is read by a reader that learned from the zoo's own pictures; what is not of its
     class is dropped. The others are trained for up to ``steps`` steps to stay what they grow, and
@@ -74,7 +84,7 @@ def imagine(
     known, settings = imaginable(zoo), settings_of(zoo, seed)
     for label in classes:
         check_enough(known, label)
-    reader = _own_reader(known)
+    draw, reader = draw or by_shares(known, gaussian), _own_reader(known)
     key = noise.fold(seed, Study.IMAGINE)
     labels: list[int] = []
     fits: list[Fit] = []
@@ -88,7 +98,7 @@ def imagine(
                     f"{kept} passed, and {count} are wanted; ask for fewer, or for more --steps"
                 )
             numbers = number + np.arange(AT_ONCE)
-            ncas = imagined_from(known, label, numbers, key)
+            ncas = imagined_from(draw, zoo.grid, label, numbers, key)
             ids = [f"{cleaned(zoo.classes.name(label))}-i{n:03d}" for n in numbers.tolist()]
             drawn = own_jobs(ncas, ids, zoo.grid, settings, jobs)
             asked = [drawn[k] for k in np.flatnonzero(_right(reader, drawn, label))]

@@ -22,8 +22,8 @@ from nca_zoo.features.catalogue import readable
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN_STEP, psnr
+from nca_zoo.networks.judge import Judge, centred_targets, inked, judge_of, sharpness
 from nca_zoo.probing.resampling import interval, resampled_means
-from nca_zoo.studies.judge import Judge, centred_targets, inked, judge_of, sharpness
 from nca_zoo.studies.orbit import scramble
 from nca_zoo.symmetry.alignment import align
 

@@ -27,22 +27,24 @@ from nca_zoo.networks.imagining import (
     BLENDED,
     CLUSTERS,
     COMPONENTS,
+    Draw,
     Way,
     average,
+    by_shares,
     clusters,
     copies,
     gaussian,
 )
+from nca_zoo.networks.judge import Judge, centred_targets, judge_of
 from nca_zoo.probing.resampling import deal_folds, interval, resampled_means
 from nca_zoo.studies.imagining import (
     STEPS,
-    Imagination,
     check_enough,
     imaginable,
     imagine,
     imagined_from,
+    learn_to_imagine,
 )
-from nca_zoo.studies.judge import Judge, centred_targets, judge_of
 from nca_zoo.symmetry.group import normals
 from nca_zoo.training.trainer import Fit
 
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 FOLDS = 5  # of which one is held out
-WAYS = 10
+WAYS = 13
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,12 @@ def compare(
     for label in np.unique(known.label).tolist():
         check_enough(known, label)
     yardstick = _Yardstick(known, new, judge, seed, jobs)
-    imagined = partial(_as_many, known, new, noise.fold(seed, Study.IMAGINE))
+    key, flow = noise.fold(seed, Study.IMAGINE), learn_to_imagine(known)
+
+    def imagined(way: Way) -> Imagined:
+        return _as_many(by_shares(known, way), new, key)
+
+    flown = _as_many(flow.draw, new, key)
     noisy = _with_noise(imagined(copies), yardstick.apart, seed)
     few = partial(gaussian, components=COMPONENTS)
     ways: list[tuple[str, Imagined, int]] = [
@@ -126,21 +133,23 @@ def compare(
         (f"Gaussian, {COMPONENTS} components", imagined(few), 0),
         ("Gaussian", imagined(gaussian), 0),
         ("Gaussian, settled", imagined(gaussian), steps),
+        ("flow", flown, 0),
+        ("flow, settled", flown, steps),
     ]
     rows = []
     for name, ncas, taught in ways:
         rows.append(yardstick.row(name, yardstick.settled(ncas, taught), ncas.labels))
         progress(len(rows), WAYS)
     classes, counts = np.unique(new.label, return_counts=True)
-    kept = imagine(known, classes.tolist(), int(counts.max()), seed, steps, jobs)
-    rows.append(_row_of_imagine(yardstick, kept))
-    progress(WAYS, WAYS)
-    told = (yardstick.apart, kept.tried, judge.of, steps, seed)
+    tried = 0
+    for name, draw in (("Gaussian", None), ("flow", flow.draw)):
+        kept = imagine(known, classes.tolist(), int(counts.max()), seed, steps, jobs, draw=draw)
+        named = f"`imagine`: {name}, read, settled, gated"
+        rows.append(yardstick.row(named, kept.fits, kept.labels))
+        progress(len(rows), WAYS)
+        tried = kept.tried
+    told = (yardstick.apart, tried, judge.of, steps, seed)
     return Comparison(tuple(rows), len(known), len(new), *told)
-
-
-def _row_of_imagine(yardstick: "_Yardstick", kept: Imagination) -> Row:
-    return yardstick.row("`imagine`: Gaussian, read, settled, gated", kept.fits, kept.labels)
 
 
 def _as_they_are(zoo: "Zoo") -> Imagined:
@@ -148,10 +157,10 @@ def _as_they_are(zoo: "Zoo") -> Imagined:
     return Imagined(zoo.weights, seeds, np.asarray(zoo.label, int))
 
 
-def _as_many(known: "Zoo", new: "Zoo", key: int, way: Way) -> Imagined:
+def _as_many(draw: Draw, new: "Zoo", key: int) -> Imagined:
     """As many imagined NCAs of each class as there are held out."""
     each = [
-        imagined_from(known, int(label), np.arange(count), key, way)
+        imagined_from(draw, new.grid, int(label), np.arange(count), key)
         for label, count in zip(*np.unique(new.label, return_counts=True), strict=True)
     ]
     names = [field.name for field in dataclasses.fields(Imagined)]

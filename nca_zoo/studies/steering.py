@@ -16,10 +16,10 @@ from nca_zoo.features.measures import Floats, Vectors, centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure
+from nca_zoo.networks.judge import Judge, judge_of
 from nca_zoo.networks.steering import PROPERTIES, Steering, learn_steering, measured
 from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.resampling import deal_folds, interval, resampled_means
-from nca_zoo.studies.judge import Judge, judge_of
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo

@@ -104,11 +104,11 @@ def _written(
     by = {LINEAR: learn_writer(known, components)}
     if other is not None:
         by = {GIVEN: other} | by
-    nearest = _nearest(seen_centred(known), seen_centred(new))
+    closest = nearest(seen_centred(known), seen_centred(new))
     ways = {
         "trained on the picture itself": new.weights,
         **{name: np.stack([each.weights(one) for one in asked]) for name, each in by.items()},
-        "trained on the nearest picture": known.weights[nearest],
+        "trained on the nearest picture": known.weights[closest],
         "mean of the weights": known.weights.mean(axis=0),
         "the start": start,
     }
@@ -129,16 +129,16 @@ def _written(
 def _read(known: "Zoo", new: "Zoo", seed: int) -> tuple[Found, ...]:
     """Pictures of the NCAs held out, told from their weights."""
     pictures, due = seen_centred(known), seen_centred(new)
-    nearest = _nearest(known.weights, new.weights)
+    closest = nearest(known.weights, new.weights)
     ways = {
         "read from the weights": PictureReader().fit(known.weights, pictures).read(new.weights),
-        "picture of the nearest weights": pictures[nearest],
+        "picture of the nearest weights": pictures[closest],
         "mean picture": np.broadcast_to(pictures.mean(axis=0), due.shape),
     }
     return tuple(_found(name, psnr(told, due), seed) for name, told in ways.items())
 
 
-def _nearest(known: Vectors, new: Vectors) -> npt.NDArray[np.integer]:
+def nearest(known: Vectors, new: Vectors) -> npt.NDArray[np.integer]:
     """Which of ``(N, ...)`` each of ``(M, ...)`` is nearest to, ``(M,)``."""
     ours, theirs = (each.reshape(len(each), -1).astype(np.float64) for each in (new, known))
     squares = (theirs**2).sum(axis=1) - 2 * ours @ theirs.T

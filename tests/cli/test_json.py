@@ -22,7 +22,7 @@ QUICKLY = "--regime growing --init shared --steps 1 --extra-steps 0 --attempts 1
 PROBED = "--features b1 --readers knn --folds 2"
 
 # Words of every command that prints findings, but for --json. ZOO: a zoo; BOX: an empty folder
-SLOW = ("imagine --compare", "probe", "symmetry orbit")
+SLOW = ("imagine --compare", "imagine --learn", "probe", "symmetry orbit")
 CALLS = {
     "build": f"--source PICTURES --per-class all --out BOX/built.h5 --jobs 1 {QUICKLY}",
     "info": "ZOO",
@@ -34,6 +34,8 @@ CALLS = {
     "merge": "ZOO --out BOX/merged.h5",
     "write": "PICTURE --zoo ZOO --out BOX/written.h5",
     "writer test": "ZOO --components 2 --jobs 1",
+    "reader test": "ZOO --practice 6 --steps 2 --jobs 1",
+    "imagine --learn": "BOX/flow.npz DIGITS",
     "imagine": "DIGITS --class 7 --count 1 --steps 0 --out BOX/imagined.h5",
     "imagine --compare": "DIGITS --steps 10 --jobs 1",
     "steer": "7-100 DIGITS --slant 1 --points 2 --out BOX/strip.png",

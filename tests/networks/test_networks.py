@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -37,7 +35,7 @@ def test_units_are_blind_to_scale_and_move_with_their_order(two_kinds) -> None:
 @pytest.mark.wide
 def test_scrambled_units_are_read_as_well_and_alike(two_kinds) -> None:
     weights, labels = two_kinds
-    reader = replace(SET_READER, steps=60)
+    reader = SET_READER.for_steps(60)
     scrambled = np.stack([symmetry.act(units_only(i), w) for i, w in enumerate(weights)])
     inner = np.zeros(40, int)
     plain = reader.predict(Fold(weights[:40], weights[40:]), labels[:40], inner)
@@ -49,7 +47,7 @@ def test_scrambled_units_are_read_as_well_and_alike(two_kinds) -> None:
 def test_numbers_come_back_in_their_units(two_kinds) -> None:
     weights, labels = two_kinds
     wanted = 500.0 + 100 * labels
-    reader = replace(SET_READER, steps=60)
+    reader = SET_READER.for_steps(60)
     found = reader.predict(Fold(weights[:40], weights[40:]), wanted[:40], np.zeros(40, int))
     assert np.corrcoef(found, wanted[40:])[0, 1] > 0.9
     assert 450 < found.mean() < 650
@@ -65,7 +63,7 @@ def test_the_convolutional_network_finds_a_stroke_wherever_it_is() -> None:
         picture[(slice(row, row + 4), col) if label else (row, slice(col, col + 4))] = 1
     flat = pictures.reshape(160, -1)
     fold = Fold(flat[:120], flat[120:], (12, 12, 1))
-    reader = replace(CEILING, steps=120)
+    reader = CEILING.for_steps(120)
     found = reader.predict(fold, labels[:120], np.zeros(120, int))
     assert (found == labels[120:]).mean() > 0.85
     np.testing.assert_array_equal(found, reader.predict(fold, labels[:120], np.zeros(120, int)))

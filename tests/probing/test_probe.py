@@ -267,8 +267,8 @@ def test_the_best_reader_of_weights_meets_the_best_of_pixels() -> None:
 
 
 def test_networks_read_only_what_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(READERS, "set", replace(networks.SET_READER, steps=3))
-    monkeypatch.setattr(probing, "CEILING", replace(networks.CEILING, steps=3))
+    monkeypatch.setitem(READERS, "set", networks.SET_READER.for_steps(3))
+    monkeypatch.setattr(probing, "CEILING", networks.CEILING.for_steps(3))
     zoo = small_zoo(30)
     found = probe(zoo, features=["weights", "b1"], readers=["set", "knn"], ceiling=True, folds=2)
     met = {r.reader: {x.feature for x in found.rows if x.reader == r.reader} for r in found.rows}

@@ -11,6 +11,7 @@ from calls import ask, walk
 from click.testing import CliRunner
 from numba import njit
 from rows import header, record
+from written_zoo import written_zoo
 
 from nca_zoo.automaton import noise, rule
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -323,3 +324,20 @@ def test_more_ncas_than_a_zoo_has_are_its_own_with_noise(tmp_path):
     assert not noise[own].any()
     assert noise[~own].std() == pytest.approx(first_page.NOISE, rel=0.05)
     assert verify(tmp_path / "seven.h5") == []
+
+
+@pytest.mark.wide
+def test_few_numbers_are_fitted_along_both_kinds_of_directions(tmp_path):
+    zoo = written_zoo(tmp_path / "zoo.h5", tmp_path, 20)
+    report = run(
+        "few_numbers", tmp_path,
+        "--zoo", str(zoo.path), "--data", str(tmp_path), "--pictures", "3", "--learnt", "10",
+        "--numbers", "2,3", "--fitted", "3", "--steps", "4",
+    )  # fmt: skip
+    for kind in ("trained", "written"):
+        rows = [cells(line, "") for line in report.splitlines() if f"| of {kind} NCAs" in line]
+        assert [row[1:3] for row in rows] == [
+            ["all", "as it is"], ["2", "left out"], ["3", "left out"], ["3", "fitted"]
+        ]  # fmt: skip
+        assert all(0 < float(row[3]) < 60 for row in rows)
+    assert "3 pictures; directions of 32 trained NCAs" in report

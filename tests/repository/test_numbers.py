@@ -15,12 +15,12 @@ from nca_zoo.features import nearness, queries, reduction, responses
 from nca_zoo.life import dynamics, quality
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
-from nca_zoo.networks import coding, reading, writing
+from nca_zoo.networks import coding, judge, reading, writing
 from nca_zoo.pictures import sources
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.probing import probe, readers, resampling, splits
 from nca_zoo.store import merging, schema
-from nca_zoo.studies import cluster, judge, neighbours
+from nca_zoo.studies import cluster, neighbours
 from nca_zoo.symmetry import procrustes
 from nca_zoo.training.gate import Gate
 from nca_zoo.training.regime import CA_STEPS, REGIMES

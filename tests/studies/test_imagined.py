@@ -1,6 +1,7 @@
 """Imagined NCAs, of real digits that cost no training: kept, counted, compared."""
 
 import json
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -15,10 +16,12 @@ from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.errors import ZooError
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
+from nca_zoo.networks.flow import WAVES, WIDTH, Flow, Size, read_flow, save_flow
+from nca_zoo.networks.learning import Schedule
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.studies.imagining import STEPS, imagine
+from nca_zoo.studies.imagining import STEPS, imagine, learn_to_imagine
 from nca_zoo.studies.novelty import compare, frechet, nearest
 from nca_zoo_cli.imagine import TAUGHT
 from nca_zoo_cli.main import group
@@ -145,6 +148,41 @@ def test_a_class_alone_has_nobody_to_read_it(tmp_path):
         writer.add([still(i) | {"label": 0} for i in range(12)])
     found = imagine(open_zoo(tmp_path / "still.h5"), [0], 2, steps=0)
     assert (found.misread, found.failed, len(found.fits)) == (0, 0, 2)
+
+
+@pytest.mark.wide
+def test_a_flow_draws_what_is_imagined(zoo, tmp_path):
+    model = tmp_path / "flow.npz"
+    quick = Size(components=12, schedule=Schedule(60, batch=128))
+    save_flow(model, learn_to_imagine(zoo, quick))
+    words = ("imagine", zoo.path, "--class", "7", "--count", 2, "--steps", 3, "--jobs", 1)
+    said = run(*words, "--model", model, "--out", tmp_path / "f.h5").stdout
+    assert "2 NCAs; of" in said
+    run(*words, "--out", tmp_path / "g.h5")
+    flown, drawn = open_zoo(tmp_path / "f.h5"), open_zoo(tmp_path / "g.h5")
+    assert cdist(flown.weights, drawn.weights).min() > 0.3  # not those of the Gaussian
+    with h5py.File(tmp_path / "f.h5") as file:
+        imagined = json.loads(file.attrs["settings"])["imagined"]
+    assert imagined == {"zoo": zoo.digest, "ncas": len(zoo), "flow": read_flow(model).digest}
+
+
+def test_a_model_is_of_one_zoo_and_goes_with_nothing_else(zoo, tmp_path):
+    model, ends = tmp_path / "flow.npz", (1 + 1 + 2 * WAVES, WIDTH, WIDTH, 1)
+    shapes = [shape for start, end in pairwise(ends) for shape in ((end, start), (end,))]
+    layers = tuple(np.zeros(shape, np.float32) for shape in shapes)
+    row = np.zeros((1, N_PARAMS + 2), np.float16)
+    mean, of = row.astype(np.float32), {"zoo": "another's digest"}
+    label = np.array([7])
+    save_flow(model, Flow(mean[0], row, label, mean, row, label, layers, of))
+    words = ("imagine", zoo.path, "--class", "7", "--out", tmp_path / "a.h5")
+    said = run(*words, "--model", model, code=1).output
+    assert "was learnt from another zoo" in said
+    assert "--learn" in said
+    for more in (("--compare",), ("--learn", tmp_path / "b.npz")):
+        said = run("imagine", zoo.path, "--model", model, *more, code=1).output
+        assert "name one of them" in said
+    with pytest.raises(ZooError, match="needs 10 good NCAs of a class"):
+        learn_to_imagine(zoo.subset(np.flatnonzero(zoo.label == 7)[:9]))
 
 
 def test_the_command_names_the_default_that_there_is():

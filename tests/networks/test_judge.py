@@ -5,11 +5,11 @@ import pytest
 from rows import header, record
 from scipy.ndimage import gaussian_filter
 
+from nca_zoo.networks.judge import Judge, centred_targets, judge_of, sharpness
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import make_target, restored
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo.studies.judge import Judge, centred_targets, judge_of, sharpness
 
 TARGET = {"alpha": "ink", "seed_at": "ink"}
 
