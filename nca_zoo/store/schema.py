@@ -281,7 +281,8 @@ def resample_loss(losses: npt.ArrayLike, points: int = LOSS_POINTS) -> npt.NDArr
 
     Linear between steps; a curve of ``points`` steps stays as it is.
     """
-    curve = np.asarray(losses, np.float32)
+    with np.errstate(over="ignore"):  # of a fit that diverged; the file says so of infinity, too
+        curve = np.asarray(losses, np.float32)
     if curve.ndim != 1 or not len(curve):
         raise ValueError(f"expected a curve of at least one step, found shape {curve.shape}")
     places = np.linspace(0, len(curve) - 1, points)
