@@ -31,9 +31,9 @@ SLOW_LR = 7e-4  # with colours, or where most cells live, 2e-3 overshoots (docs/
 FULL = 0.5  # share of the frame that is filled, from which that holds
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
-MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 2e-3, 1.0
+MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.0
 # What it asks where cells hear no clock: one trajectory, followed farther and farther.
-ALONE_STEPS, ALONE_LR, ALONE_LONGER = 1200, 1e-3, 8 / 3
+ALONE_STEPS, ALONE_LONGER = 1200, 8 / 3
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
 CODE_LR, CODE_STEPS = 3e-2, 60  # where a code alone is fitted (docs/notes/codes.md)
@@ -146,12 +146,13 @@ def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
         "loss": "late" if regime.loss == "final" else regime.loss,
         "average": max(regime.average, MOVING_AVERAGE),
         "fire_rate": MOVING_RATE,
+        "lr": MOVING_LR,
     }
     if not clocked:
         asked |= {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
         asked |= {"batch": 1, "pool": 0, "damaged": 0}
-        return asked | {"lr": ALONE_LR, "longer": ALONE_LONGER}
-    return asked | {"ca_steps": MOVING_STEPS, "lr": MOVING_LR}
+        return asked | {"longer": ALONE_LONGER}
+    return asked | {"ca_steps": MOVING_STEPS}
 
 
 def _sown(
