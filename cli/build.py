@@ -140,7 +140,7 @@ def build(
     nca-zoo build --digits 0-9 --per-class 50 --visible grey --out grey.h5
     nca-zoo build --per-class 5 --repeats 20 --out repeats.h5
     nca-zoo build --motion mixed --period 128 --out moving.h5
-    nca-zoo build --code 16 --start code.npz --out codes.h5
+    nca-zoo build --code 16 --out codes.h5
     nca-zoo build --digits 0-9 --per-class 50 --part 3/16
     nca-zoo build --source mnist --per-class all --cluster tcp://10.0.0.1:8786
 

@@ -15,7 +15,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 import nca_zoo
-from nca_zoo.automaton import noise
+from nca_zoo.automaton import noise, rule, signals
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seen
 from nca_zoo.automaton.wounds import Wound, wound_at_random
@@ -69,6 +69,7 @@ DRAWN = [
 LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
+CODE, BETWEEN = 16, 9  # numbers of a code; NCAs from one digit to another
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
@@ -253,10 +254,31 @@ def seeds(zoo: Zoo, path: Path) -> None:
         group.main(shown, standalone_mode=False)
 
 
+def codes(zoo: Zoo, path: Path) -> None:
+    """What grows between the codes of the first digits of two classes, under the rule that ships,
+    from a seed in the middle."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "codes.h5"
+        coded = nca_zoo.build("digits", per_class=1, out=file, code=CODE, jobs=1, failed=True)
+        S, s, weights, ids = coded.S[0], coded.s, coded.weights, coded.id
+    seed = rule.seed_state(*zoo.grid, *(side // 2 for side in zoo.grid))
+    panels: list[Panel] = []
+    for one in range(0, len(ids), 2):
+        for share in np.linspace(0, 1, BETWEEN):
+            way = signals.product(S, np.float32(share) * (s[one + 1] - s[one]))
+            between = weights[one].copy()
+            between[signals.B1] += way
+            *_, (_, state) = rollout(between, seed, 96, every=96)
+            name = {0: ids[one], 1: ids[one + 1]}.get(share, "")
+            panels.append((composite(seen(state, zoo.trained), "dark"), str(name), ""))
+    write_png(path, figures.draw(panels, BETWEEN, SMALL))
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
     "seeds.png": seeds,
+    "codes.png": codes,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,

@@ -33,7 +33,7 @@ META_STARTS = {  # that ship, by regime and what is visible
 }
 MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
-CODES: dict[tuple[str, str, int], str] = {}  # likewise, by how many numbers a code has
+CODES = {("regenerating", "rgba", 16): "code"}  # likewise, by how many numbers a code has
 
 
 @dataclass(frozen=True)
