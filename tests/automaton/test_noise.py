@@ -85,6 +85,7 @@ def test_a_fire_rate_compares_eight_bits_with_a_level(key, ca_step, level, width
     assert np.array_equal(found, draws < level)
 
 
+@pytest.mark.wide
 def test_a_rate_is_the_share_that_fires_and_nobody_rests_at_one():
     for rate in (0.1, 0.75, 0.9):
         masks = np.stack([noise.fire_mask(4, t, 28, 28, rate) for t in range(500)])

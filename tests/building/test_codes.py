@@ -164,6 +164,7 @@ def test_as_many_components_are_those_of_the_pictures(zoo):
     np.testing.assert_allclose(apart(found), apart(expected), atol=1e-4)
 
 
+@pytest.mark.wide
 def test_a_zoo_of_codes_goes_on_with_its_own_rule_alone(pictures, rule, zoo, tmp_path):
     out = tmp_path / "more.h5"
     build(pictures, rule, out, "--per-class", 1)

@@ -94,6 +94,7 @@ def run(*arguments):
     return line
 
 
+@pytest.mark.wide
 def test_a_size_that_cannot_fit_is_one_line_everywhere(photo, tmp_path, monkeypatch, no_training):
     monkeypatch.setattr(costs, "total", lambda: 16 * GB)
     words = "1024 x 1024 cells: training takes about "

@@ -149,6 +149,7 @@ def test_numbers_do_not_depend_on_the_workers(jobs, tmp_path):
     assert open_zoo(tmp_path / "z.h5").class_names == {0: "9", 1: "10", 2: "a", 3: "b"}
 
 
+@pytest.mark.wide
 def test_another_picture_of_the_same_pixels_is_another(tmp_path, monkeypatch):
     """In a set, whose pictures have no names but their ids, as in folders."""
     from nca_zoo.pictures import sources

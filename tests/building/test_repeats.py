@@ -58,6 +58,7 @@ def test_the_first_fit_is_that_of_a_build_without_repeats(pets, thrice, tmp_path
     assert "holds 3 of 3 already" in build(pets, tmp_path / "z.h5").output
 
 
+@pytest.mark.wide
 def test_all_fits_of_an_edited_picture_are_fitted_anew(tmp_path):
     pets = draw(tmp_path / "pets", "cat/a.png", "fox/a.png")
     assert build(pets, tmp_path / "z.h5", "--repeats", "2").exit_code == 0

@@ -47,6 +47,7 @@ def cut(zoo, row, *cells):
     return SeedKind(True, grown).state((8, 8), cells)
 
 
+@pytest.mark.wide
 def test_the_file_says_what_its_ncas_grow_from(zoo):
     assert verify(zoo.path) == []
     assert (zoo.seeds, zoo.settings.values["regime"]["seeds"]) == (2, 2)
@@ -58,12 +59,14 @@ def test_the_file_says_what_its_ncas_grow_from(zoo):
     assert list(regrow_problems(zoo)) == []
 
 
+@pytest.mark.wide
 def test_a_build_goes_on_only_with_as_many_seeds(zoo, pictures):
     command = arguments(pictures, zoo.path, steps=8)
     assert "regime.seeds 2 -> 3" in run(*command, "--seeds", 3, "--batch", 2, code=1).output
     assert "regime.seeds 2 -> 1" in run(*command, "--batch", 2, code=1).output
 
 
+@pytest.mark.wide
 def test_python_plants_where_and_when_it_is_told(zoo):
     nca = nz.NCA(zoo.subset([0]))
     cells, late = [(3, 3), (2, 2)], nz.Seed(5, 7, 0)
@@ -79,6 +82,7 @@ def test_python_plants_where_and_when_it_is_told(zoo):
         nca.film(9, seeds=[(8, 0)])
 
 
+@pytest.mark.wide
 def test_show_grows_from_the_seeds_that_are_named_or_drawn(zoo, tmp_path, monkeypatch):
     shown = []
 
@@ -113,6 +117,7 @@ def test_show_grows_from_the_seeds_that_are_named_or_drawn(zoo, tmp_path, monkey
     assert "planted later by the mouse" in late
 
 
+@pytest.mark.wide
 def test_the_page_is_told_of_cuttings(zoo):
     about = make_exhibit(zoo, ["weights"]).about
     assert (about["seedHidden"], about["cuttings"], about["pad"]) == (True, True, None)
@@ -129,6 +134,7 @@ def test_an_nca_of_one_seed_is_planted_with_seeds_like_its_own(tmp_path):
     assert np.array_equal(first, rule.seed_state(8, 8, 3, 3))
 
 
+@pytest.mark.wide
 def test_zoos_of_other_seeds_are_not_mixed(zoo, tmp_path):
     plain = tmp_path / "plain.h5"
     with ZooWriter(plain, header()) as writer:

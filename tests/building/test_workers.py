@@ -56,6 +56,7 @@ def die(number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_runs_once(workers):
     tasks = ((number,) for number in range(20))

@@ -181,6 +181,7 @@ def test_bad_input_is_one_clear_line(tmp_path, monkeypatch, arguments, words):
     assert not list(tmp_path.glob("**/*.h5"))
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_keeps_what_has_been_learned(picture, tmp_path):
     out = tmp_path / "kept.h5"

@@ -22,7 +22,10 @@ QUICKLY = "--regime growing --init shared --steps 1 --extra-steps 0 --attempts 1
 PROBED = "--features b1 --readers knn --folds 2"
 
 # Words of every command that prints findings, but for --json. ZOO: a zoo; BOX: an empty folder
-SLOW = ("imagine --compare", "imagine --learn", "probe", "symmetry orbit")
+SLOW = (
+    "cluster", "dynamics", "imagine", "imagine --compare", "imagine --learn", "mix survey", "probe",
+    "reader test", "steer --test", "symmetry orbit",
+)  # fmt: skip
 CALLS = {
     "build": f"--source PICTURES --per-class all --out BOX/built.h5 --jobs 1 {QUICKLY}",
     "info": "ZOO",

@@ -17,7 +17,7 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.init import glorot, make_init
 from nca_zoo.training.writer import read_writer
-from nca_zoo_cli import writer as writer_command
+from nca_zoo_cli import going
 from nca_zoo_cli.main import group
 
 ONE_STEP = ["--steps", 1, "--extra-steps", 0, "--attempts", 1]
@@ -159,7 +159,7 @@ def test_a_writer_learnt_end_to_end_goes_on_after_an_interruption(zoo, tmp_path,
             raise KeyboardInterrupt
         return step(lessons)
 
-    monkeypatch.setattr(writer_command, "SAVED_EVERY", 1)
+    monkeypatch.setattr(going, "SAVED_EVERY", 1)
     monkeypatch.setattr(EndToEnd, "step", two_steps)
     out = tmp_path / "parts.npz"
     run(*learn, "--end-to-end", 3, "--out", out, code=1)

@@ -80,6 +80,7 @@ def test_the_digest_may_lie_beside_the_file(tmp_path, server, held):
     assert fetched(f"{server.address}/zoo.h5", tmp_path) == place
 
 
+@pytest.mark.wide
 def test_an_address_of_the_hub(tmp_path, server, held, monkeypatch):
     monkeypatch.setattr(fetching, "HUB", server.address)
     server["/datasets/me/zoos/resolve/main/a/zoo.h5"] = held
@@ -91,6 +92,7 @@ def test_an_address_of_the_hub(tmp_path, server, held, monkeypatch):
     assert len(server.asked) == 2
 
 
+@pytest.mark.wide
 def test_what_is_not_what_it_says_is_not_kept(tmp_path, server, held):
     broken = bytearray(held)
     broken[len(held) // 2] ^= 255

@@ -330,6 +330,7 @@ def test_a_library_that_is_missing_is_named(tmp_path, lively_weights, monkeypatc
         read_weights(tmp_path / name)
 
 
+@pytest.mark.wide
 @settings(max_examples=200)
 @given(data=st.data(), name=st.sampled_from([*WRITERS, "nca.json", "0100.json"]))
 def test_damaged_files_are_one_line(data, name, tmp_path_factory):

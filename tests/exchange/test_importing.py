@@ -116,6 +116,7 @@ def test_an_nca_that_grows_its_picture_is_ok(tmp_path, lively_weights):
     assert regime["name"] == "unknown"
 
 
+@pytest.mark.wide
 def test_many_are_added_class_by_class(tmp_path, nca, drawing, lively_weights):
     (a, _), (b, _) = nca(1, "a.safetensors"), nca(2, "b.safetensors")
     (tmp_path / "c.json").write_text(json.dumps(pack(lively_weights(4))))

@@ -139,6 +139,7 @@ def test_an_unknown_feature_is_said_at_once(zoo):
         make_exhibit(zoo, ["smell"])
 
 
+@pytest.mark.wide
 def test_the_first_map_loads_nothing_slow(zoo):
     code = (
         "import sys\n"

@@ -117,6 +117,7 @@ def test_the_brush_erases_and_a_click_plants_a_seed(page):
     assert page.inner_text("#play") == "Play"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("place", "heals"), mostly_wide([((18, 14), True), ((14, 13), False)]))
 def test_a_wound_heals_or_does_not_as_in_python(page, exhibit, place, heals):
     wound = Wound(120, *place, 3)
@@ -302,6 +303,7 @@ PLANT = """async ([weights, height, width, seed, row, col, cuttings]) => {
 }"""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("cuttings", [True, False])
 def test_the_browser_plants_cuttings_of_what_it_grows(page, start, cuttings):
     pause(page)

@@ -47,6 +47,7 @@ DIFFERENTIATE = """async ([weights, state, target, key, steps, rate, height, wid
 }"""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("lively", "rate", "steps"), [(False, 0.5, 80), (True, 0.5, 12), (True, 1.0, 9)]
 )
@@ -121,6 +122,7 @@ DRAWS = """async ([key, a, b, count]) => {
 }"""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("key", [0, 2**64 - 5, 2**31])
 def test_keys_and_draws_are_those_of_python(modules, key):
     upper, lower, *draws = modules.evaluate(DRAWS, [str(key), 4, 2**32 - 1, 5])

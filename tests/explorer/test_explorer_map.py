@@ -162,6 +162,7 @@ def test_the_file_opens_at_the_nca_that_its_address_names(visit, file_url):
     assert page.inner_text("#grown") == "2-001"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("size", mostly_wide([((1280, 720),), ((900, 760),), ((390, 844),)]))
 def test_no_picture_covers_another_and_the_ring_covers_nobody(visit, server, exhibit, size):
     page = visit(server.url, viewport=dict(zip(("width", "height"), size, strict=True)))
@@ -193,6 +194,7 @@ def test_the_legend_keeps_classes_at_a_click(page):
     assert page.inner_text("#count") == "9 NCAs"
 
 
+@pytest.mark.wide
 def test_a_lasso_keeps_what_it_goes_around(page, exhibit):
     row = 5
     x, y = place_of(page, exhibit, row)

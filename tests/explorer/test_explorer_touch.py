@@ -68,6 +68,7 @@ def test_a_drag_leaves_no_gaps(page):
     assert page.inner_text("#fate") == "a seed planted at step 80"
 
 
+@pytest.mark.wide
 def test_undo_gives_back_what_was_before_the_stroke(page):
     at_step(page, 50)
     whole = picture(page)

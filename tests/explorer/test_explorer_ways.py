@@ -74,6 +74,7 @@ def test_escape_leaves_the_choice_of_b(page):
     assert page.get_attribute("#lasso", "aria-pressed") == "false"
 
 
+@pytest.mark.wide
 def test_keys_of_one_character_can_be_switched_off_for_good(page):
     page.click("#keys")
     page.uncheck("#letters")

@@ -49,6 +49,7 @@ def test_a_fit_is_that_of_the_command(emoji, tmp_path):
     assert nca.zoo.attrs["settings"] == commanded.attrs["settings"]
 
 
+@pytest.mark.wide
 @pytest.mark.filterwarnings("ignore::nca_zoo.errors.ZooWarning")
 def test_a_picture_in_any_form(emoji):
     want = nz.fit(emoji, **QUICK)

@@ -44,6 +44,7 @@ def test_scrambled_units_are_read_as_well_and_alike(two_kinds) -> None:
     np.testing.assert_array_equal(plain, after)
 
 
+@pytest.mark.wide
 def test_numbers_come_back_in_their_units(two_kinds) -> None:
     weights, labels = two_kinds
     wanted = 500.0 + 100 * labels

@@ -106,6 +106,7 @@ def shown(lively_weights):
     return lively_weights(0) + amounts @ directions, pictures
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", [TRANSFORMER, QUERY], ids=["transformer", "query"])
 def test_networks_read_what_no_straight_line_does(shown, kind):
     weights, pictures = shown

@@ -157,6 +157,7 @@ def test_two_ncas_of_one_picture_do_not_give_each_other_away() -> None:
     assert abs(row(found, "b1").accuracy - 1 / 3) < 0.25
 
 
+@pytest.mark.wide
 def test_the_same_seed_gives_the_same_numbers_whatever_the_jobs() -> None:
     zoo = small_zoo(in_weights=0.05, in_pixels=0.2)
     one = probe(zoo, folds=3)

@@ -42,6 +42,7 @@ def test_the_one_asked_about_is_always_there(zoo):
         assert nca_id in part.id
 
 
+@pytest.mark.wide
 def test_commands_say_that_they_sample(zoo):
     command = ["neighbours", "0-003", "--zoo", str(zoo.path), "--count", "2", "--json"]
     some = CliRunner().invoke(group, [*command, "--sample", "10"])

@@ -65,6 +65,7 @@ def test_regrowing_finds_what_is_not_so(path):
     assert "another picture" in problems[2]
 
 
+@pytest.mark.wide
 def test_command_verify(path):
     run = CliRunner().invoke(group, ["verify", "--zoo", str(path)])
     assert run.exit_code == 0

@@ -52,6 +52,7 @@ def found(zoo):
     return reading(zoo, sizes=[10], count=30, steps=15)
 
 
+@pytest.mark.wide
 def test_every_way_learns_from_as_many_and_is_compared_with_ridge(found):
     assert (found.held_out, found.practice, found.steps) == (10, 30, 15)
     assert [row.learnt_from for row in found.rows] == [10] * 9 + [40] * 9
@@ -72,6 +73,7 @@ def test_every_way_learns_from_as_many_and_is_compared_with_ridge(found):
 READERS = ("ridge", "transformer", "query reader")
 
 
+@pytest.mark.wide
 def test_networks_have_about_as_many_numbers(found):
     numbers = {row.name: row.parameters for row in found.rows}
     assert 0.5 < numbers["transformer"] / numbers["query reader"] < 2

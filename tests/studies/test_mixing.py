@@ -119,6 +119,7 @@ def run(*arguments):
     return CliRunner().invoke(group, ["mix", *map(str, arguments)])
 
 
+@pytest.mark.wide
 def test_the_commands(path, tmp_path):
     out = tmp_path / "line.png"
     result = run("line", "0-000", "1-000", "--zoo", path, "--points", 3, "--out", out)
