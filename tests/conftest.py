@@ -73,6 +73,17 @@ def pytest_xdist_make_scheduler(config, log):
     return Groups(config, log)
 
 
+@pytest.fixture
+def brief_flows(monkeypatch):
+    """Flows learn for as many steps as show that they do."""
+    from nca_zoo.networks.flow import Size
+    from nca_zoo.networks.learning import Schedule
+    from nca_zoo.studies.imagining import learn_to_imagine
+
+    brief = Size(schedule=Schedule(60, batch=64, rate=2e-3))
+    monkeypatch.setattr(learn_to_imagine, "__defaults__", (brief,))
+
+
 @pytest.fixture(scope="session")
 def lively_weights():
     """Weights (P,) of an NCA that grows and moves: random, with an update that does something."""

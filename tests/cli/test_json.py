@@ -128,6 +128,7 @@ def test_every_command_that_has_json_is_told_and_tried():
     assert without == find_nothing
 
 
+@pytest.mark.usefixtures("brief_flows")
 @pytest.mark.parametrize("command", mostly_wide(sorted(CALLS, key=SLOW.__contains__), -len(SLOW)))
 def test_json_has_the_shape_that_is_told(places, command):
     words = re.sub(r"[A-Z]{3,}", lambda name: str(places[name[0]]), CALLS[command]).split()

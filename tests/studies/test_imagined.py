@@ -94,6 +94,7 @@ def test_each_is_trained_to_stay_what_it_grew_before(zoo):
 
 
 @pytest.mark.wide
+@pytest.mark.usefixtures("brief_flows")
 def test_rows_say_what_they_are_of(zoo, tmp_path):
     found = compare(zoo, steps=10, data_dir=tmp_path)
     assert (found.learnt_from, found.held_out) == (32, 8)
