@@ -76,13 +76,15 @@ class Course:
             if step in shown
         ]
 
+    @property
+    def others(self) -> "list[Voice]":
+        """Those of the voices that tell all cells to be another NCA, in their order."""
+        whole = [one for one in self.voices if one.picture is not None and one.circle is None]
+        return sorted(whole, key=lambda one: one.step)
+
     def goal(self, ncas: "Zoo", row: int) -> "Goal":
         """What the NCA in a row is to look like: its picture, or that of what cells now hear."""
-        told = [
-            (one.step, one.picture)
-            for one in sorted(self.voices, key=lambda one: one.step)
-            if one.picture is not None and one.circle is None
-        ]
+        told = [(one.step, one.picture) for one in self.others if one.picture is not None]
         if not told:
             return ncas.goal(row)
         own = ncas.due(0, row)
@@ -90,10 +92,13 @@ class Course:
 
     def look(self, ncas: "Zoo", background: str) -> dict[str, Any]:
         """How the pictures of a single NCA are made and captioned."""
+        about = f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else ""
+        if self.others:
+            about = f"told {self.others[-1].name}"
         return {
             "target": self.goal(ncas, 0),
             "name": ncas.id[0],
-            "about": f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else "",
+            "about": about,
             "background": background,
             "trained": ncas.trained,
         }

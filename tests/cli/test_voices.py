@@ -41,8 +41,8 @@ def zoo(tmp_path_factory, request):
 def strips(monkeypatch):
     shown = []
 
-    def strip(states, target, **_):
-        shown.append((dict(states), target))
+    def strip(states, target, about, **_):
+        shown.append((dict(states), target, about))
         return np.zeros((16, 16, 3), np.uint8)
 
     monkeypatch.setattr("nca_zoo.viewer.frames.strip", strip)
@@ -56,7 +56,7 @@ def show(zoo, folder, *options, code=0):
 
 def test_told_another_id_it_goes_on_as_that_one(zoo, tmp_path, strips):
     said = show(zoo, tmp_path, "--signal", "4:b").stdout
-    ((states, target),) = strips
+    ((states, target, about),) = strips
     a, b = zoo.index("a"), zoo.index("b")
     alone = dict(rollout(zoo.weights[a], zoo.seed_states(a), 4, 5))
     assert np.array_equal(states[4], alone[4][..., :4])
@@ -68,6 +68,7 @@ def test_told_another_id_it_goes_on_as_that_one(zoo, tmp_path, strips):
     assert np.array_equal(states[12], expected[12][..., :4])
     assert np.array_equal(target(4), zoo.due(0, a))
     assert np.array_equal(target(5), zoo.due(0, b))
+    assert about == "told b"
     assert f"PSNR {psnr(states[12], zoo.due(0, b)):.1f} dB" in said
 
 
@@ -78,7 +79,7 @@ def test_numbers_between_two_and_a_part_of_the_cells(zoo, tmp_path, strips):
     numbers = ",".join(str(float(number)) for number in middle)
     show(zoo, tmp_path, "--signal", numbers)
     show(zoo, tmp_path, "--signal", f"4:{numbers}@3,4,2")
-    (whole, target), (part, _) = strips
+    (whole, target, _), (part, *_) = strips
     between = heard(shared, S[0], middle)
     expected = dict(rollout(between, zoo.seed_states(a), 12, 5))[12]
     np.testing.assert_allclose(whole[12], expected[..., :4], atol=1e-4)
