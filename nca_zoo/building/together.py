@@ -200,7 +200,7 @@ def voices_beside(zoo: Zoo, nca_id: str) -> dict[str, Floats]:
 
     Those are of its own fit: rows of one ``S``.
     """
-    if not {"S", "s"} <= set(zoo.columns):
+    if not _hears(zoo):
         return {}
     row, S = zoo.index(nca_id), zoo.column("S")
     own = np.flatnonzero((S[row] == S).all(axis=(1, 2)))  # not even itself, if it hears nothing
@@ -218,7 +218,7 @@ def voices_beside(zoo: Zoo, nca_id: str) -> dict[str, Floats]:
 def rules_of(zoo: Zoo) -> list[int | None] | None:
     """Of which rule each NCA is, by a number, if they hear signals: those of one can become each
     other while they live. None for what hears nothing."""
-    if not {"S", "s"} <= set(zoo.columns):
+    if not _hears(zoo):
         return None
     rules: dict[bytes, int] = {}
     S = zoo.column("S")
@@ -226,9 +226,14 @@ def rules_of(zoo: Zoo) -> list[int | None] | None:
             for one in S]  # fmt: skip
 
 
+def _hears(zoo: Zoo) -> bool:
+    """Whether it says what its NCAs always hear; of some of them that may still be nothing."""
+    return {"S", "s"} <= set(zoo.columns)
+
+
 def _ears(zoo: Zoo) -> tuple[Floats, Floats]:
     """S ``(N, 128, d)`` and s ``(N, d)`` of NCAs that always hear a signal."""
-    if not {"S", "s"} <= set(zoo.columns):
+    if not _hears(zoo):
         raise ZooError(
             f"{zoo.path}: its NCAs hear no signal that could be another; nca-zoo fit A.png B.png "
             "makes one that does, and build --code many"

@@ -5,35 +5,23 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from rows import header, record
+from grown_rows import grown_rows
+from rows import header
 
-from nca_zoo.automaton.rule import param_slices, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies.reading import JOINT, PRACTICE, STEPS, reading, thinned
 from nca_zoo_cli import reader as command
 from nca_zoo_cli.main import group
 
-GRID, N = (9, 8), 50
+N = 50
 
 
 @pytest.fixture(scope="module")
 def rows(lively_weights):
     """NCAs along two directions from one, and what they grow."""
-    base, rng = lively_weights(0), np.random.default_rng(0)
-    directions = np.zeros((2, len(base)), np.float32)
-    directions[:, param_slices()["b2"]] = rng.normal(0, 2e-3, (2, 16))
-    seed = seed_state(*GRID, 4, 4, True)
-    made = []
-    for i in range(N):
-        weights = base + rng.uniform(-1, 1, 2).astype(np.float32) @ directions
-        *_, (_, state) = rollout(weights, seed, 96)
-        grown = np.rint(255 * np.clip(state[..., :4], 0, 1)).astype(np.uint8)
-        place = {"seed_row": 4, "seed_col": 4, "label": i % 2, "grown": grown}
-        made.append(record(i, GRID, weights=weights, **place))
-    return made
+    return grown_rows(lively_weights(0), N, "grown")
 
 
 def zoo_of(path, rows):

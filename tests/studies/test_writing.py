@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from rows import header, record
+from grown_rows import grown_rows
+from rows import header
 
-from nca_zoo.automaton.rule import param_slices, seed_state
 from nca_zoo.errors import ZooError
-from nca_zoo.life.rollout import rollout
 from nca_zoo.networks.writing import COMPONENTS, Size, learn_writer
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
@@ -18,24 +17,13 @@ from nca_zoo.studies.writing import GIVEN, LINEAR, both_ways
 from nca_zoo_cli.main import group
 from nca_zoo_cli.writer import PATTERNS, PATTERNS_OF_MANY
 
-GRID, N = (9, 8), 40
+N = 40
 
 
 @pytest.fixture(scope="module")
 def rows(lively_weights):
     """NCAs along two directions from one; targets are what they grow."""
-    base, rng = lively_weights(0), np.random.default_rng(0)
-    directions = np.zeros((2, len(base)), np.float32)
-    directions[:, param_slices()["b2"]] = rng.normal(0, 2e-3, (2, 16))
-    seed = seed_state(*GRID, 4, 4, True)
-    made = []
-    for i in range(N):
-        weights = base + rng.uniform(-1, 1, 2).astype(np.float32) @ directions
-        *_, (_, state) = rollout(weights, seed, 96)
-        grown = np.rint(255 * np.clip(state[..., :4], 0, 1)).astype(np.uint8)
-        place = {"seed_row": 4, "seed_col": 4, "label": i % 2}
-        made.append(record(i, GRID, weights=weights, target=grown, **place))
-    return made
+    return grown_rows(lively_weights(0), N, "target")
 
 
 def zoo_of(path, rows):

@@ -57,7 +57,8 @@ class Page {
     this.#controls();
     listenToKeys(this, parts);
     parts.title.textContent = zoo.name;
-    parts.telling.hidden = !zoo.rules?.some((rule, row) => zoo.rules.indexOf(rule) !== row && rule !== null);
+    const rules = zoo.rules?.filter((rule) => rule !== null) ?? [];
+    parts.telling.hidden = new Set(rules).size === rules.length; // nobody shares one
   }
 
   /** What the address names, or a good NCA at random; then the map. */
