@@ -22,6 +22,7 @@ from nca_zoo.pictures.sources import SOURCES, load_pictures
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.gate import Status
 
+from .going import stoppable
 from .info import healing_line, heals, summary
 from .options import (
     FilePath,
@@ -171,33 +172,28 @@ def build(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     about = header(origin, settings, size, scale)
     with begun(out, origin, pictures, settings, about, refit, repeats) as (writer, pictures):
-        held = len({picture.id for picture in pictures} & writer.finished_ids())
-        if held:
+
+        def safe() -> int:
+            return len({picture.id for picture in pictures} & writer.finished_ids())
+
+        if held := safe():
             click.echo(f"{out} holds {held} of {len(pictures)} already; going on.", err=True)
         done = failed = 0
         psnr: list[float] = []
-        try:
-            with (
-                cluster(address) if address else nullcontext() as client,
-                progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as shown,
-            ):
-                workers = jobs or workers_for(settings.device)
-                for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):
-                    done += 1
-                    failed += fit.status != "ok"
-                    psnr.append(fit.psnr_96)
-                    shown.set_postfix_str(
-                        f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
-                    )
-                    shown.update()
-        except KeyboardInterrupt:
-            safe = len({picture.id for picture in pictures} & writer.finished_ids())
-            said = (
-                f"Stopped: {safe} of {len(pictures)} NCAs are safe in {out}; the same command goes "
-                "on from there."
-            )
-            click.echo(said if safe else "Stopped before any NCA was finished.", err=True)
-            raise SystemExit(1) from None
+        with (
+            stoppable(safe, len(pictures), "NCA", out),
+            cluster(address) if address else nullcontext() as client,
+            progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as shown,
+        ):
+            workers = jobs or workers_for(settings.device)
+            for fit in build_zoo(pictures, settings, writer, workers, cohort, client, tell):
+                done += 1
+                failed += fit.status != "ok"
+                psnr.append(fit.psnr_96)
+                shown.set_postfix_str(
+                    f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
+                )
+                shown.update()
     took = time.monotonic() - began
     if as_json:
         print_json(summary(open_zoo(out)) | {"fitted": done, "seconds": took})

@@ -1,8 +1,12 @@
-"""Learning end to end from the command line: with a bar, and so that the same line goes on."""
+"""Work that takes long, from the command line: with a bar, and so that the same line goes on."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
@@ -14,6 +18,18 @@ if TYPE_CHECKING:
 
 SAVED_EVERY = 100  # training steps
 MOST_STATE = 1 << 28  # bytes of what going on needs
+
+
+@contextmanager
+def stoppable(safe: Callable[[], int], of: int, what: str, where: Path) -> Iterator[None]:
+    """Ends the command at Ctrl-C, and says how many (``what``) of all are not to be done again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = safe()
+        kept = f"{done} of {of} {what}s are safe in {where}; the same command goes on from there."
+        click.echo(f"Stopped: {kept}" if done else f"Stopped before any {what} was safe.", err=True)
+        raise SystemExit(1) from None
 
 
 def learn_on(lessons: "EndToEnd", out: Path, made_by: str) -> None:
@@ -32,7 +48,12 @@ def learn_on(lessons: "EndToEnd", out: Path, made_by: str) -> None:
                 "remove the file"
             )
         lessons.go_on(state)
-    with progress_bar(total=course.steps, initial=lessons.taken, unit="step") as shown:
+
+    def safe() -> int:
+        return lessons.taken // SAVED_EVERY * SAVED_EVERY
+
+    bar = progress_bar(total=course.steps, initial=lessons.taken, unit="step")
+    with stoppable(safe, course.steps, "training step", beside), bar as shown:
         while lessons.taken < course.steps:
             losses = lessons.step()
             shown.set_postfix_str(f"loss {losses[0]:.4f}", refresh=False)

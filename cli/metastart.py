@@ -22,6 +22,7 @@ from nca_zoo.training.init import META_STARTS, find_start, read_early, read_star
 from nca_zoo.training.metastart import Moves, Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES, Regime
 
+from .going import learn_on, stoppable
 from .options import FilePath, cores_option, data_folder, progress_bar, scale_option, strict_option
 from .training_options import moving, tell, visible_option
 
@@ -191,7 +192,9 @@ def metastart(
         begins, early = find_start(str(out)), read_early(out)
     films = None if moves is None else films_of(pictures, targets, settings, moves)
     learning = meta_learn(targets, taught, learns, chosen, begins, films, before)
-    with progress_bar(total=chosen.rounds, initial=before, unit="round") as shown:
+    bar = progress_bar(total=chosen.rounds, initial=before, unit="round")
+    safe = before
+    with stoppable(lambda: safe, chosen.rounds, "round", out), bar as shown:
         for done in learning:
             shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
             shown.update()
@@ -200,6 +203,7 @@ def metastart(
             if done.number % CHECKPOINT_ROUNDS == 0 or done.number == chosen.rounds:
                 so_far = told | {"rounds_done": done.number}
                 write_start(out, done.weights, so_far, early, done.clock)
+                safe = done.number
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
 
 
@@ -227,8 +231,6 @@ def _learn_codes(
     from nca_zoo.networks.coding import codes_begin
     from nca_zoo.networks.end_to_end import EndToEnd
     from nca_zoo.training.writer import save_writer
-
-    from .going import learn_on
 
     name = start or META_STARTS.get((regime.name, visible))
     if name is None:

@@ -119,12 +119,26 @@ def build_settings(
     code, seed = choices.get("code") or 0, choices["seed"]
     name = choices["init"] or ("meta" if code else init)
     first = make_init(name, choices["regime"], seed, start, visible, clocked, code)
+    if first.coder is not None:
+        _lives_as_learnt(first.coder.recipe, regime)
     if start is not None and first.visible != visible:
         tell(
             f"{start} was learnt with --visible {first.visible}, and this is {visible}: "
             "training takes longer from there"
         )
     return BuildSettings(regime, first, target, seed, choices["engine"], choices["device"], motion)
+
+
+def _lives_as_learnt(recipe: Mapping[str, Any], regime: Regime) -> None:
+    """Raises ZooError if NCAs of a rule for codes, which is fitted to no picture, would not live as
+    the rule did when it was learnt."""
+    for name in ("seed_hidden", "fire_rate"):
+        learnt, asked = recipe.get(name), getattr(regime, name)
+        if learnt != asked:
+            raise ZooError(
+                f"the rule for these codes was learnt with {name} {learnt}, and this build has "
+                f"{asked}; build with the regime {recipe.get('regime')} and its settings"
+            )
 
 
 def tensors(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ def read_archive(path: Path, what: str, made_by: str, most: int) -> tuple[Arrays
     bytes. Never runs code from it.
     """
     wrong = f"{path}: not a {what} of `{made_by}`"
+    if path.is_file() and not is_zipfile(path):  # which numpy takes for a pickle
+        raise ZooError(f"{wrong}: it is no .npz")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if sum(member.file_size for member in archive.zip.infolist()) > most:

@@ -191,6 +191,7 @@ def test_a_zoo_of_codes_goes_on_with_its_own_rule_alone(pictures, rule, zoo, tmp
         ({"code": 16, "motion": "sway"}, "leave --motion out"),
         ({"code": 16, "train": "b1"}, "leave --train out"),
         ({"code": 16, "seeds": 3}, "leave --seeds or --code out"),
+        ({"code": 16, "fire_rate": 1.0}, r"with fire_rate 0\.5, and this build has 1\.0"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(asked, words):
@@ -203,6 +204,9 @@ def test_a_file_of_other_codes_is_no_start(rule):
         make_init("meta", "regenerating", start=rule, code=4)
     with pytest.raises(ZooError, match="expected --code 3 and --visible grey"):
         make_init("meta", "regenerating", start=rule, visible="grey", code=3)
+    as_written_up = chosen(code=3, start=rule, regime="writeup")
+    with pytest.raises(ZooError, match=r"with seed_hidden True, .* regime regenerating"):
+        build_settings(as_written_up, quiet, init="meta", alpha="ink")
     linear = rule.with_name("linear.npz")
     coder = read_writer(rule)
     anywhere = coder.changes.copy()

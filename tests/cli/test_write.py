@@ -162,7 +162,8 @@ def test_a_writer_learnt_end_to_end_goes_on_after_an_interruption(zoo, tmp_path,
     monkeypatch.setattr(going, "SAVED_EVERY", 1)
     monkeypatch.setattr(EndToEnd, "step", two_steps)
     out = tmp_path / "parts.npz"
-    run(*learn, "--end-to-end", 3, "--out", out, code=1)
+    stopped = run(*learn, "--end-to-end", 3, "--out", out, code=1).output
+    assert f"Stopped: 2 of 3 training steps are safe in {out}.going" in stopped
     assert not out.exists()
     refused = run(*learn, "--end-to-end", 4, "--out", out, code=1)
     assert "begun in another way" in refused.output

@@ -66,13 +66,14 @@ def test_a_start_that_was_stopped_goes_on_as_if_it_had_not_been(
     out, kept = tmp_path / "part.npz", metastart.write_start
 
     def stops(path, weights, recipe, *more):
+        if recipe["rounds_done"] == 3:
+            raise KeyboardInterrupt
         kept(path, weights, recipe, *more)
-        if recipe["rounds_done"] == 2:
-            raise ZooError("stopped")
 
     monkeypatch.setattr(metastart, "CHECKPOINT_ROUNDS", 1)
     monkeypatch.setattr(metastart, "write_start", stops)
-    learn(pictures, 3, out, code=1)
+    stopped = learn(pictures, 3, out, code=1).stderr
+    assert f"Stopped: 2 of 3 rounds are safe in {out}; the same command goes on" in stopped
     monkeypatch.undo()
     assert read_start(out)[1]["rounds_done"] == 2
     assert "goes on after 2 rounds" in learn(pictures, 3, out).stderr
