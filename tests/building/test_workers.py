@@ -215,7 +215,7 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, sta
         results = run(megabyte, tasks(), client=client)
         numbers = [next(results)[0]]
         before = psutil.Process().memory_info().rss  # with all that dask loads on first use
-        time.sleep(3)  # as a writer may be busy; a worker does hundreds meanwhile
+        time.sleep(1.5)  # as a writer may be busy; a worker does hundreds meanwhile
         assert len(taken) < 30  # the first, those handed out, those waiting, and a few in hand
         numbers += [result[0] for result in results]
         assert sorted(numbers) == list(range(200))
