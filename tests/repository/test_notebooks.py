@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from browsing import BROWSERS, PATIENCE_MS
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -26,7 +27,6 @@ BRIEF = {  # words of the code, and others with which it says the same of a smal
     "7": {"Schedule(800": "Schedule(80"},
 }  # fmt: skip
 LARGEST = 300_000  # bytes of a notebook in the repository
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def load(path):
@@ -134,6 +134,7 @@ def test_live_grows_and_is_wounded_inside_another_page(zoo, tmp_path):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1100, "height": 800})
+        tab.set_default_timeout(PATIENCE_MS)
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("request", lambda request: requests.append(request.url))
