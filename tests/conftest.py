@@ -26,6 +26,8 @@ from nca_zoo.automaton import noise, rule
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # heeded when triton is imported: see interpreted.py
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many as there are cores: one is for each of them
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes its time
 
