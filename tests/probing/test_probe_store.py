@@ -59,6 +59,7 @@ def test_stored_answers_are_those_that_were_counted(path):
 @pytest.mark.wide
 def test_numbers_have_their_units_and_a_second_time_replaces(path):
     call = ["probe", "--zoo", str(path), "--target", "psnr_96", "--features", "weights"]
+    call += ["--repeats", "1"]
     for _ in range(2):
         assert CliRunner().invoke(group, [*call, "--readers", "ridge", "--store"]).exit_code == 0
     zoo = open_zoo(path)
