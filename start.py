@@ -66,7 +66,7 @@ def install(job: str) -> None:
 
     print(f"Installing into .venv, minutes: {SIZES[extra]}.", flush=True)
     venv.create(ENVIRONMENT, with_pip=True)
-    pip("install", "--editable", f".{extra}")
+    pip("install", "--no-compile", "--editable", f".{extra}")  # compiled when it is first used
     stamp.write_text(wanted + extra)
 
 

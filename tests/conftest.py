@@ -26,19 +26,24 @@ from nca_zoo.automaton import noise, rule
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # heeded when triton is imported: see interpreted.py
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many as there are cores: one is for each of them
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
+os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes its time
 
 # On several cores a worker takes a whole group of files. These begin, as they are the longest:
 # what starts and kills processes; what opens windows and pages; what has UMAP compiled; what
-# trains ten NCAs many times; what interprets kernels.
+# trains ten NCAs many times; what interprets kernels; and what would end long after all others.
 TOGETHER = {
     "processes": ("building/", "store/test_zoowriter"),
     "screen": ("explorer/test_explorer.", "explorer/test_explorer_map", "viewer/test_window",
                "viewer/test_drawing", "repository/test_notebooks"),
     "page": ("explorer/test_explorer_touch", "explorer/test_explorer_ways"),
-    "umap": ("studies/test_embedding",),
+    "umap": ("studies/test_embedding", "cli/test_store"),
     "bits": ("training/test_bits",),
     "engines": ("life/test_engines",),
+    "starts": ("training/test_init",),
+    "imagined": ("studies/test_imagined",),
 }  # fmt: skip
 
 # No example is wrong because the machine was busy.
@@ -82,6 +87,12 @@ def brief_flows(monkeypatch):
 
     brief = Size(schedule=Schedule(60, batch=64, rate=2e-3))
     monkeypatch.setattr(learn_to_imagine, "__defaults__", (brief,))
+
+
+@pytest.fixture(scope="session")
+def kept_digits(tmp_path_factory):
+    """A data folder in which the digits lie ready once a test has read them, which takes long."""
+    return tmp_path_factory.getbasetemp() / "digits"
 
 
 @pytest.fixture(scope="session")

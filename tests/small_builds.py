@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from click.testing import CliRunner, Result
 from PIL import Image
+
+from nca_zoo_cli.main import group
 
 STOPPED = "the same command goes on from there"
 
@@ -33,6 +36,17 @@ def arguments(
     }  # fmt: skip
     given = ((f"--{name}", str(value)) for name, value in options.items())
     return ["build", *(part for pair in given for part in pair)]
+
+
+def run(command: list[str]) -> Result:
+    """``nca-zoo`` with these arguments, in this process, which has imported what takes seconds."""
+    return CliRunner().invoke(group, command)
+
+
+def made(command: list[str]) -> None:
+    """The same, and it ends well."""
+    result = run(command)
+    assert result.exit_code == 0, result.output
 
 
 def start(command: list[str], **options: Any) -> subprocess.Popen[str]:

@@ -267,7 +267,7 @@ def test_a_recipe_is_enough_to_learn_a_rule_again(pictures, rule):
 
 @pytest.mark.wide
 @pytest.mark.parametrize("wanted", CODES)
-def test_rules_that_ship_are_what_their_recipe_makes(tmp_path, wanted):
+def test_rules_that_ship_are_what_their_recipe_makes(kept_digits, wanted):
     """Of the command's defaults; and the first training steps again: only rounding may differ,
     which every step makes more of."""
     regime, visible, code = wanted
@@ -277,7 +277,7 @@ def test_rules_that_ship_are_what_their_recipe_makes(tmp_path, wanted):
     assert {name: told[name] for name in asdict(usual)} == asdict(usual)
     assert told["taken"] == usual.steps
     assert coder.recipe["regime"] == regime
-    targets = [make_target(picture.pixels, look) for picture in meta_pictures(tmp_path)]
+    targets = [make_target(picture.pixels, look) for picture in meta_pictures(kept_digits)]
     again = first_losses_again(coder, targets, code)
     np.testing.assert_allclose(again[:4], told["first_losses"][:4], rtol=2e-3)
     np.testing.assert_allclose(again, told["first_losses"], rtol=5e-2)

@@ -15,12 +15,10 @@ from pathlib import Path
 import h5py
 import pytest
 from broken_zoos import MARK, touched_elsewhere
-from click.testing import CliRunner
 from kill_builds import same_but_for_time
-from small_builds import STOPPED, arguments, draw, finish, start
+from small_builds import STOPPED, arguments, draw, finish, made, run, start
 
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo_cli.main import group
 
 COUNT = 12
 TESTS = Path(__file__).parents[1]
@@ -39,8 +37,7 @@ def drawings(tmp_path_factory):
 def whole(tmp_path_factory, drawings):
     """An uninterrupted build."""
     out = tmp_path_factory.mktemp("whole") / "zoo.h5"
-    run = CliRunner().invoke(group, arguments(drawings, out))
-    assert run.exit_code == 0, run.output
+    made(arguments(drawings, out))
     return out
 
 
@@ -72,11 +69,11 @@ def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
 
 def test_kills_lose_nothing():
     script = [sys.executable, TESTS / "kill_builds.py", "--kills", "4", "--seed", "3"]
-    run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "Nothing lost, nothing changed." in run.stdout
-    assert int(re.search(r"^all +(\d+)$", run.stdout, re.MULTILINE)[1]) >= 4
-    assert int(re.search(r"looked for after it: (\d+)", run.stdout)[1]) > 0
+    done = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing lost, nothing changed." in done.stdout
+    assert int(re.search(r"^all +(\d+)$", done.stdout, re.MULTILINE)[1]) >= 4
+    assert int(re.search(r"looked for after it: (\d+)", done.stdout)[1]) > 0
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -92,7 +89,7 @@ def test_a_stopped_build_with_workers_ends_them_and_goes_on(tmp_path, drawings, 
     if last:  # else it was done before
         assert STOPPED in last
         assert f"{len(open_zoo(out))} of {COUNT} NCAs are safe" in last
-    finish(start(arguments(drawings, out, jobs=1, cohort=5)))
+    made(arguments(drawings, out, jobs=1, cohort=5))
     assert same_but_for_time(out, whole)
     assert not list(tmp_path.glob("zoo.h5?*"))
 
@@ -100,29 +97,31 @@ def test_a_stopped_build_with_workers_ends_them_and_goes_on(tmp_path, drawings, 
 def test_a_full_disk_then_room(disk, drawings, whole):
     place, remount = disk
     out = place / "zoo.h5"
-    last = finish(start(arguments(drawings, out, cohort=2)), 1)
+    stopped = run(arguments(drawings, out, cohort=2))
+    assert stopped.exit_code == 1
+    last = stopped.stderr.strip().splitlines()[-1]
     assert last.startswith(f"Error: {out}: cannot be written: No space left on device")
     assert STOPPED.partition("from")[0] in last
     kept = open_zoo(out)
     assert 0 < len(kept) < COUNT
     assert not list(place.rglob("*.tmp"))
     remount("size=16m")
-    finish(start(arguments(drawings, out, cohort=2)))
+    made(arguments(drawings, out, cohort=2))
     assert same_but_for_time(out, whole)
 
 
 def test_a_read_only_disk(disk, drawings, whole):
     place, remount = disk
     remount("ro")
-    run = CliRunner().invoke(group, arguments(drawings, place / "zoo.h5"))
-    assert run.exit_code == 1
-    assert "zoo.h5: cannot be written: Read-only file system" in run.stderr
-    assert len(run.stderr.strip().splitlines()) == 1
+    refused = run(arguments(drawings, place / "zoo.h5"))
+    assert refused.exit_code == 1
+    assert "zoo.h5: cannot be written: Read-only file system" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
     remount("rw,size=16m")
     (place / "zoo.h5").write_bytes(whole.read_bytes())
     remount("ro")
     for command in (["info"], ["verify"]):  # reading needs no writing
-        assert CliRunner().invoke(group, [*command, "--zoo", place / "zoo.h5"]).exit_code == 0
+        made([*command, "--zoo", str(place / "zoo.h5")])
 
 
 def test_a_machine_that_sleeps_and_a_second_build(tmp_path, drawings, whole):
@@ -131,7 +130,7 @@ def test_a_machine_that_sleeps_and_a_second_build(tmp_path, drawings, whole):
     wait_for(tmp_path / "zoo.h5.lock", first)
     os.killpg(first.pid, signal.SIGSTOP)
     try:
-        second = CliRunner().invoke(group, arguments(drawings, out))
+        second = run(arguments(drawings, out))
         assert second.exit_code == 1
         assert "is being written already; wait, or use another --out. " in second.stderr
         assert f"The writer is process {first.pid} on" in second.stderr
@@ -163,19 +162,18 @@ main()
 def test_a_clock_that_jumps_back(tmp_path, drawings, whole):
     out = tmp_path / "zoo.h5"
     command = [sys.executable, "-c", CLOCKS, *arguments(drawings, out)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    assert run.returncode == 0, run.stderr
-    assert f"{COUNT} NCAs;" in run.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert f"{COUNT} NCAs;" in done.stdout
     assert same_but_for_time(out, whole)
     with h5py.File(out) as file:
         assert (file["wall_s"][:] >= 0).all()
 
 
-@pytest.mark.parametrize(("jobs", "cohort"), [(2, 1), (1, 5), (2, 12)])
+@pytest.mark.parametrize(("jobs", "cohort"), [(1, 5), (2, 12)])
 def test_the_same_command_gives_the_same_bits(tmp_path, drawings, whole, jobs, cohort):
     out = tmp_path / "zoo.h5"
-    run = CliRunner().invoke(group, arguments(drawings, out, jobs, cohort))
-    assert run.exit_code == 0, run.output
+    made(arguments(drawings, out, jobs, cohort))
     assert same_but_for_time(out, whole)
 
 
@@ -204,7 +202,7 @@ def test_a_file_touched_elsewhere_would_be_seen():
 
 
 def test_broken_zoos_take_one_line():
-    script = [sys.executable, TESTS / "broken_zoos.py", "--files", "60", "--seed", "3", "--traced"]
-    run = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "Nothing went wrong." in run.stdout
+    script = [sys.executable, TESTS / "broken_zoos.py", "--files", "32", "--seed", "3", "--traced"]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing went wrong." in done.stdout

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_builds import arguments, draw, finish, start
+from small_builds import arguments, draw, made
 
 import nca_zoo as nz
 from nca_zoo.automaton import noise, rule
@@ -18,7 +18,7 @@ def zoo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fire")
     out = folder / "zoo.h5"
     command = arguments(draw(folder / "pictures", 1, 2), out, steps=30)
-    finish(start([*command, "--fire-rate", "1"]))
+    made([*command, "--fire-rate", "1"])
     return open_zoo(out)
 
 

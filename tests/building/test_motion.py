@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from small_builds import arguments, draw, finish, start
+from small_builds import arguments, draw, made
 from wide import mostly_wide
 
 import nca_zoo as nz
@@ -32,7 +32,7 @@ def zoo(pictures, request):
     """Four NCAs, each with a motion of its own, some steps into their training."""
     out = pictures.parent / f"{request.param}.h5"
     command = [*arguments(pictures, out, steps=12), "--motion", "mixed", "--period", str(PERIOD)]
-    finish(start([*command, "--clock", request.param]))
+    made([*command, "--clock", request.param])
     return open_zoo(out)
 
 
@@ -141,7 +141,7 @@ def test_a_build_goes_on_only_with_its_own_motion_and_stills_stay_apart(zoo, pic
         told = run(*same, *other, code=1)
         assert "was built with other settings: motion." in told.output
     still = tmp_path / "still.h5"
-    finish(start([*arguments(pictures, still, steps=12), "--fire-rate", "1"]))
+    made([*arguments(pictures, still, steps=12), "--fire-rate", "1"])
     assert "film" not in open_zoo(still).columns
     with pytest.raises(ZooError, match="some targets move and some stand still"):
         merge_zoos([still, zoo.path], tmp_path / "both.h5", mix_settings=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rows import header, record
-from small_builds import arguments, draw, finish, start
+from small_builds import arguments, draw, made
 
 import nca_zoo as nz
 from nca_zoo.automaton import rule
@@ -31,7 +31,7 @@ def pictures(tmp_path_factory):
 def zoo(pictures):
     """Two NCAs, some steps into their training."""
     out = pictures.parent / "seeded.h5"
-    finish(start([*arguments(pictures, out, steps=8), "--seeds", "2", "--batch", "2"]))
+    made([*arguments(pictures, out, steps=8), "--seeds", "2", "--batch", "2"])
     return open_zoo(out)
 
 

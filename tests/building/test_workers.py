@@ -1,5 +1,6 @@
 """Where tasks run: the same results everywhere, and a worker that dies costs only what it ran."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -112,14 +113,14 @@ TESTS = str(Path(__file__).parent)  # workers import the functions from here
 QUICKLY = ["--regime", "growing", "--steps", "60", "--extra-steps", "0", "--attempts", "1"]
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts processes of a cluster; ends them all."""
+@contextlib.contextmanager
+def starting(folder):
+    """A way to start processes of a cluster; ends them all."""
     pytest.importorskip("distributed")
     started = []
 
     def starter(*arguments):
-        with (tmp_path / f"{len(started)}.log").open("w") as log:
+        with (folder / f"{len(started)}.log").open("w") as log:
             started.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
@@ -135,6 +136,22 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def start(tmp_path):
+    with starting(tmp_path) as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    """The address of a cluster of one worker, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("standing")
+    with starting(folder) as starter:
+        address = scheduler(starter, folder)
+        worker(starter, address)
+        yield address
 
 
 def scheduler(start, folder):
@@ -198,7 +215,7 @@ def test_a_cluster_that_does_not_answer(monkeypatch):
 
 @posix
 @pytest.mark.wide
-def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, start, monkeypatch):
+def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(standing, monkeypatch):
     psutil = pytest.importorskip("psutil")
     monkeypatch.setattr("nca_zoo.building.workers.AHEAD", 10)
     monkeypatch.setattr("nca_zoo.building.workers.BACKLOG", 5)
@@ -209,13 +226,11 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(tmp_path, sta
             taken.append(number)
             yield (number,)
 
-    address = scheduler(start, tmp_path)
-    worker(start, address)
-    with cluster(address) as client:
+    with cluster(standing) as client:
         results = run(megabyte, tasks(), client=client)
         numbers = [next(results)[0]]
         before = psutil.Process().memory_info().rss  # with all that dask loads on first use
-        time.sleep(3)  # as a writer may be busy; a worker does hundreds meanwhile
+        time.sleep(1.5)  # as a writer may be busy; a worker does hundreds meanwhile
         assert len(taken) < 30  # the first, those handed out, those waiting, and a few in hand
         numbers += [result[0] for result in results]
         assert sorted(numbers) == list(range(200))
@@ -247,11 +262,9 @@ def test_a_cluster_that_cannot_load_the_code_takes_a_line(tmp_path, start, monke
 
 @pytest.mark.wide
 @posix
-def test_workers_of_another_version_are_refused(tmp_path, start, monkeypatch):
-    address = scheduler(start, tmp_path)
-    worker(start, address)
+def test_workers_of_another_version_are_refused(standing, monkeypatch):
     monkeypatch.setattr("nca_zoo.building.workers.version", lambda name: "0.0.7")
-    with cluster(address) as client, pytest.raises(ZooError, match=r"this machine 0\.0\.7"):
+    with cluster(standing) as client, pytest.raises(ZooError, match=r"this machine 0\.0\.7"):
         list(run(pause, [(0,)], client=client))
 
 

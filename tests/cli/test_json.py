@@ -40,7 +40,7 @@ CALLS = {
     "reader test": "ZOO --practice 6 --steps 2 --jobs 1",
     "imagine --learn": "BOX/flow.npz DIGITS",
     "imagine": "DIGITS --class 7 --count 1 --steps 0 --out BOX/imagined.h5",
-    "imagine --compare": "DIGITS --steps 10 --jobs 1",
+    "imagine --compare": "DIGITS --steps 2 --jobs 1",
     "steer": "7-100 DIGITS --slant 1 --points 2 --out BOX/strip.png",
     "steer --test": "DIGITS --jobs 1",
     "import": "WEIGHTS --grid 9,8 --out BOX/imported.h5",
@@ -55,7 +55,7 @@ CALLS = {
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory, lively_weights):
+def places(tmp_path_factory, lively_weights, kept_digits):
     box = tmp_path_factory.mktemp("json")
     with ZooWriter(box / "zoo.h5", header()) as writer:
         writer.add([
@@ -76,7 +76,7 @@ def places(tmp_path_factory, lively_weights):
     return {
         "ZOO": box / "zoo.h5",
         "TWINS": box / "twins.h5",
-        "DIGITS": written_zoo(box / "digits.h5", box, 40).path,
+        "DIGITS": written_zoo(box / "digits.h5", kept_digits, 28).path,
         "BOX": box,
         "PICTURES": box / "pictures",
         "PICTURE": box / "pictures" / "a.png",

@@ -40,8 +40,7 @@ def grow_in_browser(page, weights, state, steps, seed, rate=0.5):
     return np.array(found["state"]).reshape(state.shape), found["rate"]
 
 
-def test_the_browser_grows_what_the_engine_grows(page, start, lively_weights):
-    pause(page)
+def test_the_browser_grows_what_the_engine_grows(modules, start, lively_weights):
     for weights, grid, seed in (
         (start, GRID, 0),
         (start, GRID, 2**64 - 5),
@@ -49,39 +48,36 @@ def test_the_browser_grows_what_the_engine_grows(page, start, lively_weights):
     ):
         state = seed_state(*grid, 6, 5)
         expected = dict(rollout(weights, state, 96, seed, every=96))[96]
-        found, _ = grow_in_browser(page, weights, state, 96, seed)
+        found, _ = grow_in_browser(modules, weights, state, 96, seed)
         assert np.abs(expected).max() > 0.3
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("rate", mostly_wide([0.75, 1.0, 0.9]))
-def test_the_browser_knows_other_fire_rates(page, lively_weights, rate):
-    pause(page)
+def test_the_browser_knows_other_fire_rates(modules, lively_weights, rate):
     state, weights = seed_state(13, 17, 6, 5), lively_weights(3)
     expected = dict(rollout(weights, state, 60, 7, every=60, fire_rate=rate))[60]
-    found, _ = grow_in_browser(page, weights, state, 60, 7, rate)
+    found, _ = grow_in_browser(modules, weights, state, 60, 7, rate)
     assert np.abs(expected).max() > 0.3
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.wide
-def test_cells_that_ghosts_save_are_saved_in_the_browser_too(page, lively_weights):
-    pause(page)
+def test_cells_that_ghosts_save_are_saved_in_the_browser_too(modules, lively_weights):
     for number in range(4):
         draws = noise.uniform(number, 12 * 15 * CHANNELS).reshape(12, 15, CHANNELS)
         state = (0.4 * draws - 0.3).astype(np.float32)  # alpha around the threshold, mostly below
         weights = lively_weights(number, 4.0)
         key = rollout_keys(number, 1)
         expected = walk(SparseEngine(), weights[None], state[None, None], key, 0, 3)[0, 0]
-        found, _ = grow_in_browser(page, weights, state, 3, number)
+        found, _ = grow_in_browser(modules, weights, state, 3, number)
         assert np.array_equal(found != 0, expected != 0)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-def test_it_takes_60_steps_a_second(page, start):
-    pause(page)
+def test_it_takes_60_steps_a_second(modules, start):
     state = dict(rollout(start, seed_state(*GRID, *SEED), 96, every=96))[96]
-    _, rate = grow_in_browser(page, start, state, 300, 0)
+    _, rate = grow_in_browser(modules, start, state, 300, 0)
     assert rate >= 60
 
 
@@ -305,13 +301,12 @@ PLANT = """async ([weights, height, width, seed, row, col, cuttings]) => {
 
 @pytest.mark.wide
 @pytest.mark.parametrize("cuttings", [True, False])
-def test_the_browser_plants_cuttings_of_what_it_grows(page, start, cuttings):
-    pause(page)
+def test_the_browser_plants_cuttings_of_what_it_grows(modules, start, cuttings):
     own = seed_state(*GRID, *SEED)
     grown = dict(rollout(start, own, 96, every=96))[96]
     kind = SeedKind(True, grown if cuttings else None)
     lit = np.argwhere(grown[..., 3] > 0.5)[7]
     for row, col in (lit.tolist(), (0, 27)):
         expected = kind.planted(own, row, col)
-        found = page.evaluate(PLANT, [start.tolist(), *GRID, SEED, row, col, cuttings])
+        found = modules.evaluate(PLANT, [start.tolist(), *GRID, SEED, row, col, cuttings])
         np.testing.assert_allclose(np.reshape(found, own.shape), expected, atol=1e-3)

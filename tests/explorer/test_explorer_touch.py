@@ -173,15 +173,15 @@ JUDGED = [
 ]  # fmt: skip
 
 
-def test_the_words_follow_their_definition(page):
+def test_the_words_follow_their_definition(modules):
     for seen, said in JUDGED:
-        assert page.evaluate(JUDGE, [list(one) for one in seen])[-1] == said, seen
+        assert modules.evaluate(JUDGE, [list(one) for one in seen])[-1] == said, seen
     drag = (
         "async () => { const { Touch } = await import('explore/wounds.js');"
         "const touch = new Touch('wound', 100, null, 30); touch.since = 130;"
         "return touch.words(150) }"
     )
-    assert page.evaluate(drag) == "wounded at steps 100 to 130: 20 steps ago, not yet healed"
+    assert modules.evaluate(drag) == "wounded at steps 100 to 130: 20 steps ago, not yet healed"
 
 
 MOVE = """async ([flat, target, height, width]) => {
@@ -192,14 +192,14 @@ MOVE = """async ([flat, target, height, width]) => {
 }"""
 
 
-def test_a_picture_that_moved_is_recognised(page):
+def test_a_picture_that_moved_is_recognised(modules):
     rng = np.random.default_rng(0)
     target = np.zeros((13, 17, 4), np.uint8)
     target[4:9, 4:12] = rng.integers(0, 256, (5, 8, 4))
     for by in ((0, 0), (0, -1), (2, 3), (-3, 1)):
         state = np.roll(target / 255, by, (0, 1)) + rng.normal(0, 0.01, target.shape)
         args = [state.ravel().tolist(), target.ravel().tolist(), 13, 17]
-        found = page.evaluate(MOVE, args)
+        found = modules.evaluate(MOVE, args)
         assert tuple(found["by"]) == by
         expected = psnr(state, np.roll(target / 255, by, (0, 1)))
         assert found["score"] == pytest.approx(float(expected), abs=1e-3)

@@ -92,9 +92,9 @@ def test_answers_of_patches_are_what_a_loop_over_pixels_finds() -> None:
 
 
 def test_the_patches_that_are_shipped_are_those_of_the_starts_pictures(
-    tmp_path: Path,
+    kept_digits: Path,
 ) -> None:
-    pictures = [picture.pixels for picture in meta_pictures(tmp_path)]
+    pictures = [picture.pixels for picture in meta_pictures(kept_digits)]
     ink = np.stack(pictures).astype(np.float32) / np.float32(255)
     again, shipped = PatchBank.learn(ink).centres, learnt_patches().centres
     assert shipped.shape == (PATCHES, 25)

@@ -61,10 +61,12 @@ def test_workers_of_a_build_run_nothing(folder, where):
 
 
 @pytest.mark.wide
-def test_readers_of_a_probe_run_nothing(folder):
+def test_readers_of_a_probe_run_nothing(folder, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # so that there are processes of readers
     with ZooWriter(folder / "zoo.h5", header()) as writer:
         writer.add([record(number) for number in range(24)])
-    check(folder, run("probe", "--zoo", "zoo.h5", "--readers", "knn", "--repeats", "1"))
+    check(folder, run("probe", "--zoo", "zoo.h5", "--readers", "knn", "--repeats", "1",
+                      "--features", "b1"))  # fmt: skip
 
 
 @pytest.mark.parametrize("before", [None, "", "1"])

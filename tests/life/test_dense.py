@@ -21,6 +21,12 @@ GRID = (9, 7)
 CHUNK = GRID[0] * GRID[1]  # cells of one rollout
 
 
+@pytest.fixture
+def few_masks(monkeypatch):
+    """Fire masks are drawn for 32 steps at a time, so that 40 steps show what 200 would."""
+    monkeypatch.setattr("nca_zoo.life.engines.dense.MASKS_AHEAD", 32)
+
+
 @pytest.fixture(scope="module")
 def call(lively_weights):
     """Arguments of ``Engine.gradients``: five NCAs, two examples, CA steps of all lengths."""
@@ -118,6 +124,7 @@ WAYS = {
 
 @pytest.mark.parametrize("every_step", mostly_wide([True, False]))
 @pytest.mark.parametrize("way", mostly_wide(WAYS))
+@pytest.mark.usefixtures("few_masks")
 def test_all_ways_give_the_same(call, way, every_step):
     expected = ask(DenseEngine(dtype=EXACT, chunk_cells=10**9), *call, every_step)
     engine = DenseEngine(dtype=EXACT, **WAYS[way])
@@ -125,8 +132,8 @@ def test_all_ways_give_the_same(call, way, every_step):
         assert_close(ask(engine, *call, every_step), expected)
     weights, states, _, keys, _ = call
     np.testing.assert_allclose(
-        walk(engine, weights, states, keys, 3, 100),
-        walk(DenseEngine(dtype=EXACT, chunk_cells=10**9), weights, states, keys, 3, 100),
+        walk(engine, weights, states, keys, 3, 40),
+        walk(DenseEngine(dtype=EXACT, chunk_cells=10**9), weights, states, keys, 3, 40),
         rtol=1e-12,
         atol=1e-12,
     )
@@ -139,6 +146,7 @@ def test_a_chunk_takes_what_memory_allows():
 
 
 @pytest.mark.wide
+@pytest.mark.usefixtures("few_masks")
 @pytest.mark.parametrize("every_step", [False, True])
 def test_captured_steps_serve_again_as_ncas_finish(call, every_step):
     replay = Replay()
@@ -154,7 +162,7 @@ def test_captured_steps_serve_again_as_ncas_finish(call, every_step):
     looks = 34 if every_step else 3  # of the last states, which end at three different steps
     assert replay.replayed == before + 2 * 34 + looks
     weights, states, _, keys, _ = call
-    for first, steps in ((0, 96), (96, 120)):  # masks of 96 steps are drawn at a time
+    for first, steps in ((0, 32), (32, 40)):
         np.testing.assert_allclose(
             walk(engine, weights, states, keys, first, steps),
             walk(plain, weights, states, keys, first, steps),

@@ -65,9 +65,9 @@ def check(engine, weights, states, targets, steps, every_step=False, tolerance=1
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory):
+def digits(kept_digits):
     """Targets of a 0, a 1 and an 8."""
-    _, pictures = load_pictures("digits", [0, 1, 8], 1, tmp_path_factory.mktemp("data"))
+    _, pictures = load_pictures("digits", [0, 1, 8], 1, kept_digits)
     return [make_target(picture.pixels) for picture in pictures]
 
 
@@ -123,7 +123,10 @@ def test_alpha_alone(engine, digits, lively_weights, every_step):
 @pytest.mark.parametrize("channels", [4, 1])
 def test_a_film_that_moves_along(engine, lively_weights, channels):
     """Goals in general: several frames, every rollout at a phase of its own, looks now and then."""
-    k, b, steps = 2, 2, np.array([9, 14])
+    k, b = 2, 2
+    steps = np.array(
+        [3, 5] if engine.name == "fused" else [9, 14]
+    )  # by its interpreter, 0.3 s each
     weights = np.stack([lively_weights(seed) for seed in (1, 2)])
     states = np.repeat(rule.seed_state(9, 7, 4, 3)[None, None], k * b, axis=1).reshape(
         k, b, 9, 7, 16
@@ -132,7 +135,7 @@ def test_a_film_that_moves_along(engine, lively_weights, channels):
     frames, keys = frames.astype(np.float32), keys_for(k, b)
     when = (noise.uniform(3, k * b * 14) * 6).astype(np.int32).reshape(k, b, 14) - 3
     when = np.maximum(when, -1)
-    when[:, :, 5] = 2  # no rollout without a look
+    when[:, :, 2] = 2  # no rollout without a look
     found = engine.gradients(record(weights, states, keys), states, Goals(frames, when), steps)
     for nca in range(k):
         total = np.zeros(rule.N_PARAMS)
@@ -178,12 +181,12 @@ def flaring_weights():
 def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours(engine):
     """The second alive mask sees the updates of dead cells, which a sparse engine never lists."""
     weights = flaring_weights()
-    states = np.repeat(rule.seed_state(9, 9, 4, 4)[None], 20, axis=0)[None]
+    states = np.repeat(rule.seed_state(9, 9, 4, 4)[None], 6, axis=0)[None]
     states[..., 4:] += 0.5  # something to lose
-    keys = keys_for(1, 20)
+    keys = keys_for(1, 6)
     found = walk(engine, weights[None], states, keys, 0, 2)
     saved = 0
-    for example in range(20):
+    for example in range(6):
         state = states[0, example].astype(np.float64)
         for t in range(2):
             fire = noise.fire_mask(keys[0, example], t, 9, 9)
@@ -191,7 +194,7 @@ def test_a_dead_cell_that_wakes_for_a_moment_saves_its_neighbours(engine):
             state = rule.step(weights, state, fire)
             saved += np.count_nonzero((state != living_only).any(axis=-1))
         np.testing.assert_allclose(found[0, example], state, rtol=0, atol=1e-5)
-    assert saved > 20  # otherwise this test shows nothing
+    assert saved > 5  # otherwise this test shows nothing
 
 
 def test_rollout_continues_where_it_stopped(engine, lively_weights):

@@ -27,15 +27,28 @@ def zoo_of(path, pictures, size, **settings):
     return open_zoo(path)
 
 
-def digits(tmp_path, per_class):
-    _, found = load_pictures(per_class=per_class, data_dir=tmp_path)
+@pytest.fixture
+def learnt_from(monkeypatch):
+    """What judges learn from, as they are asked to; they do not."""
+    seen = []
+
+    def lesson(self, pictures, labels, of):
+        self.of = of
+        seen.append((pictures, labels, of))
+
+    monkeypatch.setattr(Judge, "__init__", lesson)
+    return seen
+
+
+def digits(kept, per_class):
+    _, found = load_pictures(per_class=per_class, data_dir=kept)
     return [(picture.label, picture.pixels) for picture in found]
 
 
 @pytest.mark.wide
-def test_digits_are_judged_by_others_of_their_source_always_the_same(tmp_path):
-    zoo = zoo_of(tmp_path / "zoo.h5", digits(tmp_path, 10), (28, 28), target=TARGET)
-    judge, mixed = judge_of(zoo, tmp_path)
+def test_digits_are_judged_by_others_of_their_source_always_the_same(tmp_path, kept_digits):
+    zoo = zoo_of(tmp_path / "zoo.h5", digits(kept_digits, 10), (28, 28), target=TARGET)
+    judge, mixed = judge_of(zoo, kept_digits)
     assert mixed.all()
     assert judge.of == "3,000 digits that are not in the zoo"
     assert (judge.read(centred_targets(zoo)) == zoo.label).mean() > 0.9
@@ -43,30 +56,31 @@ def test_digits_are_judged_by_others_of_their_source_always_the_same(tmp_path):
 
 
 @pytest.mark.wide
-def test_digits_of_the_judge_that_are_in_the_zoo_are_left_out(tmp_path):
-    _, found = load_pictures(data_dir=tmp_path)
+def test_digits_of_the_judge_that_are_in_the_zoo_are_left_out(tmp_path, kept_digits, learnt_from):
+    _, found = load_pictures(data_dir=kept_digits)
     some = [(p.label, p.pixels) for p in found if int(p.id.split("-")[1]) in (3, 499)]
     zoo = zoo_of(tmp_path / "zoo.h5", some, (28, 28), target=TARGET)
-    assert judge_of(zoo, tmp_path)[0].of == "2,990 digits that are not in the zoo"
+    assert judge_of(zoo, kept_digits)[0].of == "2,990 digits that are not in the zoo"
+    ((seen, labels, _),) = learnt_from
+    assert len(seen) == 2990
+    assert np.bincount(labels).tolist() == [299] * 10
+    mine = centred_targets(zoo)[zoo.label == 7]
+    apart = np.abs(seen[labels == 7][:, None] - mine[None]).max(axis=(2, 3, 4))
+    assert apart.min() > 0.1
 
 
-def test_other_pictures_are_lent_to_the_judge_and_never_mixed(tmp_path, monkeypatch):
+def test_other_pictures_are_lent_to_the_judge_and_never_mixed(tmp_path, learnt_from):
     rng = np.random.default_rng(0)
     drawn = [(label, rng.integers(99, 256, (9, 8), np.uint8)) for label in (0, 1) for _ in range(5)]
     drawn += drawn[:3]  # some pictures have two NCAs
     zoo = zoo_of(tmp_path / "zoo.h5", drawn, (9, 8), source="cats")
-    seen = []
-    learn = Judge.__init__
-    monkeypatch.setattr(
-        Judge, "__init__", lambda self, *given: (seen.append(given), learn(self, *given))[0]
-    )
     judge, mixed = judge_of(zoo, tmp_path)
     assert judge.of == f"{(~mixed).sum()} pictures apart"
     lent = {picture.tobytes() for picture in restored(zoo.target[~mixed])}
     kept = {picture.tobytes() for picture in restored(zoo.target[mixed])}
     assert not lent & kept
     assert (len(lent), len(kept)) == (4, 6)
-    np.testing.assert_array_equal(seen[0][0], centred_targets(zoo.subset(~mixed)))
+    np.testing.assert_array_equal(learnt_from[0][0], centred_targets(zoo.subset(~mixed)))
 
 
 def test_classes_too_small_to_lend_are_judged_by_what_there_is_and_it_is_said(tmp_path):

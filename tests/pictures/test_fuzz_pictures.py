@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.io import ImageReadMode, decode_image
 
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.image_files import read_file
@@ -222,6 +221,8 @@ def test_five_hundred_pictures_and_a_second_reader(tmp_path):
         draw, read = check(number, tmp_path)
         refused += read is None
         if read is not None and draw.what.startswith("png") and b"iCCP" not in draw.file:
+            from torchvision.io import ImageReadMode, decode_image  # which takes seconds
+
             data = torch.frombuffer(bytearray(draw.file), dtype=torch.uint8)
             second = decode_image(data, ImageReadMode.RGB, apply_exif_orientation=True)
             full = 1 if second.dtype == torch.uint8 else 257

@@ -29,6 +29,7 @@ def path(tmp_path):
 
 def run(path, *words):
     call = ["probe", "--zoo", str(path), "--readers", "logistic,knn", "--repeats", "1", *words]
+    call += ["--features", "weights"]
     found = CliRunner().invoke(group, [*call, "--store", "--json"])
     assert found.exit_code == 0, found.output
     return json.loads(found.stdout)
@@ -57,9 +58,10 @@ def test_stored_answers_are_those_that_were_counted(path):
 
 @pytest.mark.wide
 def test_numbers_have_their_units_and_a_second_time_replaces(path):
-    call = ["probe", "--zoo", str(path), "--target", "psnr_96", "--store"]
+    call = ["probe", "--zoo", str(path), "--target", "psnr_96", "--features", "weights"]
+    call += ["--repeats", "1"]
     for _ in range(2):
-        assert CliRunner().invoke(group, [*call, "--readers", "ridge"]).exit_code == 0
+        assert CliRunner().invoke(group, [*call, "--readers", "ridge", "--store"]).exit_code == 0
     zoo = open_zoo(path)
     (column,) = [c for c in zoo.described if c.name == "psnr_96_by_ridge_from_weights"]
     assert column.units == "dB"

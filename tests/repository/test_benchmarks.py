@@ -327,11 +327,11 @@ def test_more_ncas_than_a_zoo_has_are_its_own_with_noise(tmp_path):
 
 
 @pytest.mark.wide
-def test_few_numbers_are_fitted_along_both_kinds_of_directions(tmp_path):
-    zoo = written_zoo(tmp_path / "zoo.h5", tmp_path, 20)
+def test_few_numbers_are_fitted_along_both_kinds_of_directions(tmp_path, kept_digits):
+    zoo = written_zoo(tmp_path / "zoo.h5", kept_digits, 20)
     report = run(
         "few_numbers", tmp_path,
-        "--zoo", str(zoo.path), "--data", str(tmp_path), "--pictures", "3", "--learnt", "10",
+        "--zoo", str(zoo.path), "--data", str(kept_digits), "--pictures", "3", "--learnt", "10",
         "--numbers", "2,3", "--fitted", "3", "--steps", "4",
     )  # fmt: skip
     for kind in ("trained", "written"):

@@ -47,11 +47,12 @@ def test_growing_grows(digits):
 
 @pytest.mark.wide
 def test_persistent_stays_and_regenerating_heals(digits):
+    digits = digits[:2]
     goals = np.stack([target.rgba for target in digits])
     shares = {}
     for name in ("persistent", "regenerating"):
         fits, ncas = zoo_of(name, digits)
-        assert [fit.status for fit in fits] == ["ok"] * 3
+        assert [fit.status for fit in fits] == ["ok"] * 2
         looks = measure(SparseEngine(2), ncas, goals)
         assert (relative_error(looks["400"].pictures, goals) < 0.1).all()
         found = healing(SparseEngine(2), ncas, goals)
