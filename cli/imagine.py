@@ -12,6 +12,7 @@ from .options import (
     cores_option,
     data_folder,
     json_option,
+    listed,
     png_file,
     print_json,
     progress,
@@ -72,6 +73,11 @@ TAUGHT = 20  # as studies.imagining.STEPS, which a test compares
     is_flag=True,
     help="Keep none: measure how good and how new they are, against what knows less.",
 )
+@click.option(
+    "--only",
+    help="With --compare: beside NCAs held out, only the rows whose names are or hold this, as "
+    "flow or noise,average.",
+)
 @seed_option("Decides which NCAs are imagined, and fire masks.")
 @cores_option(does="Threads that let NCAs live.")
 @json_option
@@ -86,6 +92,7 @@ def imagine(
     model_out: Path | None,
     model: Path | None,
     compare: bool,
+    only: str | None,
     seed: int,
     jobs: int,
     as_json: bool,
@@ -102,14 +109,17 @@ def imagine(
     nca-zoo imagine --learn flow.npz
     nca-zoo imagine --class 7 --model flow.npz
     nca-zoo imagine --compare
+    nca-zoo imagine --compare --only flow
     """
     from nca_zoo.store.zoofile import open_zoo
 
     if (model is not None) + (model_out is not None) + compare > 1:
         raise ZooError("--learn, --model and --compare are three things to do; name one of them")
+    if only and not compare:
+        raise ZooError("--only chooses rows of --compare; give both, or leave it out")
     read = open_zoo(zoo)
     if compare:
-        _compare(read, steps, seed, jobs, as_json)
+        _compare(read, steps, seed, jobs, listed(only or ""), as_json)
         return
     if model_out:
         _learn(read, model_out, as_json)
@@ -191,11 +201,11 @@ def _flow_of(path: Path, zoo: "Zoo") -> "Flow":
     return flow
 
 
-def _compare(zoo: "Zoo", steps: int, seed: int, jobs: int, as_json: bool) -> None:
+def _compare(zoo: "Zoo", steps: int, seed: int, jobs: int, only: list[str], as_json: bool) -> None:
     from nca_zoo.studies.novelty import compare
 
     with progress("imagine", " ways") as advance:
-        found = compare(zoo, steps, seed, jobs, advance, data_folder())
+        found = compare(zoo, steps, seed, jobs, advance, data_folder(), only)
     if as_json:
         print_json(found.as_dict())
     else:
@@ -207,8 +217,8 @@ def table(found: "Comparison") -> list[str]:
     lines = [
         f"Imagined from {found.learnt_from} NCAs, beside {found.held_out} held out; judged by "
         f"support vectors that learned from {found.judge}.",
-        f"Nearest known weights are {found.distance:.2f} away from NCAs held out. "
-        f"{found.tried} were imagined for the last row.",
+        f"Nearest known weights are {found.distance:.2f} away from NCAs held out.",
+        *([f"{found.tried} were imagined for the last row."] if found.tried else []),
         "",
         f"{'':<40}{'n':>4}{'as asked':>10}  {'95 %':<11}{'at 400':>7}{'gate':>7}{'heals':>7}"
         f"{'weights':>9}{'picture':>10}{'Fréchet':>9}",

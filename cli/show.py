@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nca_zoo.errors import ZooError
 
+from .course import Course, happening
 from .options import (
     NCA_ID,
     FilePath,
@@ -18,15 +19,7 @@ from .options import (
     seed_option,
     zoo_option,
 )
-from .showing import (
-    Course,
-    findings,
-    in_words,
-    picture_of,
-    play_here,
-    side_by_side,
-    write,
-)
+from .showing import findings, in_words, picture_of, play_here, side_by_side, write
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
@@ -73,33 +66,7 @@ HEALING_STEPS = 16  # after damage, when a strip looks again
     "a strip about 8 pictures]",
 )
 @seed_option("Decides which cells fire. Figures in the file are of seed 0.")
-@click.option(
-    "--damage",
-    multiple=True,
-    metavar="STEP[:ROW,COL,RADIUS]",
-    help="Erase a circle of cells before this step; without a place, a large one in the middle "
-    "of what is lit. May be given more than once.",
-)
-@click.option(
-    "--plant",
-    multiple=True,
-    metavar="[STEP:]ROW,COL",
-    help="Plant a seed in this cell, from the beginning in place of its own, or before a step. "
-    "May be given more than once.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(1, 16),
-    metavar="N",
-    help="Grow from so many seeds, on lit cells that --seed draws, in place of its own.",
-)
-@click.option(
-    "--signal",
-    multiple=True,
-    metavar="[STEP:]WHAT[@ROW,COL,RADIUS]",
-    help="Let an NCA of several pictures hear what another of them does, by its id, or numbers; "
-    "from a step on, in a circle of cells. May be given more than once.",
-)
+@happening
 @click.option(
     "--out",
     type=FilePath(dir_okay=False),
@@ -132,16 +99,13 @@ def show(
     steps: int,
     every: int | None,
     seed: int,
-    damage: tuple[str, ...],
-    plant: tuple[str, ...],
-    seeds: int | None,
-    signal: tuple[str, ...],
     out: Path | None,
     terminal: bool,
     window: bool,
     fps: int,
     background: str,
     as_json: bool,
+    **happens: Any,
 ) -> None:
     """Watch NCAs grow: video, pictures, in the terminal or in a window.
 
@@ -157,13 +121,11 @@ def show(
     nca-zoo show 7-012 --channels --out channels.png
     nca-zoo show 7-012 --damage 200 --damage 300:10,14,4
     nca-zoo show 7-012 --seeds 3 --plant 200:20,9 --zoo seeded.h5
+    nca-zoo show 8-000 --as 200:3-007
     nca-zoo show three --signal 200:eight --zoo several.h5
     nca-zoo show 3-000 7-012 --grid --out pair.gif
     nca-zoo show --digits 0-9 --sample 5 --out sheet.png --json
     """
-    from nca_zoo.automaton.seeds import parse_seed
-    from nca_zoo.automaton.wounds import parse_wound
-    from nca_zoo.building.together import voice_of
     from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:
@@ -173,9 +135,7 @@ def show(
     if out is not None and out.suffix.lower() not in KINDS:
         raise ZooError(f"--out {out}: the name must end in one of {', '.join(KINDS)}")
     whole = open_zoo(zoo)
-    voices = tuple(voice_of(whole, text) for text in signal)
-    wounds, planted = tuple(map(parse_wound, damage)), tuple(map(parse_seed, plant))
-    course = Course(whole, seed, wounds, planted, seeds, voices)
+    course = Course.of(whole, seed, **happens)
     ncas = _choose(whole, nca_ids, classes, sample)
     grid = grid or len(ncas) > 1 or columns is not None
     kind = "grid" if grid else "channels" if channels else "one"
@@ -207,7 +167,7 @@ def show(
         return
     if out is not None:
         click.echo(out)
-    if said := in_words(ncas, steps, scores, grid):
+    if said := in_words(ncas, course, steps, scores, grid):
         click.echo(said)
 
 
@@ -259,7 +219,10 @@ def _refuse(
             window and any(seed.step for seed in course.planted),
             "--window is planted later by the mouse: leave out --window or the step of --plant",
         ),
-        (window and course.voices, "--window hears nothing new: leave out --window or --signal"),
+        (
+            window and course.becoming,
+            "--window becomes another by its slider: leave out --window or --signal and --as",
+        ),
         (grid and channels, "--channels shows one NCA: name one, without --grid"),
     ):
         if together:

@@ -127,15 +127,26 @@ def alive(state: Array) -> BoolArray:
     return np.max(list(alpha.values()), axis=0)[..., 0] > ALIVE_THRESHOLD
 
 
-def step(weights: Array, state: Array, fire: BoolArray, more: Array | float = 0.0) -> Array:
-    """One step of the automaton.
+def update(weights: Array, state: Array) -> Array:
+    """What each cell adds to itself when it fires, ``(..., H, W, 16)``.
 
-    weights: ``(P,)``; state: ``(..., H, W, 16)``; fire: ``(..., H, W)``, which cells update; more:
-    on top of ``b1``, what all cells hear, ``(128,)``, or each, ``(..., H, W, 128)``.
-    Returns the next state, of the same shape and dtype as ``state``.
+    weights: ``(P,)``; state: ``(..., H, W, 16)``.
     """
     w = unflatten(weights)
-    hidden = np.maximum(perceive(state) @ w["W1"].T + (w["b1"] + more), 0)
-    update = hidden @ w["W2"].T + w["b2"]
-    grown = state + update * fire[..., None]
+    hidden = np.maximum(perceive(state) @ w["W1"].T + w["b1"], 0)
+    return hidden @ w["W2"].T + w["b2"]
+
+
+def updated(state: Array, updates: Array, fire: BoolArray) -> Array:
+    """The state after updates ``(..., H, W, 16)`` of the cells that ``fire`` ``(..., H, W)``."""
+    grown = state + updates * fire[..., None]
     return grown * (alive(state) & alive(grown))[..., None]
+
+
+def step(weights: Array, state: Array, fire: BoolArray) -> Array:
+    """One step of the automaton.
+
+    weights: ``(P,)``; state: ``(..., H, W, 16)``; fire: ``(..., H, W)``, which cells update.
+    Returns the next state, of the same shape and dtype as ``state``.
+    """
+    return updated(state, update(weights, state), fire)

@@ -87,24 +87,33 @@ class Signal:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """From CA step ``step`` on, cells hear something else; those outside the circle as they did."""
+    """From CA step ``step`` on, cells live by other weights; those outside the circle as they did.
+
+    What stays to be heard from then on is part of the weights: see ``heard``.
+    """
 
     step: int
-    more: Floats  # (128,), on top of b1: S (s - the s that is part of b1)
+    weights: Floats  # (P,)
     circle: Circle | None = None  # row, column and radius in cells; all cells unless given
+    signal: Signal | None = None  # of one NCA, what they hear that changes from step to step
 
 
-def parse_told(text: str) -> tuple[int, str, Circle | None]:
-    """Read ``[STEP:]WHAT[@ROW,COL,RADIUS]``: what is heard, from when on, in which cells.
+def parse_told(text: str, numbers: bool = True) -> tuple[int, str, Circle | None]:
+    """Read ``[STEP:]WHAT[@ROW,COL,RADIUS]``: what cells are told, from when on, in which cells.
+
+    numbers: whether WHAT may be those of a signal, beside an id; the error says so.
 
     >>> parse_told("200:0,1,0@14,9,5")
     (200, '0,1,0', (14.0, 9.0, 5.0))
     """
     match = _TOLD.fullmatch(text.strip())
     if match is None:
+        what, such = (
+            ("an id or numbers", "0,1 or 200:0.5,0.5") if numbers else ("an id", "200:8-003")
+        )
         raise ZooError(
-            f"signal {text!r} is not understood; write an id or numbers, perhaps with a step "
-            "before it and a circle of cells behind it: 8-003, 0,1 or 200:0.5,0.5@14,9,5"
+            f"{text!r} is not understood; write {what}, perhaps with a step before it and a circle "
+            f"of cells behind it: 8-003, {such}@14,9,5"
         )
     step, what, *circle = match.groups()
     if circle[0] is None:

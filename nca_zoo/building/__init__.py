@@ -3,6 +3,7 @@ or in the background, and growing stored NCAs again to compare."""
 
 __all__ = [
     "background",
+    "becoming",
     "build",
     "going_on",
     "imagining",

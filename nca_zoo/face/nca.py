@@ -1,7 +1,7 @@
 """One NCA as people use it, and the film of its life."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from nca_zoo.automaton.rule import Array, seen, unflatten
 from nca_zoo.automaton.seeds import Seed
 from nca_zoo.automaton.signals import Told
 from nca_zoo.automaton.wounds import Wound
+from nca_zoo.building.becoming import Becoming, goal
 from nca_zoo.errors import ZooError, nearest
 from nca_zoo.face import shown
 from nca_zoo.life.rollout import State, rollout
@@ -88,15 +89,18 @@ class NCA:
         states: bool = False,
         seed: int = 0,
         seeds: Planted = (),
+        as_: "Mapping[int, NCA] | None" = None,
         told: Sequence[Told] = (),
     ) -> Iterator[tuple[int, State]]:
         """Let it grow: ``(step, picture (H, W, 4))`` at step 0, then every ``every``-th, the last.
 
         A picture is what is seen, premultiplied RGBA, not clipped; with ``states`` all 16 channels.
         seed: which fire masks. seeds: cells ``(row, col)`` to grow from in place of its own, and
-        ``Seed`` to be planted later. told: what its cells hear from a step on.
+        ``Seed`` to be planted later. as_: from which step on it goes on with the weights of which
+        other NCA. told: other weights, in a circle of cells, too.
         Raises ZooError for what would happen after the end or outside the grid.
         """
+        told = [*(one.told(self.zoo, 0) for one in _becoming(as_)), *told]
         zoo, planted = self.zoo, [s if isinstance(s, Seed) else Seed(0, *s) for s in seeds]
         look = seed, every, _wounds(damage), zoo.fire_rate, zoo.signal(), planted, zoo.seed_kind(0)
         run = rollout(self.weights, zoo.start(0, planted), steps, *look, told=told)
@@ -109,12 +113,13 @@ class NCA:
         seed: int = 0,
         background: str = "dark",
         seeds: Planted = (),
+        as_: "Mapping[int, NCA] | None" = None,
     ) -> "Film":
         """A film of its life: nothing is computed until it is shown or saved.
 
         Arguments as ``rollout``; background: ``dark``, ``light`` or ``checker``.
         """
-        return Film(self, steps, _wounds(damage), seed, background, seeds)
+        return Film(self, steps, _wounds(damage), seed, background, seeds, as_)
 
     def live(self, height: int = 760) -> "Live":
         """The explorer's page with this NCA, alive in a notebook."""
@@ -146,10 +151,11 @@ class Film:
         seed: int,
         background: str,
         seeds: Planted = (),
+        as_: Mapping[int, NCA] | None = None,
     ) -> None:
         self.nca, self.steps, self.damage = nca, steps, damage
-        self.seed, self.background, self.seeds = seed, background, seeds
-        nca.rollout(steps, damage, seed=seed, seeds=seeds)  # says at once what will not do
+        self.seed, self.background, self.seeds, self.as_ = seed, background, seeds, as_
+        self._run()  # says at once what will not do
 
     def __repr__(self) -> str:
         hurt = f", {len(self.damage)} wounds" if self.damage else ""
@@ -164,15 +170,19 @@ class Film:
         with tempfile.TemporaryDirectory() as folder:
             return self.save(Path(folder, "film.gif")).read_bytes()
 
+    def _run(self, every: int = 1, states: bool = False) -> Iterator[tuple[int, State]]:
+        return self.nca.rollout(
+            self.steps, self.damage, every, states, self.seed, self.seeds, self.as_
+        )
+
     def frames(self, every: int = 1) -> "Sequence[Pixels]":
         """The frames, uint8 RGB, every ``every`` steps: drawn when asked for."""
         from nca_zoo.viewer.frames import Film as Frames
 
         # What is seen is a quarter of a state, and a film has hundreds.
-        seen = self.nca.rollout(self.steps, self.damage, every, seed=self.seed, seeds=self.seeds)
-        run = [(step, picture.copy()) for step, picture in seen]
+        run = [(step, picture.copy()) for step, picture in self._run(every)]
         judged, zoo = self.nca.status != "unjudged", self.nca.zoo
-        target = zoo.goal(0)
+        target = goal(zoo, 0, _becoming(self.as_))
         about = f"PSNR {self.nca.psnr_96:.1f} dB" if judged else ""
         return Frames(run, target, self.nca.id, about, self.background, zoo.trained)
 
@@ -198,13 +208,16 @@ class Film:
     def _strip(self) -> "Pixels":
         from nca_zoo.viewer.frames import strip
 
-        moments = {*STRIP, self.steps, *(wound.step for wound in self.damage)}
-        run = self.nca.rollout(self.steps, self.damage, 1, True, self.seed, self.seeds)
-        chosen = [(step, state) for step, state in run if step in moments]
-        trained = self.nca.zoo.trained
-        target, name = self.nca.zoo.goal(0), self.nca.id
+        moments = {*STRIP, self.steps, *(wound.step for wound in self.damage), *(self.as_ or ())}
+        chosen = [(step, state) for step, state in self._run(states=True) if step in moments]
+        trained, name = self.nca.zoo.trained, self.nca.id
+        target = goal(self.nca.zoo, 0, _becoming(self.as_))
         return strip(chosen, target, name, background=self.background, trained=trained)
 
 
 def _wounds(damage: Wound | Sequence[Wound]) -> list[Wound]:
     return [damage] if isinstance(damage, Wound) else list(damage)
+
+
+def _becoming(others: Mapping[int, NCA] | None) -> list[Becoming]:
+    return [Becoming(step, other=nca.zoo) for step, nca in (others or {}).items()]

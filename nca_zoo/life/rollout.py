@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nca_zoo.automaton.noise import FIRE_RATE, fire_mask
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import HIDDEN, step
+from nca_zoo.automaton.rule import update, updated
 from nca_zoo.automaton.seeds import Seed, SeedKind
 from nca_zoo.automaton.signals import B1, Signal, Told
 from nca_zoo.automaton.wounds import Wound, circle
@@ -22,12 +22,12 @@ Event = Wound | Seed | Told
 _WORDS = {  # of an event that comes too late: what it is, what never is, what to do sooner
     Wound: ("damage", "seen to heal", "damage"),
     Seed: ("a seed", "seen to grow", "plant"),
-    Told: ("a signal", "heard", "give it"),
+    Told: ("becoming another", "seen", "begin"),
 }
 
 
 class Life:
-    """One NCA alive: it grows when told to, and can be wounded, planted and begun again.
+    """One NCA alive: it grows when told to, can be wounded, planted, become another, begun again.
 
     weights: (P,); state: (H, W, 16), to which ``restart`` returns; seed: which fire masks, from 0
     to 2**64 - 1; kind: what planted seeds hold, as the NCA's own does; fire_rate: see
@@ -56,43 +56,52 @@ class Life:
     def restart(self) -> None:
         """Back to step 0."""
         self.state, self.step = self._start.copy(), 0
-        self._more = np.zeros(HIDDEN, np.float32)
+        self._rules = [self._nca]  # that its cells live by, and which of them each does, (H, W)
+        self._whose = np.zeros(self.state.shape[:2], int)
+
+    @property
+    def weights(self) -> State:
+        """Those ``(P,)`` that it begins with."""
+        return self._nca.weights[0]
 
     def grow(self, steps: int = 1) -> None:
         """Take CA steps."""
         if not steps:
             return
-        if self._more.ndim > 1:
+        if len(self._rules) > 1:
             self._grow_apart(steps)
             return
-        nca = self._nca
-        if self._more.any():
-            weights = nca.weights.copy()
-            weights[:, B1] += self._more
-            nca = replace(nca, weights=weights)
-        batch = self._engine.rollout(nca, self.state[None, None], self.step, steps)
+        batch = self._engine.rollout(self._rules[0], self.state[None, None], self.step, steps)
         self.state, self.step = batch[0, 0], self.step + steps
 
     def _grow_apart(self, steps: int) -> None:
-        """Take CA steps in which not all cells hear the same, by the plain rule."""
+        """Take CA steps in which not all cells live by the same weights, by the plain rule."""
         nca, (height, width) = self._nca, self.state.shape[:2]
+        rows, cols = np.indices((height, width))
         for _ in range(steps):
+            all_of_them = [update(_weights_at(rule, self.step), self.state) for rule in self._rules]
+            own = np.stack(all_of_them)[self._whose, rows, cols]
             fires = fire_mask(nca.keys[0, 0], self.step, height, width, nca.fire_rate)
-            state = step(nca.weights[0], self.state, fires, self._more)
+            state = updated(self.state, own, fires)
             self.state, self.step = state.astype(np.float32), self.step + 1
 
-    def hear(self, more: npt.ArrayLike, cells: npt.NDArray[np.bool_] | None = None) -> None:
-        """From now on these cells ``(H, W)``, or all, hear ``more`` ``(128,)`` on top of ``b1``.
+    def become(
+        self,
+        weights: npt.ArrayLike,
+        cells: npt.NDArray[np.bool_] | None = None,
+        signal: Signal | None = None,
+    ) -> None:
+        """From now on these cells ``(H, W)``, or all, live by other weights ``(P,)``; states stay.
 
-        Raises ValueError for some cells of an NCA whose signal changes from step to step.
+        signal: what they hear from then on, of one NCA, on top of ``b1``.
         """
-        if cells is None:
-            self._more = np.array(more, np.float32)
-            return
-        if self._nca.signal is not None:
-            raise ValueError("cells that hear a clock all hear the same")
-        apart = np.broadcast_to(self._more, (*cells.shape, HIDDEN))
-        self._more = np.where(cells[..., None], np.asarray(more, np.float32), apart)
+        weights = np.asarray(weights, np.float32)[None]
+        rules = [*self._rules, replace(self._nca, weights=weights, signal=signal)]
+        these = True if cells is None else cells
+        whose = np.where(these, len(self._rules), self._whose)
+        left, whose = np.unique(whose, return_inverse=True)
+        self._rules = [rules[which] for which in left]
+        self._whose = whose.reshape(self.state.shape[:2])
 
     def hurt(self, wound: Wound) -> None:
         """Erase the cells of a wound now; its ``step`` does not matter."""
@@ -101,6 +110,14 @@ class Life:
     def plant(self, row: int, col: int) -> None:
         """Make the cell a seed, whatever it was. Raises ValueError outside the grid."""
         self.state = self._kind.planted(self.state, row, col)
+
+
+def _weights_at(nca: Automata, step: int) -> State:
+    """The weights ``(P,)`` of one NCA that always hears what it hears in this CA step."""
+    biases, when = nca.hearing()
+    weights = nca.weights[0].copy()
+    weights[B1] = biases[0, when[0, 0, step % when.shape[2]]]
+    return weights
 
 
 def rollout(
@@ -119,8 +136,8 @@ def rollout(
     """Let one NCA take ``steps`` CA steps and yield ``(step, state)`` on the way.
 
     weights: (P,); state: (H, W, 16), state number 0; seed: which fire masks, from 0 to 2**64 - 1;
-    signal: what it hears, of one NCA; seeds: that are planted on the way, of a ``kind``; told: what
-    its cells hear from a step on.
+    signal: what it hears, of one NCA; seeds: that are planted on the way, of a ``kind``; told: by
+    which other weights its cells live from a step on.
     Yields state 0, then every ``every``-th, and the last in any case; a damaged state is yielded
     with its wound, and a planted seed with the state. The same arguments always give the same
     states. Raises ZooError for what would happen after the end or outside the grid.
@@ -178,7 +195,7 @@ def _happen(life: Life, event: Event) -> None:
     else:
         height, width = life.state.shape[:2]
         where = None if event.circle is None else circle(height, width, *event.circle)
-        life.hear(event.more, where)
+        life.become(event.weights, where, event.signal)
 
 
 def rollout_all(

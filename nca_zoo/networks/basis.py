@@ -12,8 +12,9 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.features.measures import Floats, Vectors
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import at_the_end
+from nca_zoo.networks.adam import descend, fallen
 from nca_zoo.pictures.targets import Target
-from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON
+from nca_zoo.training.cohort import EPSILON
 from nca_zoo.training.regime import CA_STEPS
 
 
@@ -74,9 +75,5 @@ def fit_numbers(
         states = np.stack([seeds, found.states[:, 0]], axis=1)
         gradient = np.nan_to_num(found.gradients.astype(np.float64)) @ basis.axes.T
         gradient /= np.linalg.norm(gradient, axis=1, keepdims=True) + EPSILON
-        mean += (1 - BETA_1) * (gradient - mean)
-        square += (1 - BETA_2) * (gradient**2 - square)
-        correction = np.sqrt(1 - BETA_2 ** (step + 1)) / (1 - BETA_1 ** (step + 1))
-        fall = 0.5 + 0.5 * np.cos(np.pi * step / steps)
-        numbers -= rate * fall * correction * mean / (np.sqrt(square) + EPSILON)
+        descend(numbers, gradient, mean, square, rate * fallen(step, steps), step + 1)
     return numbers

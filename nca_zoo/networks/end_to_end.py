@@ -27,9 +27,9 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import at_the_end
+from nca_zoo.networks.adam import descend, fallen
 from nca_zoo.pictures.motions import bent
 from nca_zoo.pictures.targets import Target, common_seed
-from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON
 from nca_zoo.training.regime import CA_STEPS
 from nca_zoo.training.writer import Floats, Writer, around, in_bytes
 
@@ -194,16 +194,11 @@ class EndToEnd:
 
     def _descend(self, gradients: Arrays) -> None:
         """Adam, its step size falling along a half cosine."""
-        course, held, t = self.course, self._held, self.taken + 1
-        fall = 0.5 + 0.5 * np.cos(np.pi * min(self.taken / course.steps, 1))
-        fall *= min(t / WARM, 1)
-        correction = np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+        held, t = self._held, self.taken + 1
+        fall = fallen(self.taken, self.course.steps) * min(t / WARM, 1)
         for name, gradient in gradients.items():
-            mean, square = held[f"mean_{name}"], held[f"square_{name}"]
-            mean += np.float32(1 - BETA_1) * (gradient - mean)
-            square += np.float32(1 - BETA_2) * (np.square(gradient) - square)
-            rate = np.float32(self._rates[name] * fall * correction)
-            held[name] -= rate * mean / (np.sqrt(square) + EPSILON)
+            moments = held[f"mean_{name}"], held[f"square_{name}"]
+            descend(held[name], gradient, *moments, self._rates[name] * fall, t)
 
 
 class _Written:

@@ -6,8 +6,9 @@ what each column is.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from nca_zoo.features.measures import Floats, Vectors, centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN, STABLE, measure
+from nca_zoo.networks.flow import Flow
 from nca_zoo.networks.imagining import (
     BLENDED,
     CLUSTERS,
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 FOLDS = 5  # of which one is held out
-WAYS = 13
+HELD_OUT = "NCAs held out"
+Made = tuple[list[Fit], npt.NDArray[np.integer]]  # NCAs, and the class that each is to be of
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Comparison:
     learnt_from: int
     held_out: int
     distance: float  # of NCAs held out from the nearest known weights, median
-    tried: int  # imagined by the last way, until as many as were wanted had passed
+    tried: int  # imagined by the last `imagine`, until as many as were wanted had passed
     judge: str  # what the judge learned from
     steps: int
     seed: int
@@ -97,11 +100,13 @@ def compare(
     jobs: int = 1,
     progress: Progress = silent,
     data_dir: Path = Path("data"),
+    only: Sequence[str] = (),
 ) -> Comparison:
     """Imagine from four fifths of a zoo's pictures, in many ways, as many NCAs as are the rest.
 
     Reads the good NCAs that have a class, one of each picture. data_dir: where the judge's digits
-    are kept. Raises ZooError as ``imagine``.
+    are kept. only: beside NCAs held out, measure the ways whose names are or hold one of these; all
+    unless given. Raises ZooError as ``imagine``, and if no name does.
     """
     good = imaginable(zoo)
     good = good.subset(np.unique(good.picture_numbers(), return_index=True)[1])
@@ -115,41 +120,77 @@ def compare(
     for label in np.unique(known.label).tolist():
         check_enough(known, label)
     yardstick = _Yardstick(known, new, judge, seed, jobs)
-    key, flow = noise.fold(seed, Study.IMAGINE), learn_to_imagine(known)
-
-    def imagined(way: Way) -> Imagined:
-        return _as_many(by_shares(known, way), new, key)
-
-    flown = _as_many(flow.draw, new, key)
-    noisy = _with_noise(imagined(copies), yardstick.apart, seed)
-    few = partial(gaussian, components=COMPONENTS)
-    ways: list[tuple[str, Imagined, int]] = [
-        ("NCAs held out", _as_they_are(new), 0),
-        ("one that is known, and noise", noisy, 0),
-        ("one that is known, and noise, settled", noisy, steps),
-        (f"average of {BLENDED}", imagined(average), 0),
-        (f"average of {BLENDED}, settled", imagined(average), steps),
-        (f"a Gaussian for each of {CLUSTERS} clusters", imagined(clusters), 0),
-        (f"Gaussian, {COMPONENTS} components", imagined(few), 0),
-        ("Gaussian", imagined(gaussian), 0),
-        ("Gaussian, settled", imagined(gaussian), steps),
-        ("flow", flown, 0),
-        ("flow, settled", flown, steps),
-    ]
+    ways = _Ways(known, new, yardstick, steps, seed, jobs)
+    chosen = [HELD_OUT, *_chosen([name for name in ways.all if name != HELD_OUT], only)]
     rows = []
-    for name, ncas, taught in ways:
-        rows.append(yardstick.row(name, yardstick.settled(ncas, taught), ncas.labels))
-        progress(len(rows), WAYS)
-    classes, counts = np.unique(new.label, return_counts=True)
-    tried = 0
-    for name, draw in (("Gaussian", None), ("flow", flow.draw)):
-        kept = imagine(known, classes.tolist(), int(counts.max()), seed, steps, jobs, draw=draw)
-        named = f"`imagine`: {name}, read, settled, gated"
-        rows.append(yardstick.row(named, kept.fits, kept.labels))
-        progress(len(rows), WAYS)
-        tried = kept.tried
-    told = (yardstick.apart, tried, judge.of, steps, seed)
+    for name in chosen:
+        rows.append(yardstick.row(name, *ways.all[name]()))
+        progress(len(rows), len(chosen))
+    told = (yardstick.apart, ways.tried, judge.of, steps, seed)
     return Comparison(tuple(rows), len(known), len(new), *told)
+
+
+def _chosen(names: list[str], only: Sequence[str]) -> list[str]:
+    """The names that are or hold one of ``only``, or all; one that is a name is that alone."""
+    parts = [part for part in only if part not in names]
+    found = [n for n in names if not only or n in only or any(part in n for part in parts)]
+    if not found:
+        raise ZooError(f"no way to imagine is called {' or '.join(only)}; there are: {names}")
+    return found
+
+
+class _Ways:
+    """Ways to come by as many NCAs of each class as are held out; each is taken when asked for."""
+
+    def __init__(
+        self, known: "Zoo", new: "Zoo", yardstick: "_Yardstick", steps: int, seed: int, jobs: int
+    ) -> None:
+        self._known, self._new, self._yardstick = known, new, yardstick
+        self._steps, self._seed, self._jobs = steps, seed, jobs
+        self._key = noise.fold(seed, Study.IMAGINE)
+        self.tried = 0  # by `imagine`, the last time
+        few = partial(gaussian, components=COMPONENTS)
+        self.all: dict[str, Callable[[], Made]] = {
+            HELD_OUT: lambda: self._judged(_as_they_are(new)),
+            **self._both("one that is known, and noise", self._noisy),
+            **self._both(f"average of {BLENDED}", lambda: self._drawn(average)),
+            f"a Gaussian for each of {CLUSTERS} clusters": lambda: self._judged(
+                self._drawn(clusters)
+            ),
+            f"Gaussian, {COMPONENTS} components": lambda: self._judged(self._drawn(few)),
+            **self._both("Gaussian", lambda: self._drawn(gaussian)),
+            **self._both("flow", lambda: _as_many(self._flow.draw, new, self._key)),
+            "`imagine`: Gaussian, read, settled, gated": lambda: self._kept(None),
+            "`imagine`: flow, read, settled, gated": lambda: self._kept(self._flow.draw),
+        }
+
+    def _both(self, name: str, made: Callable[[], Imagined]) -> dict[str, Callable[[], Made]]:
+        """As they come, and trained to stay what they grow."""
+        return {
+            name: lambda: self._judged(made()),
+            f"{name}, settled": lambda: self._judged(made(), self._steps),
+        }
+
+    def _judged(self, ncas: Imagined, steps: int = 0) -> Made:
+        return self._yardstick.settled(ncas, steps), ncas.labels
+
+    def _drawn(self, way: Way) -> Imagined:
+        return _as_many(by_shares(self._known, way), self._new, self._key)
+
+    def _noisy(self) -> Imagined:
+        return _with_noise(self._drawn(copies), self._yardstick.apart, self._seed)
+
+    @cached_property
+    def _flow(self) -> Flow:
+        return learn_to_imagine(self._known)
+
+    def _kept(self, draw: Draw | None) -> Made:
+        """What `imagine` keeps."""
+        classes, counts = np.unique(self._new.label, return_counts=True)
+        most, asked = int(counts.max()), (self._seed, self._steps, self._jobs)
+        found = imagine(self._known, classes.tolist(), most, *asked, draw=draw)
+        self.tried = found.tried
+        return found.fits, np.asarray(found.labels)
 
 
 def _as_they_are(zoo: "Zoo") -> Imagined:

@@ -38,7 +38,7 @@ PAUSE_MS = 2  # between two ticks at least, for the mouse to be heard
 BUDGET_S = 0.012  # of computing in a tick, so that the window answers
 BRUSH = (0.5, 8.0, 3.0)  # radius in cells: least, most, at first
 
-Voices = Mapping[str, npt.NDArray[np.float32]]
+Others = Mapping[str, npt.NDArray[np.float32]]
 
 HEX = "#{:02x}{:02x}{:02x}"
 
@@ -47,8 +47,8 @@ class Tank(ttk.Frame):
     """An automaton with its controls, its picture beside it and its score.
 
     life: what grows; target: what it should grow, if anybody knows; name and about: words below the
-    automaton and the target; trained: see ``rule.seen``; voices: what it may be told to hear, by
-    name, ``(128,)`` on top of ``b1``.
+    automaton and the target; trained: see ``rule.seen``; others: what it may become, by name, their
+    weights ``(P,)``.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Tank(ttk.Frame):
         about: str = "",
         background: str = "dark",
         trained: int = VISIBLE,
-        voices: Voices | None = None,
+        others: Others | None = None,
     ) -> None:
         super().__init__(parent, padding=16)
-        self._voices = voices or {}
-        self._voice = tk.StringVar(self, next(iter(self._voices), ""))
-        self._loudness = tk.DoubleVar(self, 0.0)
+        self._others = others or {}
+        self._other = tk.StringVar(self, next(iter(self._others), ""))
+        self._share = tk.DoubleVar(self, 0.0)
         self._background = background
         self._status = tk.StringVar(self)
         self._playing = tk.StringVar(self)
@@ -116,13 +116,14 @@ class Tank(ttk.Frame):
 
     def restart(self) -> None:
         self.life.restart()
-        self._speak()
+        self._become()
         self._draw()
 
-    def _speak(self) -> None:
-        """Let all cells hear the chosen voice, as loud as it is set."""
-        if self._voices:
-            self.life.hear(self._loudness.get() * self._voices[self._voice.get()])
+    def _become(self) -> None:
+        """Let all cells live by as much of the chosen other as is set."""
+        if self._others:
+            share, other = self._share.get(), self._others[self._other.get()]
+            self.life.become((1 - share) * self.life.weights + share * other)
 
     def touch(self, row: int, col: int) -> None:
         """Erase around a cell, or plant a seed in it: whichever tool is chosen."""
@@ -149,7 +150,7 @@ class Tank(ttk.Frame):
             row=2, column=0, columnspan=2, sticky="w", pady=(4, 8)
         )
         rows = [self._buttons(), self._choices(), self._tools()]
-        rows += [self._signals()] if self._voices else []
+        rows += [self._ways()] if self._others else []
         for row, parts in enumerate(rows, start=3):
             parts.grid(row=row, column=0, columnspan=2, sticky="w", pady=4)
         for event in ("<Button-1>", "<B1-Motion>"):
@@ -195,15 +196,15 @@ class Tank(ttk.Frame):
         )
         return row
 
-    def _signals(self) -> ttk.Frame:
-        """What it hears: from its own signal, on the left, to that of another picture."""
+    def _ways(self) -> ttk.Frame:
+        """From what it is itself, on the left, to another."""
         row = ttk.Frame(self)
         ttk.Label(row, text="Becomes").pack(side="left", padx=(0, 6))
-        names = tuple(self._voices)
-        box = ttk.Combobox(row, textvariable=self._voice, values=names, state="readonly", width=14)
-        box.bind("<<ComboboxSelected>>", quietly(self._speak))
+        names = tuple(self._others)
+        box = ttk.Combobox(row, textvariable=self._other, values=names, state="readonly", width=14)
+        box.bind("<<ComboboxSelected>>", quietly(self._become))
         box.pack(side="left", padx=(0, 8))
-        ttk.Scale(row, variable=self._loudness, length=160, command=lambda _: self._speak()).pack(
+        ttk.Scale(row, variable=self._share, length=160, command=lambda _: self._become()).pack(
             side="left"
         )
         return row
@@ -335,13 +336,13 @@ def watch(
     about: str = "",
     background: str = "dark",
     trained: int = VISIBLE,
-    voices: Voices | None = None,
+    others: Others | None = None,
 ) -> None:
     """Open a window with a ``Tank`` in it, and stay until it is closed."""
     window = Window(f"{name} · nca-zoo" if name else "nca-zoo", background)
     for key in ("<Escape>", "q"):
         window.bind(key, quietly(window.destroy))
-    Tank(window, life, target, name, about, background, trained, voices).pack()
+    Tank(window, life, target, name, about, background, trained, others).pack()
     with suppress(KeyboardInterrupt):  # how a person in the terminal ends it
         window.run()
 

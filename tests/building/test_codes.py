@@ -9,10 +9,10 @@ from small_builds import draw
 
 from nca_zoo.automaton.rule import param_slices
 from nca_zoo.automaton.signals import B1
+from nca_zoo.building.becoming import hearing, weights_beside
 from nca_zoo.building.build import BuildSettings, make_job
 from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.building.settings import build_settings, chosen, quiet
-from nca_zoo.building.together import told, voice_of, voices_beside
 from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
 from nca_zoo.features.catalogue import find_feature, with_controls
@@ -118,13 +118,11 @@ def test_codes_begin_where_the_rules_coder_puts_them_and_learn_from_there(pictur
 
 def test_one_becomes_another_by_its_code(zoo):
     one, other = zoo.id[0], zoo.id[3]
-    changed = told(zoo, 0, voice_of(zoo, f"200:{other}"))
-    np.testing.assert_allclose(
-        zoo.weights[0, B1] + changed.more, zoo.weights[3, B1], rtol=1e-4, atol=1e-6
-    )
-    beside = voices_beside(zoo, one)
+    changed = hearing(zoo, f"200:{other}").told(zoo, 0)
+    np.testing.assert_allclose(changed.weights, zoo.weights[3], rtol=1e-4, atol=1e-6)
+    beside = weights_beside(zoo, one)
     assert set(beside) == set(zoo.id[1:])
-    np.testing.assert_allclose(beside[other], changed.more, atol=1e-7)
+    np.testing.assert_array_equal(beside[other], changed.weights)
     out = zoo.path.with_name("shown.png")
     run("show", one, zoo.path, "--signal", f"4:{other}", "--steps", 8, "--every", 4, "--out", out)
     assert out.exists()

@@ -8,7 +8,7 @@ from rows import header, record
 
 from nca_zoo.automaton.signals import heard
 from nca_zoo.automaton.wounds import circle
-from nca_zoo.building.together import told, voice_of
+from nca_zoo.building.becoming import hearing
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
@@ -60,16 +60,14 @@ def test_told_another_id_it_goes_on_as_that_one(zoo, tmp_path, strips):
     a, b = zoo.index("a"), zoo.index("b")
     alone = dict(rollout(zoo.weights[a], zoo.seed_states(a), 4, 5))
     assert np.array_equal(states[4], alone[4][..., :4])
-    changed = [told(zoo, a, voice_of(zoo, "4:b"))]
-    weights = zoo.weights[a].copy()
-    weights[6144:6272] += changed[0].more
-    np.testing.assert_allclose(weights, zoo.weights[b], atol=1e-6)
+    changed = [hearing(zoo, "4:b").told(zoo, a)]
+    np.testing.assert_allclose(changed[0].weights, zoo.weights[b], atol=1e-6)
     expected = dict(rollout(zoo.weights[a], zoo.seed_states(a), 12, 5, told=changed))
     assert np.array_equal(states[12], expected[12][..., :4])
     assert np.array_equal(target(4), zoo.due(0, a))
     assert np.array_equal(target(5), zoo.due(0, b))
-    assert about == "told b"
-    assert f"PSNR {psnr(states[12], zoo.due(0, b)):.1f} dB" in said
+    assert about == "becomes b"
+    assert f"PSNR {psnr(states[12], zoo.due(0, b)):.1f} dB against that of b" in said
 
 
 def test_numbers_between_two_and_a_part_of_the_cells(zoo, tmp_path, strips):
@@ -84,9 +82,10 @@ def test_numbers_between_two_and_a_part_of_the_cells(zoo, tmp_path, strips):
     expected = dict(rollout(between, zoo.seed_states(a), 12, 5))[12]
     np.testing.assert_allclose(whole[12], expected[..., :4], atol=1e-4)
     assert np.array_equal(target, zoo.due(0, a))
-    voice = voice_of(zoo, f"4:{numbers}@3,4,2")
+    voice = hearing(zoo, f"4:{numbers}@3,4,2")
     assert circle(9, 8, *voice.circle).sum() == 13
-    expected = dict(rollout(zoo.weights[a], zoo.seed_states(a), 12, 5, told=[told(zoo, a, voice)]))
+    told = [voice.told(zoo, a)]
+    expected = dict(rollout(zoo.weights[a], zoo.seed_states(a), 12, 5, told=told))
     assert np.array_equal(part[12], expected[12][..., :4])
 
 
@@ -96,12 +95,12 @@ def test_what_is_no_signal_is_said_in_a_line(zoo, tmp_path):
         ("c", f"'c' is neither an id of {zoo.path} nor {d} numbers"),
         ("0,1,2,3", f"nor {d} numbers"),
         ("nan,0", f"nor {d} numbers"),
-        ("12:b", "would never be heard"),
+        ("12:b", "becoming another at step 12 would never be seen"),
         ("4:b@1", "is not understood"),
     ):
         assert words in show(zoo, tmp_path, "--signal", signal, code=1).output
     window = run("show", "a", "--zoo", zoo.path, "--window", "--signal", "4:b", code=2)
-    assert "leave out --window or --signal" in window.output
+    assert "leave out --window or --signal and --as" in window.output
     alone = tmp_path / "alone.h5"
     with ZooWriter(alone, header()) as writer:
         writer.add([record(0, (9, 8), id="a")])

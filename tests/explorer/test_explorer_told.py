@@ -7,7 +7,7 @@ from rows import header, record
 
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.automaton.signals import Told, heard
-from nca_zoo.building.together import rules_of
+from nca_zoo.building.becoming import rules_of
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
@@ -63,7 +63,7 @@ def test_what_lives_becomes_what_is_picked_as_python_tells_it(told_zoo, visit):
         assert page.inner_text("#step") == "20"
         take(page, 15)
         S, s = told_zoo.column("S"), told_zoo.column("s")
-        become = Told(20, S[0] @ (s[1] - s[0]))
+        become = Told(20, heard(told_zoo.weights[0], S[0], s[1] - s[0]))
         state = seed_state(*GRID, *SEED)
         after = dict(rollout(told_zoo.weights[0], state, 35, told=[become]))[35]
         assert np.abs(picture(page) - seen(after)).max() <= 2

@@ -95,8 +95,17 @@ def test_each_is_trained_to_stay_what_it_grew_before(zoo):
 @pytest.mark.wide
 @pytest.mark.usefixtures("brief_flows")
 def test_rows_say_what_they_are_of(zoo, tmp_path):
-    found = compare(zoo, steps=5, data_dir=tmp_path)
+    only = ["one that is known, and noise", "average of 4", "flow, settled", "`imagine`: Gaussian"]
+    found = compare(zoo, steps=3, data_dir=tmp_path, only=only)
     assert (found.learnt_from, found.held_out) == (22, 6)
+    assert [row.name for row in found.rows] == [
+        "NCAs held out",
+        "one that is known, and noise",
+        "average of 4",
+        "flow, settled",
+        "`imagine`: Gaussian, read, settled, gated",
+    ]
+    assert found.tried >= 6
     rows = {row.name: row for row in found.rows}
     held_out = rows["NCAs held out"]
     assert held_out.weights == pytest.approx(1)
@@ -139,6 +148,10 @@ def test_what_nothing_can_be_imagined_from(zoo, tmp_path):
     assert "no class 'x' in" in run("imagine", zoo.path, "--class", "x", code=1).output
     said = run("imagine", zoo.path, "--class", "7", "--sheet", tmp_path / "a.jpg", code=1)
     assert "must end in .png" in said.output
+    with pytest.raises(ZooError, match=r"no way to imagine is called dreams; there are: .*'flow'"):
+        compare(zoo, only=["dreams"])
+    said = run("imagine", zoo.path, "--class", "7", "--only", "flow", code=1)
+    assert "--only chooses rows of --compare" in said.output
     with pytest.raises(ZooError, match="two classes"):
         compare(zoo.subset(zoo.label == 7))
 

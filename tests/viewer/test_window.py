@@ -13,7 +13,7 @@ import pytest
 from PIL import ImageGrab
 from rows import grey, header, record
 
-from nca_zoo.automaton.rule import seed_state
+from nca_zoo.automaton.rule import N_PARAMS, seed_state
 from nca_zoo.automaton.signals import Told
 from nca_zoo.life.rollout import Life, rollout
 from nca_zoo.store.zoowriter import ZooWriter
@@ -343,10 +343,11 @@ def test_a_slider_lets_it_become_another_and_a_restart_keeps_it(display, weights
     from nca_zoo.viewer.window import Tank, Window
 
     monkeypatch.setenv("DISPLAY", display)
-    more = np.linspace(-0.3, 0.3, 128, dtype=np.float32)
+    more = np.linspace(-0.01, 0.01, N_PARAMS, dtype=np.float32)
     window = Window("a window")
     life = Life(weights, seed_state(*GRID, *SEED))
-    tank = Tank(window, life, voices={"b": more, "c": -more})
+    others = {"b": weights + more, "c": weights - more}
+    tank = Tank(window, life, others=others)
     tank.pack()
     tank.play(False)
     tank.restart()
@@ -354,13 +355,13 @@ def test_a_slider_lets_it_become_another_and_a_restart_keeps_it(display, weights
     life.grow(3)
     scale.set(0.5)
     life.grow(3)
-    told = [Told(3, np.float32(0.5) * more)]
+    told = [Told(3, 0.5 * weights + 0.5 * others["b"])]
     path = dict(rollout(weights, seed_state(*GRID, *SEED), 6, told=told))
     np.testing.assert_array_equal(life.state, path[6])
     scale.set(1)
     tank.restart()
     life.grow(4)
-    path = dict(rollout(weights, seed_state(*GRID, *SEED), 4, told=[Told(0, more)]))
+    path = dict(rollout(weights, seed_state(*GRID, *SEED), 4, told=[Told(0, others["b"])]))
     np.testing.assert_array_equal(life.state, path[4])
     window.destroy()
     del window, tank

@@ -1,0 +1,33 @@
+"""Adam in numpy (Kingma and Ba, 2015), for what learns through a rollout, whose gradient is the
+engine's: along a step size that falls to nothing."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.training.cohort import BETA_1, BETA_2, EPSILON
+
+
+def descend(
+    values: npt.NDArray[Any],
+    gradient: npt.NDArray[Any],
+    mean: npt.NDArray[Any],
+    square: npt.NDArray[Any],
+    rate: float,
+    t: int,
+) -> None:
+    """The ``t``-th step, from 1 on: values and both moments, which begin at 0, change in place.
+
+    All arrays have one shape and type; rate: the size of this step.
+    """
+    kind = values.dtype.type
+    mean += kind(1 - BETA_1) * (gradient - mean)
+    square += kind(1 - BETA_2) * (np.square(gradient) - square)
+    correction = np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+    values -= kind(rate * correction) * mean / (np.sqrt(square) + EPSILON)
+
+
+def fallen(step: int, steps: int) -> float:
+    """What is left of the step size before a step, from 0 on: half a cosine, from 1 to nothing."""
+    return float(0.5 + 0.5 * np.cos(np.pi * min(step / steps, 1)))
