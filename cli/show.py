@@ -163,7 +163,7 @@ def show(
     """
     from nca_zoo.automaton.seeds import parse_seed
     from nca_zoo.automaton.wounds import parse_wound
-    from nca_zoo.building.together import voice_of
+    from nca_zoo.building.voices import voice_of
     from nca_zoo.store.zoofile import open_zoo
 
     if not nca_ids and classes is None and sample is None:

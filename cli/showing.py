@@ -15,7 +15,7 @@ from .options import progress
 if TYPE_CHECKING:
     from nca_zoo.automaton.seeds import Seed
     from nca_zoo.automaton.wounds import Wound
-    from nca_zoo.building.together import Voice
+    from nca_zoo.building.voices import Voice
     from nca_zoo.life.rollout import State
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.viewer.frames import Goal, Pixels, Reel
@@ -62,7 +62,7 @@ class Course:
     ) -> "States":
         """The states to show of an NCA: all channels, or what is seen of them alone."""
         from nca_zoo.automaton.rule import seen
-        from nca_zoo.building.together import told
+        from nca_zoo.building.voices import told
         from nca_zoo.life.rollout import rollout
 
         stride, seeds = math.gcd(*shown), self.seeds(ncas, row)
@@ -116,7 +116,7 @@ class Course:
 
     def open_window(self, ncas: "Zoo", background: str) -> None:
         """Let one NCA live in a window, from its seed or those planted at the beginning."""
-        from nca_zoo.building.together import voices_beside
+        from nca_zoo.building.voices import voices_beside
         from nca_zoo.life.rollout import Life
         from nca_zoo.viewer.window import watch
 

@@ -11,6 +11,7 @@ __all__ = [
     "share",
     "solo",
     "together",
+    "voices",
     "workers",
     "writing",
 ]  # modules that others may import from

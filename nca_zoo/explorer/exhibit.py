@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.rule import ALPHA
-from nca_zoo.building.together import rules_of
+from nca_zoo.building.voices import rules_of
 from nca_zoo.errors import ZooError
 from nca_zoo.explorer.chart import Chart
 from nca_zoo.explorer.pad import Pad, make_pad

@@ -12,7 +12,7 @@ from nca_zoo.automaton.signals import B1
 from nca_zoo.building.build import BuildSettings, make_job
 from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.building.settings import build_settings, chosen, quiet
-from nca_zoo.building.together import told, voice_of, voices_beside
+from nca_zoo.building.voices import told, voice_of, voices_beside
 from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
 from nca_zoo.features.catalogue import find_feature, with_controls

@@ -8,7 +8,7 @@ from rows import header, record
 
 from nca_zoo.automaton.signals import heard
 from nca_zoo.automaton.wounds import circle
-from nca_zoo.building.together import told, voice_of
+from nca_zoo.building.voices import told, voice_of
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo

@@ -7,7 +7,7 @@ from rows import header, record
 
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.automaton.signals import Told, heard
-from nca_zoo.building.together import rules_of
+from nca_zoo.building.voices import rules_of
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
