@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import null_space
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
@@ -25,6 +26,7 @@ AT_ONCE = 16  # NCAs that are moved together: their weights stay in the cache
 ROUNDS = 8  # of alternating between units and basis, at most
 LEAST_GAIN = 1e-4  # of the distance, or the alternation ends
 NEWTON_STEPS = 6
+NEAR = 0.5  # of a change of basis to the one that changes nothing
 CYCLES = 4  # traces of words of up to so many letters
 
 H, V = slice(VISIBLE, CHANNELS), slice(0, VISIBLE)
@@ -203,11 +205,23 @@ def _match(here: Sides, there: Sides) -> Element:
     wanted, wanted_lengths = _directions(there, columns)
     found, found_lengths = _directions(here, columns)
     unlike = -(wanted @ found.swapaxes(-1, -2))  # minus the sum of both cosines
-    permutation = np.array([linear_sum_assignment(one)[1] for one in unlike])
+    permutation = assigned(unlike)
     squared_scale = np.ones(permutation.shape)
     for sign, length, other in zip((-1, 1), wanted_lengths, found_lengths, strict=True):
         squared_scale *= ratio(np.take_along_axis(other, permutation, axis=-1), length) ** sign
     return replace(identity(), permutation=permutation, scales=np.sqrt(squared_scale))
+
+
+def assigned(costs: Array) -> Ints:
+    """Columns ``(N, 128)`` of the rows of costs ``(N, 128, 128)``, so that all cost least.
+
+    Where no two rows have their least in one column, nothing costs less, and none need be compared.
+    """
+    columns = costs.argmin(axis=-1)
+    shared = (np.sort(columns, axis=-1) != np.arange(costs.shape[-1])).any(axis=-1)
+    for one in np.flatnonzero(shared):
+        columns[one] = linear_sum_assignment(costs[one])[1]
+    return columns
 
 
 def _directions(sides: Sides, columns: list[Array]) -> tuple[Array, list[Array]]:
@@ -292,9 +306,18 @@ def nearest_basis(
     )
     basis = np.eye(CHANNELS) + np.zeros((*rows.shape[:-2], 1, 1))
     basis[..., H, :] += rows @ free
-    # A start without W2 says nothing about the basis, and what comes out is none.
-    none = np.linalg.cond(basis) > 1e6
-    return replace(identity(), basis=np.where(none[..., None, None], np.eye(CHANNELS), basis))
+    return replace(identity(), basis=np.where(_none(basis), np.eye(CHANNELS), basis))
+
+
+def _none(basis: Array) -> npt.NDArray[np.bool_]:
+    """Which of bases ``(..., 16, 16)`` are none, ``(..., 1, 1)``.
+
+    A start without W2 says nothing about the basis, and what comes out may be anything.
+    """
+    away = np.linalg.norm(basis - np.eye(CHANNELS), axis=(-2, -1))
+    found = away >= NEAR  # else no vector gets shorter or longer by more than that share
+    found[found] = np.linalg.cond(basis[found]) > 1e6
+    return found[..., None, None]
 
 
 def _sylvester(a: Array, b: Array, c: Array) -> Array:

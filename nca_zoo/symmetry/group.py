@@ -64,6 +64,8 @@ def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
     """``values[..., permutation]``, whose leading axes go together."""
     if permutation is _STILL.permutation:
         return values
+    if (permutation == _STILL.permutation).all():  # what aligners find in most of their rounds
+        return values if values.ndim > permutation.ndim else _as_many(values, permutation)
     if permutation.ndim == 1:
         return values[..., permutation]
     *lead, n = permutation.shape
@@ -72,7 +74,11 @@ def _permuted(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
         rows = permutation.reshape(-1, n)
         moved = flat[np.arange(len(rows))[:, None], rows]
         return moved.reshape(*lead, n, -1).swapaxes(-1, -2)
-    return np.take_along_axis(np.broadcast_to(values, permutation.shape), permutation, axis=-1)
+    return np.take_along_axis(_as_many(values, permutation), permutation, axis=-1)
+
+
+def _as_many(values: npt.NDArray[Any], permutation: Ints) -> npt.NDArray[Any]:
+    return np.broadcast_to(values, permutation.shape)
 
 
 def _scaled(x: Array, scales: Array, by: Callable[[Array, Array], Array]) -> Array:

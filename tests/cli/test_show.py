@@ -69,6 +69,21 @@ def grown(weights, steps, **options):
     return dict(rollout(weights, seed, steps, **options))
 
 
+def test_show_loads_nothing_that_trains(zoo, tmp_path):
+    code = (
+        "import sys; from nca_zoo_cli.main import group\n"
+        "group(sys.argv[1:], standalone_mode=False)\n"
+        "loaded = {'joblib', 'torch', 'nca_zoo.building.build', 'nca_zoo.training.trainer'}\n"
+        "print(*loaded & set(sys.modules))"
+    )
+    shown = ["show", "7-012", "--zoo", str(zoo), "--steps", "1", "--out", str(tmp_path / "a.png")]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *shown], capture_output=True, text=True, check=True
+    )
+    assert (tmp_path / "a.png").exists()
+    assert ran.stdout.splitlines()[-1] == "", ran.stdout
+
+
 def test_show_writes_a_video_beside_the_zoo(zoo, lively_weights):
     result = run(zoo, "7-012", "--steps", "20", "--seed", "5", "--damage", "9:6,5,2")
     path = zoo.parent / "show" / "7-012.mp4"

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from nca_zoo.automaton import noise, rule
-from nca_zoo.symmetry.alignment import align, aligner, canonicalise, canonicaliser, invariants
+from nca_zoo.symmetry.alignment import (
+    align,
+    aligner,
+    assigned,
+    canonicalise,
+    canonicaliser,
+    invariants,
+)
 from nca_zoo.symmetry.group import act, compose, invert, random_element
 from nca_zoo.training.init import glorot
 
@@ -139,3 +147,14 @@ def test_empty_weights_give_finite_answers(weights, make):
     assert np.isfinite(align(empty, weights)).all()
     assert np.isfinite(align(weights[None], empty[0])).all()
     assert np.isfinite(invariants(empty)).all()
+
+
+def test_units_are_assigned_as_scipy_assigns_them() -> None:
+    """Where every row has a least column of its own, where two share it, and among equals."""
+    draws = np.random.default_rng(0).random((3, 8, 8))
+    draws[0][np.arange(8), np.random.default_rng(1).permutation(8)] = -1
+    draws[1][:, 3] -= 2
+    costs = np.stack([*draws, np.zeros((8, 8))])
+    assert [len(set(one.argmin(axis=1))) == 8 for one in costs] == [True, False, False, False]
+    wanted = [linear_sum_assignment(one)[1] for one in costs]
+    np.testing.assert_array_equal(assigned(costs), wanted)
