@@ -21,7 +21,7 @@ from nca_zoo.networks.writing import learn_writer, targets_of
 from nca_zoo.pictures.targets import Target
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.training.cohort import Cohort, Job, Member
-from nca_zoo.training.init import Init, make_init
+from nca_zoo.training.init import Init, make_init, shipped_writer
 from nca_zoo.training.regime import REGIMES, Regime
 
 SOLID_DB = 20.0  # as `build` counts
@@ -65,8 +65,8 @@ def main(path: Path, steps: str, pictures: int, out: Path | None) -> None:
     targets = targets_of(few_of(zoo, pictures))
     linear = learn_writer(zoo.subset(zoo.good & (zoo.split == "train")))
     starts = {
-        "written, by the one that ships": make_init("written", regime.name, visible=zoo.visible),
-        "written, by a linear one": Init("written", visible=zoo.visible, writer=linear),
+        "written, by the one that ships": Init("written", writer=shipped_writer()),
+        "written, by a linear one": Init("written", writer=linear),
         "meta-learned start": make_init("meta", regime.name, visible=zoo.visible),
     }
     for name, init in starts.items():

@@ -327,6 +327,18 @@ def test_more_ncas_than_a_zoo_has_are_its_own_with_noise(tmp_path):
 
 
 @pytest.mark.wide
+def test_what_is_written_is_tried_as_a_start(tmp_path, kept_digits):
+    zoo = written_zoo(tmp_path / "zoo.h5", kept_digits, 20)
+    report = run(
+        "written_start", tmp_path, "--zoo", str(zoo.path), "--pictures", "2", "--steps", "0,1"
+    )
+    rows = [cells(report, name) for name in ("written, by the one that ships", "meta-learned")]
+    written, shared = (float(row[1].split(" dB")[0]) for row in rows)
+    assert written > shared + 3  # the zoo's NCAs are what it writes
+    assert "2 pictures, regime persistent" in report
+
+
+@pytest.mark.wide
 def test_few_numbers_are_fitted_along_both_kinds_of_directions(tmp_path, kept_digits):
     zoo = written_zoo(tmp_path / "zoo.h5", kept_digits, 20)
     report = run(
