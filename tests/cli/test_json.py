@@ -40,7 +40,7 @@ CALLS = {
     "reader test": "ZOO --practice 6 --steps 2 --jobs 1",
     "imagine --learn": "BOX/flow.npz DIGITS",
     "imagine": "DIGITS --class 7 --count 1 --steps 0 --out BOX/imagined.h5",
-    "imagine --compare": "DIGITS --steps 2 --only average --jobs 1",
+    "imagine --compare": "DIGITS --steps 5 --only average --jobs 1",
     "steer": "7-100 DIGITS --slant 1 --points 2 --out BOX/strip.png",
     "steer --test": "DIGITS --jobs 1",
     "import": "WEIGHTS --grid 9,8 --out BOX/imported.h5",
