@@ -67,11 +67,12 @@ def commands(zoo: Path | None, folder: Path) -> dict[str, list[str]]:
     runs |= {f"{name} --help": [name, "--help"] for name in COMMANDS}
     if zoo is not None:
         where, nca = ["--zoo", str(zoo)], str(open_zoo(zoo).id[0])
-        film, strip = str(folder / "film.mp4"), str(folder / "strip.png")
+        film, gif, strip = (str(folder / name) for name in ("film.mp4", "film.gif", "strip.png"))
         runs |= {
             "info": ["info", *where],
             "verify": ["verify", *where],
             f"show {nca} --steps 400": ["show", nca, *where, "--steps", "400", "--out", film],
+            f"show {nca} --out film.gif": ["show", nca, *where, "--out", gif],
             f"show {nca} --out strip.png": ["show", nca, *where, "--out", strip],
             f"neighbours {nca}": ["neighbours", nca, *where],
             "probe": ["probe", *where],

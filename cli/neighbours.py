@@ -15,7 +15,7 @@ from .options import (
     zoo_option,
 )
 
-MOST = 1000  # NCAs: aligning one takes 10 ms
+MOST = 1000  # NCAs: aligning one takes 6 ms
 
 if TYPE_CHECKING:
     from nca_zoo.studies.neighbours import NeighboursResult

@@ -26,7 +26,7 @@ from nca_zoo.symmetry.alignment import align
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-AT_ONCE = 60  # NCAs that are aligned, or live, at a time
+AT_ONCE = 32  # NCAs that are aligned, or live, at a time
 LOOKS = (16, 32, 64, 96)  # CA steps at which rollouts are compared
 
 
@@ -80,8 +80,11 @@ def neighbours(
             f"{zoo.path}: no good NCA but {nca_id} itself; build more, or try --all-fits"
         )
     named, nearest = chosen.class_name, {}
-    for name, distances in DISTANCES.items():
-        far = distances(chosen, seed)
+    # One BLAS thread for all that follows: rounding must not depend on the number of cores, and
+    # for matrices this small threads mostly wait for each other.
+    with threadpool_limits(limits=1):
+        distances = {name: of(chosen, seed) for name, of in DISTANCES.items()}
+    for name, far in distances.items():
         order = np.argsort(far, kind="stable")[:count]  # NaN comes last
         known = [float(far[i]) if np.isfinite(far[i]) else None for i in order]
         nearest[name] = tuple(
@@ -103,9 +106,8 @@ def _from_the_first(vectors: Vectors, known: npt.NDArray[np.bool_]) -> Floats:
 def _of_aligned(zoo: "Zoo", seed: int) -> Floats:
     first, others = zoo.weights[0], zoo.weights[1:]
     some = [others[i : i + AT_ONCE] for i in range(0, len(others), AT_ONCE)]
-    # Threads: to start processes takes longer than to align some hundred. The limit stands around
-    # them all, since it is one for the process.
-    with threadpool_limits(limits=1), ThreadPoolExecutor(usable_cores()) as threads:
+    # Threads: to start processes takes longer than to align some hundred.
+    with ThreadPoolExecutor(usable_cores()) as threads:
         moved = threads.map(lambda weights: align(weights, first, zoo.seed_hidden), some)
         aligned = np.concatenate(list(moved))
     return _from_the_first(np.concatenate([zoo.weights[:1], aligned]), zoo.good)

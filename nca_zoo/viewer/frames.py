@@ -192,8 +192,9 @@ class Sheet:
         draw, font = ImageDraw.Draw(line), _font(layout.text)
         middle = height / 2 - 1
         draw.text((0, middle), left, colours.ink, font, anchor="lm")
-        right = _shorten(right, width - font.getlength(left) - layout.text, layout.text)
-        draw.text((width, middle), right, colours.muted, font, anchor="rm")
+        if right:
+            right = _shorten(right, width - font.getlength(left) - layout.text, layout.text)
+            draw.text((width, middle), right, colours.muted, font, anchor="rm")
         self.canvas[top : top + height, edge : edge + width] = np.asarray(line)
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rows import header, record
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import Zoo, open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies import neighbours as neighbours_module
-from nca_zoo.studies.neighbours import LOOKS, _of_behaviour, neighbours
+from nca_zoo.studies.neighbours import DISTANCES, LOOKS, _of_behaviour, neighbours
 from nca_zoo.symmetry import group as symmetry
 from nca_zoo_cli.main import group
 
@@ -41,6 +42,23 @@ def test_a_scrambled_copy_is_near_when_aligned_and_in_what_it_does_alone(zoo: Zo
     assert nearest["behaviour"][0].distance < 1e-6
     aligned = {near.id: near.distance for near in nearest["aligned"]}
     assert aligned["1-000"] < 0.05 * {n.id: n.distance for n in nearest["weights"]}["1-000"]
+
+
+def test_rounding_does_not_depend_on_the_number_of_cores(zoo: Zoo, monkeypatch) -> None:
+    threads = {}
+
+    def spied(name, distances):
+        def spy(*arguments):
+            threads[name] = {pool["num_threads"] for pool in threadpool_info()}
+            return distances(*arguments)
+
+        return spy
+
+    for name, distances in DISTANCES.items():
+        monkeypatch.setitem(DISTANCES, name, spied(name, distances))
+    with threadpool_limits(limits=2):
+        neighbours(zoo, "0-000")
+    assert threads == {name: {1} for name in DISTANCES}
 
 
 def test_behaviour_is_what_rollouts_one_by_one_show(zoo: Zoo) -> None:
