@@ -75,14 +75,16 @@ def dynamics(
     """Measure how every NCA moves, and predict it from the weights.
 
     Growth, drift to step 1,000, healing and the spread between fire masks are measured on
-    rollouts and stored in the zoo as columns; what is there already is not measured again. Then
-    each, and what the build measured of healing, is predicted from the weights, and from pictures
-    as a control.
+    rollouts and stored in the zoo as columns; what is there already is not measured again. Where
+    targets move, it is how they keep time: the period, and whether the phase is found again after
+    a wound. Then each, and what the build measured of healing, is predicted from the weights, and
+    from pictures as a control.
 
     \b
     nca-zoo dynamics
     nca-zoo dynamics --zoo data/growing.h5 --predict drift_400 --readers ridge,knn,svm
     nca-zoo dynamics --measure-only
+    nca-zoo dynamics moving.h5 --measure-only
     nca-zoo dynamics --zoo repeats.h5 --within
     """
     # Imported here so that --help does not wait for the engine.
@@ -165,7 +167,7 @@ def summary(zoo: "Zoo") -> dict[str, dict[str, Any]]:
     good = zoo.subset(zoo.by_default)
     healing = [c for c in zoo.described if c.name in HEALING and good.known(c.name).any()]
     found = {}
-    for column in (*columns(), *healing):
+    for column in (*columns(moving=zoo.moving is not None), *healing):
         values = good.column(column.name).astype(float)
         values = values[np.isfinite(values)]
         marks = np.quantile(values, [0.1, 0.5, 0.9]).tolist() if len(values) else [None] * 3

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
@@ -55,21 +56,14 @@ HURT = {  # NCAs of the default zoo; the wound takes a third of the picture or s
     "7-012": Wound(100, 8, 16, 6),
     "8-003": Wound(100, 20, 12, 6),
 }
-DRAWN = [
-    (9, 8),
-    (13, 6),
-    (18, 7.5),
-    (17.5, 11),
-    (13.5, 13),
-    (18, 15),
-    (19, 18.5),
-    (15, 21.5),
-    (9, 20.5),
-]
+DRAWN = [(9, 8), (13, 6), (18, 7.5), (17.5, 11), (13.5, 13), (18, 15), (19, 18.5), (15, 21.5),
+         (9, 20.5)]  # fmt: skip
 LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
 CODE, BETWEEN = 16, 9  # numbers of a code; NCAs from one digit to another
+WALK: dict[str, Any] = {"lr": 1e-3, "extra_steps": 0, "attempts": 1}
+WALK_EVERY, LAST_WALKED, WALK_FPS = 6, 96 + 2 * 64, 12  # CA steps; frames a second
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
@@ -245,6 +239,16 @@ def motion(zoo: Zoo, path: Path) -> None:
     nca_zoo.fit(ink, name="d3", motion="sway", **asked).film(96).save(path, fps=12, every=4)
 
 
+def walking(zoo: Zoo, path: Path) -> None:
+    """The gecko that walks, beside the frame that is due: grown, and two rounds on."""
+    nca = nca_zoo.fit(FOLDER / "walking-gecko.gif", **WALK)
+    steps, lives = zip(*nca.rollout(LAST_WALKED, every=WALK_EVERY), strict=True)
+    due = [nca.zoo.due(step, 0) for step in steps]
+    grown, wanted = (composite(np.stack(cells), "dark") for cells in (lives, due))
+    panels = [frames.Panel(grown, right="an NCA"), frames.Panel(wanted, "what is due")]
+    write_gif(path, frames.Reel(steps, panels, 2, "dark", frames.STRIP), WALK_FPS)
+
+
 def seeds(zoo: Zoo, path: Path) -> None:
     """A 1 of 14 x 14 cells, from three cuttings on cells that are drawn."""
     with tempfile.TemporaryDirectory() as folder:
@@ -277,6 +281,7 @@ def codes(zoo: Zoo, path: Path) -> None:
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
+    "walking.gif": walking,
     "seeds.png": seeds,
     "codes.png": codes,
     "healing.gif": healing,

@@ -6,6 +6,7 @@ __all__ = [
     "engines",
     "healing",
     "quality",
+    "rhythm",
     "rollout",
     "sowing",
 ]  # modules that others may import from

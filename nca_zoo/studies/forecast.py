@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
 # What dynamics measures, and what the build measured of the same kind.
-QUANTITIES = (*(column.name for column in columns() if column.name != COST), *HEALING)
+_MEASURED = dict.fromkeys(c.name for c in (*columns(), *columns(moving=True)) if c.name != COST)
+QUANTITIES = (*_MEASURED, *HEALING)
 TIMED_ROWS = 200  # NCAs that are read for the clock
 
 

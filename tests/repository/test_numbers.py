@@ -12,7 +12,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.building import settings, workers
 from nca_zoo.explorer import page
 from nca_zoo.features import nearness, queries, reduction, responses
-from nca_zoo.life import dynamics, quality
+from nca_zoo.life import dynamics, quality, rhythm
 from nca_zoo.life.engines import cohort_size
 from nca_zoo.life.engines.dense import GPU_SHARE
 from nca_zoo.networks import coding, judge, reading, writing
@@ -132,6 +132,15 @@ SENTENCES = [
     ("neighbours", "at CA steps {}, {}, {} and {},", *neighbours.LOOKS),
     ("scale", "read {:,} NCAs of a larger zoo, `neighbours` {:,}", options.MOST, MOST_NEIGHBOURS),
     ("dynamics", "is within {:g} dB of its value at step {}", dynamics.NEAR_DB, quality.GROWN_STEP),
+    (
+        "rhythm",
+        "`phase_again`: of {} wounds of radius {:g} at step {},",
+        rhythm.WOUNDS,
+        rhythm.RADIUS,
+        rhythm.WOUNDED,
+    ),
+    ("rhythm", "to a sixteenth of a round, in the round from step {} on", rhythm.LOOKED),
+    ("rhythm", "lives for {:,} CA steps here, or {} and", rhythm.LAST_STEP, quality.GROWN_STEP),
     ("quality", "An exact match counts as {:g} dB", quality.MAX_PSNR),
     ("mix", "the last {} of each class", judge.LAST),
     ("merge", "At most {} files", merging.MOST_FILES),

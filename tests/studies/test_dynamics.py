@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from moving_zoo import MOTIONS, moving_zoo
 from rows import header, record
 
 import nca_zoo
@@ -13,6 +14,7 @@ from nca_zoo.automaton import rule
 from nca_zoo.automaton.rule import N_PARAMS, param_slices, seed_state
 from nca_zoo.automaton.wounds import Wound
 from nca_zoo.errors import ZooError
+from nca_zoo.life import rhythm
 from nca_zoo.life.dynamics import COST, Case, measure
 from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
@@ -206,6 +208,37 @@ def test_other_settings_are_refused_unless_all_is_measured_again(path):
 def test_a_zoo_that_is_being_written_is_left_alone(path):
     with ZooWriter(path, header()), pytest.raises(ZooError, match="being written already"):
         measure_zoo(path, seeds=1)
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """Two NCAs of noise, whose targets move."""
+    ink = np.zeros((2, *GRID), np.uint8)
+    ink[:, 2:7, 3:5] = 255
+    rng = np.random.default_rng(4)
+    weights = (0.05 * rng.normal(size=N_PARAMS)).astype(np.float32)
+    path = tmp_path_factory.mktemp("moving") / "moving.h5"
+    return moving_zoo(path, ink, MOTIONS[::4], weights).path
+
+
+def test_of_what_moves_it_is_measured_how_it_keeps_time(moving, monkeypatch):
+    monkeypatch.setattr(rhythm, "LAST_STEP", 450)
+    call = ["dynamics", "--zoo", str(moving), "--measure-only", "--json"]
+    result = CliRunner().invoke(group, call)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    timed = {column.name for column in columns(moving=True)}
+    assert found["columns"].keys() == timed
+    zoo = nca_zoo.open(moving)
+    assert zoo.known("dynamics_s").all()
+    for row in range(2):
+        dB = [psnr(state, zoo.due(t, row)) for t, state in zoo[row].rollout(450) if t > 400]
+        squares = np.median(10 ** (-np.array(dB, float) / 10))
+        assert zoo.psnr_due[row] == pytest.approx(-10 * np.log10(squares), abs=1e-3)
+        assert np.isnan(zoo.own_period[row])  # noise goes along with nothing
+    assert measure_zoo(moving) == 0
+    told = CliRunner().invoke(group, ["info", zoo.id[0], "--zoo", str(moving)]).stdout
+    assert "own_period" in told
 
 
 # A forecast reads numbers that are known to be, or not to be, in the weights.
