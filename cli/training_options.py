@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nca_zoo.building.settings import SLOW_LR, SOLO_STEPS
+from nca_zoo.building.settings import MOVING_LR, SLOW_LR, SOLO_STEPS
 from nca_zoo.choices import (
     ALPHAS,
     CLOCKS,
@@ -29,7 +29,7 @@ SOLO = {  # the defaults of commands that train on one picture, in words
     "init": "meta; writeup: independent",
     "alpha": "ink; writeup of an opaque picture: opaque",
     "steps": f"{SOLO_STEPS}; writeup: {REGIMES['writeup'].steps}",
-    "lr": f"the regime's; coloured or full pictures: {SLOW_LR}",
+    "lr": f"the regime's; coloured or full pictures: {SLOW_LR}; films: {MOVING_LR}",
 }
 
 Command = TypeVar("Command", bound=Callable[..., Any])

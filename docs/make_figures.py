@@ -62,7 +62,7 @@ LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
 CODE, BETWEEN = 16, 9  # numbers of a code; NCAs from one digit to another
-WALK: dict[str, Any] = {"lr": 1e-3, "extra_steps": 0, "attempts": 1}
+WALK: dict[str, Any] = {"extra_steps": 0, "attempts": 1}
 WALK_EVERY, LAST_WALKED, WALK_FPS = 6, 96 + 2 * 64, 12  # CA steps; frames a second
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 

@@ -57,10 +57,10 @@ BLOCK = 50  # pictures of a class that are clustered together
 SCORED = ("feature", "kind", "scaling", "method", "nmi")  # of a row of clusters
 QUANTITIES = ("drift_400", "drift_1000", "steps_to_grow", "spread_96", "recovery")
 READERS = ("logistic", "knn", "svm")
-FITS = {"growing": (10, 10), "persistent": (5, 8)}  # pictures of a class, and fits of each
+FITS = {"growing": (10, 10), "regenerating": (5, 8)}  # pictures of a class, and fits of each
 INNER = {  # what may differ between fits of one picture
     "growing": ("drift_400", "steps_to_grow", "spread_96", "recovery"),
-    "persistent": ("drift_400", "steps_to_grow", "spread_96", "recovery", "heals"),
+    "regenerating": ("drift_400", "steps_to_grow", "spread_96", "recovery", "heals"),
 }
 SOONER = (104, 112, 128, 160, 200)  # CA steps at which a drift shows that is asked for at step 400
 TOLD = ("weights", "queries", "responses")
@@ -331,7 +331,7 @@ def main() -> None:
     parser.add_argument("--main", type=Path, default=Path("data/zoo.h5"), help="the default zoo")
     parser.add_argument("--large", type=Path, default=Path("data/zoo-5000.h5"),
                         help="a larger one, if there is one: curve, clusters")  # fmt: skip
-    parser.add_argument("--per-class", type=int, default=30, help="pictures per class of a twin")
+    parser.add_argument("--per-class", type=int, default=20, help="pictures per class of a twin")
     parser.add_argument("--digits", default="0-9")
     parser.add_argument("--pairs", type=int, default=100, help="of mixtures of each kind")
     parser.add_argument("--seeds", type=int, default=4, help="of fire masks, for dynamics")

@@ -104,7 +104,8 @@ def build_settings(
     motion = motion_settings(choices)
     regime = REGIMES[choices["regime"]]
     if motion is not None:
-        overrides = as_films_ask(regime, motion.clock == "phase") | overrides
+        asked = as_films_ask(regime, motion.clock == "phase")
+        overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)

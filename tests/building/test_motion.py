@@ -11,6 +11,7 @@ from wide import mostly_wide
 import nca_zoo as nz
 from nca_zoo.automaton import rule
 from nca_zoo.building.regrow import regrow_problems
+from nca_zoo.building.settings import MOVING_LR, SLOW_LR, build_settings, chosen, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.motions import Motion, moved
@@ -197,6 +198,14 @@ def test_a_film_is_fitted_from_a_gif_a_folder_a_motion_or_a_morph(tmp_path):
     assert nca.zoo.digest == found["gif"].digest
     assert len(nca.film(8).frames()) == 9
     nca.film(8).save(tmp_path / "strip.png")
+
+
+def test_a_film_in_colours_keeps_the_step_size_of_films():
+    stills = {"init": "meta", "alpha": "ink", "lr": SLOW_LR}  # of `fit`, for pictures in colours
+    moving = chosen(motion="sway")
+    assert build_settings(moving, quiet, **stills).regime.lr == MOVING_LR
+    assert build_settings(moving | {"lr": 3e-4}, quiet, **stills).regime.lr == 3e-4
+    assert build_settings(chosen(), quiet, **stills).regime.lr == SLOW_LR
 
 
 @pytest.mark.wide
