@@ -123,7 +123,6 @@ def test_they_are_shown_beside_what_is_due(zoo, tmp_path):
 
 def test_what_knows_stills_alone_says_so(zoo, tmp_path):
     for command in (
-        ["dynamics", "--all-fits"],
         ["mix", "line", zoo.id[0], zoo.id[1], "--out", tmp_path / "mix.png"],
         ["symmetry", "apart", "--all-fits"],
     ):
