@@ -315,7 +315,8 @@ def _none(basis: Array) -> npt.NDArray[np.bool_]:
     A start without W2 says nothing about the basis, and what comes out may be anything.
     """
     away = np.linalg.norm(basis - np.eye(CHANNELS), axis=(-2, -1))
-    found = np.asarray(away >= NEAR)  # else no vector gets shorter or longer by more than that share
+    # Of those nearer than that no vector gets shorter or longer by more than that share.
+    found = np.asarray(away >= NEAR)
     found[found] = np.linalg.cond(basis[found]) > 1e6
     return found[..., None, None]
 
