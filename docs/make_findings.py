@@ -135,7 +135,7 @@ def ladder(study: Study) -> dict[str, Any]:
     """Every representation in every twin zoo: all fits, so that the pictures are the same."""
     found = {}
     for name, zoo in study.twins().items():
-        result = probe(zoo, LADDER, READERS, repeats=REPEATS, ceiling=True, all_fits=True)
+        result = probe(zoo, LADDER, READERS, repeats=REPEATS, all_fits=True)
         found[name] = {"zoo": about(zoo), "probe": result.as_dict()}
     return found
 
