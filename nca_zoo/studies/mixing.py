@@ -183,13 +183,14 @@ def survey(
     jobs: int = 1,
     progress: Progress = silent,
     data_dir: Path = Path("data"),
+    all_fits: bool = False,
 ) -> Survey:
     """Mixtures of many kinds, from ``pairs`` random pairs of NCAs each. See docs/mix.md.
 
-    Reads the good NCAs that have a class. data_dir: where the judge's digits are kept. Raises
-    ``ZooError`` for fewer than two classes of two.
+    Reads the good NCAs that have a class, or all of them. data_dir: where the judge's digits are
+    kept. Raises ``ZooError`` for fewer than two classes of two.
     """
-    zoo = readable(zoo)
+    zoo = readable(zoo, all_fits)
     zoo = zoo.subset(zoo.label >= 0)
     if len(_mixable(zoo)) < 2:
         raise ZooError(f"{zoo.path}: mixing needs two classes with two good NCAs each; build more")

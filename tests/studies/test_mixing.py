@@ -1,7 +1,9 @@
 """Mixing: lines and means against sums made by hand, and rows that cannot lie."""
 
 import json
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -102,6 +104,17 @@ def test_the_survey_counts_what_is_known_beforehand(path):
     assert kinds["pictures half-way, same class"].read == 1
     assert found.means_read == ("0", "1")
     assert found.n == N
+
+
+@pytest.mark.wide
+def test_fits_that_failed_are_mixed_where_all_are_asked_for(path, tmp_path):
+    failed = tmp_path / "failed.h5"
+    shutil.copyfile(path, failed)
+    with h5py.File(failed, "a") as file:
+        file["status"][0] = b"below_gate"
+    zoo = open_zoo(failed, failed=True)
+    assert survey(zoo, pairs=1).n == N - 1
+    assert survey(zoo, pairs=1, all_fits=True).n == N
 
 
 @pytest.mark.wide
