@@ -126,3 +126,16 @@ def display():
         yield f":{number}"
         gc.collect()  # no thread may find a window later: Tcl aborts if one does
         xvfb.terminate()
+
+
+@pytest.fixture
+def strips(monkeypatch):
+    """What strips are drawn of, one by one: states by their step, the goal, the words below."""
+    shown = []
+
+    def strip(states, target, about, **_):
+        shown.append((dict(states), target, about))
+        return np.zeros((16, 16, 3), np.uint8)
+
+    monkeypatch.setattr("nca_zoo.viewer.frames.strip", strip)
+    return shown

@@ -13,15 +13,13 @@ from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.record import Automata, Floats
 from nca_zoo.automaton.wounds import LARGEST, wound_at_random
 from nca_zoo.life.engines import Engine, make_engine
+from nca_zoo.life.healing import WOUNDED
 from nca_zoo.life.quality import GROWN_STEP, LEAST_MSE, STABLE_STEP
 
 Array = npt.NDArray[np.float64]
 
 LAST_STEP, LEAST_ROUNDS = 2000, 4  # up to which a life is looked at, and rounds of long periods
-WOUNDED, LOOKED = (
-    200,
-    STABLE_STEP,
-)  # CA steps: before which wounds are made, and after which it is looked
+LOOKED = STABLE_STEP  # CA steps after which what became of wounds is looked at
 RADIUS, WOUNDS = 4.0, 8  # cells; wounds of a rollout
 IN_STEP = 1 / 16  # of a round: how far a phase that was found again may be off, to either side
 TWICE = 2.0  # so many times the squared error: 3 dB

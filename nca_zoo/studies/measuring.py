@@ -22,6 +22,7 @@ from nca_zoo.life.dynamics import (
     Case,
     measure,
 )
+from nca_zoo.life.healing import WOUNDED
 from nca_zoo.life.quality import GROWN_STEP, STABLE_STEP
 from nca_zoo.pictures.targets import restored
 from nca_zoo.store.columns import Column
@@ -50,7 +51,7 @@ def _of_motion(seeds: int) -> tuple[Column, ...]:
     mean = f"mean over mask seeds 0 to {seeds - 1}, or of 0 where nothing is left to chance"
     wounds = (
         f"share of {rhythm.WOUNDS} wounds of radius {rhythm.RADIUS:g} cells at step "
-        f"{rhythm.WOUNDED} after which, in the round from step {rhythm.LOOKED} on,"
+        f"{WOUNDED} after which, in the round from step {rhythm.LOOKED} on,"
     )
     near = f"the phase is that of the unharmed NCA to {rhythm.IN_STEP:g} of a round"
     return (

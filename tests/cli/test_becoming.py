@@ -37,18 +37,6 @@ def zoo(tmp_path_factory, lively_weights):
     return open_zoo(path)
 
 
-@pytest.fixture
-def strips(monkeypatch):
-    shown = []
-
-    def strip(states, target, about, **_):
-        shown.append((dict(states), target, about))
-        return np.zeros((16, 16, 3), np.uint8)
-
-    monkeypatch.setattr("nca_zoo.viewer.frames.strip", strip)
-    return shown
-
-
 def show(zoo, folder, *options, code=0):
     out = ["--steps", 12, "--every", 4, "--out", folder / "a.png", "--seed", 5]
     words = ["show", *options, "--zoo", zoo.path, *out]
