@@ -104,8 +104,11 @@ def pip(*words: str) -> None:
     print(f"Installed in {time.monotonic() - began:.0f} s.", flush=True)
 
 
-def find_screen() -> None:
-    """See that the tests of windows and pages have a browser, a screen and a mouse; or skip."""
+def find_screen() -> subprocess.Popen | None:
+    """See that the tests of windows and pages have a browser, a screen and a mouse; or skip.
+
+    Returns what installs them, if that is possible: it goes on beside pip.
+    """
     needed = {
         "chromium": any(map(shutil.which, BROWSERS)),
         "xvfb": bool(shutil.which("Xvfb")),
@@ -113,14 +116,14 @@ def find_screen() -> None:
     }
     missing = [name for name, there in needed.items() if not there]
     if not missing:
-        return
+        return None
     words = ", ".join(missing)
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         print(f"Installing {words}, for the tests of windows and pages.", flush=True)
-        subprocess.call(["apt-get", "update", "-qq"])
-        subprocess.call(["apt-get", "install", "-qq", "-y", *missing])
-    else:
-        print(f"Tests of windows and pages are skipped without {words}: please install.")
+        both = f"apt-get update -qq; apt-get install -qq -y {' '.join(missing)}"
+        return subprocess.Popen(["sh", "-c", both], stdout=subprocess.DEVNULL)
+    print(f"Tests of windows and pages are skipped without {words}: please install.")
+    return None
 
 
 def run(command: list[str]) -> None:
@@ -165,10 +168,12 @@ def main() -> None:
         sys.exit(__doc__)
     if sys.version_info < (3, 11):
         sys.exit(f"nca-zoo needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+    screen = find_screen() if job == "test" else None
     install(job)
     try:
+        if screen:
+            screen.wait()
         if job == "test":
-            find_screen()
             test(wide)
         for command in JOBS[job]:
             run(command)

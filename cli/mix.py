@@ -93,6 +93,7 @@ def line(
     show_default=True,
     help="Random pairs of NCAs for each kind of mixture.",
 )
+@click.option("--all-fits", is_flag=True, help="Mix NCAs whose fit failed, too.")
 @click.option(
     "--out",
     type=FilePath(dir_okay=False),
@@ -101,7 +102,9 @@ def line(
 @_seed
 @_jobs
 @json_option
-def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_json: bool) -> None:
+def survey(
+    zoo: Path, pairs: int, all_fits: bool, out: Path | None, seed: int, jobs: int, as_json: bool
+) -> None:
     """How often is a mixture of NCAs a digit?
 
     Half-way between two NCAs, with and without alignment, mixtures of four, class means, and NCAs
@@ -118,7 +121,8 @@ def survey(zoo: Path, pairs: int, out: Path | None, seed: int, jobs: int, as_jso
 
     out = png_file(out or data_folder() / "mix-means.png")
     with progress("mix", " kinds") as advance:
-        found = run_survey(open_zoo(zoo), pairs, seed, jobs, advance, data_folder())
+        opened = open_zoo(zoo)
+        found = run_survey(opened, pairs, seed, jobs, advance, data_folder(), all_fits)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, means_sheet(found))
     if as_json:

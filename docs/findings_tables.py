@@ -49,6 +49,8 @@ def ladder(result: dict[str, Any]) -> str:
     for feature in features:
         cells = [best(result[name]["probe"]["rows"], feature) for name in names]
         rows.append([f"`{feature}`", *(percent(c) if c else "-" for c in cells)])
+    networks = [result[name].get("network") for name in names]
+    rows.append(["`pixels`, convolution", *(percent(row) if row else "-" for row in networks)])
     zoos = [result[name]["zoo"] for name in names]
     rows.append(["passed the gate", *(f"{100 * z['passed']:.0f} %" for z in zoos)])
     rows.append(["PSNR 96 / 400, dB", *(f"{z['psnr_96']:.1f} / {z['psnr_400']:.1f}" for z in zoos)])

@@ -34,6 +34,7 @@ from nca_zoo.life.quality import GROWN_STEP, STABLE, measure
 from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.probe import probe
 from nca_zoo.probing.quantities import quantity
+from nca_zoo.probing.readers import CEILING
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.studies.cluster import cluster
 from nca_zoo.studies.forecast import forecast
@@ -133,11 +134,15 @@ def about(zoo: Zoo) -> dict[str, Any]:
 
 def ladder(study: Study) -> dict[str, Any]:
     """Every representation in every twin zoo: all fits, so that the pictures are the same."""
-    found = {}
-    for name, zoo in study.twins().items():
+    found: dict[str, Any] = {}
+    twins = study.twins()
+    for name, zoo in twins.items():
         result = probe(zoo, LADDER, READERS, repeats=REPEATS, all_fits=True)
         found[name] = {"zoo": about(zoo), "probe": result.as_dict()}
-    return found
+    some = next(iter(twins.values()))  # the pictures are the same in all
+    seen = probe(some, ("weights",), READERS[:1], repeats=REPEATS, all_fits=True, ceiling=True)
+    network = next(r for r in seen.rows if r.feature == "pixels" and r.reader == CEILING.name)
+    return {name: twin | {"network": asdict(network)} for name, twin in found.items()}
 
 
 def budgets(study: Study) -> dict[str, Any]:
