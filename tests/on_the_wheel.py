@@ -105,7 +105,7 @@ def main() -> int:
         bring_kernels(python, folder)
         print(f"On {wheel.name}, installed:", flush=True)
         configuration = ["-c", CHECKOUT / "pyproject.toml", "--rootdir", CHECKOUT]
-        workers = ["-n", str(min(cores(), MOST_WORKERS))]
+        workers = ["-n", str(min(cores() + 1, MOST_WORKERS))]  # one waits: for a page, a process
         command = [python, "-m", "pytest", *configuration, *workers, *given]
         known = {"NCA_ZOO_BUILT": name, "HYPOTHESIS_STORAGE_DIRECTORY": str(KEPT / "hypothesis")}
         return subprocess.call(command, cwd=folder, env=os.environ | known)

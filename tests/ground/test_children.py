@@ -66,7 +66,7 @@ def test_readers_of_a_probe_run_nothing(folder, monkeypatch):
     with ZooWriter(folder / "zoo.h5", header()) as writer:
         writer.add([record(number) for number in range(24)])
     check(folder, run("probe", "--zoo", "zoo.h5", "--readers", "knn", "--repeats", "1",
-                      "--features", "b1"))  # fmt: skip
+                      "--folds", "2", "--features", "b1"))  # fmt: skip
 
 
 @pytest.mark.parametrize("before", [None, "", "1"])

@@ -26,12 +26,10 @@ WEAK = {"name": "pillow", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_ver
 )
 def test_what_the_audit_says(monkeypatch, capsys, found, code, said):
     def pip_audit(command, **_):
-        if "--vulnerability-service" not in command:
-            return SimpleNamespace(returncode=0)
         service = command[command.index("--vulnerability-service") + 1]
         text = json.dumps({"dependencies": found[service]}) if service in found else ""
         return SimpleNamespace(stdout=text, returncode=0)
 
     monkeypatch.setattr(subprocess, "run", pip_audit)
-    assert runpy.run_path(str(AUDIT))["main"]() == code
+    assert runpy.run_path(str(AUDIT))["report"](Path("python")) == code
     assert said in capsys.readouterr().out
