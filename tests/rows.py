@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from nca_zoo.automaton.rule import CHANNELS, HIDDEN, N_PARAMS, param_slices
 from nca_zoo.store.schema import Header, resample_loss
+from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.symmetry.group import Element, act
 
 GRID = (3, 4)
@@ -47,6 +49,15 @@ def record(number: int, grid: tuple[int, int] = GRID, **changes: Any) -> dict[st
         "weights_sha256": hashlib.sha256(np.asarray(row["weights"]).tobytes()).hexdigest(),
         "picture_sha256": hashlib.sha256(np.asarray(row["target"]).tobytes()).hexdigest(),
     }
+
+
+def build(path: Path, numbers: Iterable[int], **changes: Any) -> Path:
+    """A zoo of these rows; of one that is there already, those that are not."""
+    with ZooWriter(path, header(**changes)) as writer:
+        for row in map(record, numbers):
+            if row["id"] not in writer.finished_ids():
+                writer.add([row])
+    return path
 
 
 def still(number: int, grid: tuple[int, int] = (6, 5)) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from small_builds import draw
 
 from nca_zoo.automaton.rule import param_slices
@@ -27,16 +27,9 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.init import CODES, find_start, make_init
 from nca_zoo.training.trainer import train
 from nca_zoo.training.writer import read_writer, save_writer
-from nca_zoo_cli.main import group
 from nca_zoo_cli.metastart import CODE_BENT, CODE_RATES, CODE_ROUNDS, CODE_TASKS
 
 D = 3
-
-
-def run(*command, code=0):
-    result = CliRunner().invoke(group, [str(part) for part in command])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from small_builds import arguments, draw, made
 from wide import mostly_wide
@@ -18,7 +18,6 @@ from nca_zoo.pictures.motions import Motion, moved
 from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo_cli.main import group
 
 PERIOD = 12
 
@@ -35,12 +34,6 @@ def zoo(pictures, request):
     command = [*arguments(pictures, out, steps=12), "--motion", "mixed", "--period", str(PERIOD)]
     made([*command, "--clock", request.param])
     return open_zoo(out)
-
-
-def run(*command, code=0):
-    result = CliRunner().invoke(group, [str(part) for part in command])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_the_file_holds_each_film_its_motion_and_its_clock(zoo):

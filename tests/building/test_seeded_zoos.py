@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from rows import header, record
 from small_builds import arguments, draw, made
 
@@ -19,7 +19,6 @@ from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo_cli.main import group
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +32,6 @@ def zoo(pictures):
     out = pictures.parent / "seeded.h5"
     made([*arguments(pictures, out, steps=8), "--seeds", "2", "--batch", "2"])
     return open_zoo(out)
-
-
-def run(*command, code=0):
-    result = CliRunner().invoke(group, [str(part) for part in command])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def cut(zoo, row, *cells):

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from readback import HEIGHT, PANEL, WIDTH, cells_of, middles
 from rows import grey
@@ -22,7 +22,6 @@ from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.init import Init
 from nca_zoo.training.regime import Regime
-from nca_zoo_cli.main import group
 
 QUICKLY = ["--steps", "3", "--extra-steps", "0", "--attempts", "1", "--regime", "growing"]
 
@@ -37,12 +36,6 @@ def picture(tmp_path):
     path.parent.mkdir()
     Image.fromarray(rgba).save(path)
     return path
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_fit_leaves_zoo_film_sheet_and_curve(picture, tmp_path, monkeypatch):

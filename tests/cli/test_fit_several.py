@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 
 from nca_zoo.building.regrow import regrow_problems
@@ -10,7 +10,6 @@ from nca_zoo.pictures.targets import common_seed, make_target
 from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo_cli.main import group
 
 QUICKLY = ["--steps", "3", "--extra-steps", "0", "--attempts", "1", "--film", "none"]
 
@@ -29,12 +28,6 @@ def pictures(tmp_path):
         paths.append(tmp_path / f"{name}.png")
         Image.fromarray(ink(top, left)).save(paths[-1])
     return paths
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_seeds_lie_where_most_pictures_are_lit():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from rows import header, record
 
 import nca_zoo
@@ -12,7 +12,6 @@ from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.explorer.exhibit import make_exhibit
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo_cli.main import group
 
 N = 45
 
@@ -29,12 +28,6 @@ def path(tmp_path_factory):
     with ZooWriter(path, header()) as writer:
         writer.add(rows)
     return path
-
-
-def run(*arguments):
-    result = CliRunner().invoke(group, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
-    return result
 
 
 @pytest.mark.wide

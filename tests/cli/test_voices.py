@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from rows import header, record
 
@@ -13,13 +13,6 @@ from nca_zoo.life.quality import psnr
 from nca_zoo.life.rollout import rollout
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
-from nca_zoo_cli.main import group
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module", params=[0, 2])

@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from rows import header, record
 
@@ -18,15 +18,8 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.init import glorot, make_init
 from nca_zoo.training.writer import read_writer
 from nca_zoo_cli import going
-from nca_zoo_cli.main import group
 
 ONE_STEP = ["--steps", 1, "--extra-steps", 0, "--attempts", 1]
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

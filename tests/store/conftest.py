@@ -1,17 +1,13 @@
 from pathlib import Path
 
 import pytest
-from rows import header, record
-
-from nca_zoo.store.zoowriter import ZooWriter
+from rows import build
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("zoo") / "zoo.h5"
-    with ZooWriter(path, header()) as writer:
-        writer.add([record(number) for number in range(3)])
-    return path
+    """A zoo; files of tests that want a larger one have their own."""
+    return build(tmp_path_factory.mktemp("zoo") / "zoo.h5", range(3))
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """``zoo.add``: a column in the file, whole or not at all, beside it until it is next written."""
 
 import os
-import shutil
 
 import h5py
 import numpy as np
 import pytest
+import rows
 from killing import killed_at_call
-from rows import datasets, header, record
+from rows import datasets, header
 
 from nca_zoo.errors import ZooError
 from nca_zoo.store import zoowriter
@@ -20,21 +20,12 @@ N = 5
 
 
 def build(path, numbers=range(N), **changes):
-    with ZooWriter(path, header(**changes)) as writer:
-        for number in numbers:
-            if record(number)["id"] not in writer.finished_ids():
-                writer.add([record(number)])
-    return path
+    return rows.build(path, numbers, **changes)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def whole(tmp_path_factory):
     return build(tmp_path_factory.mktemp("built") / "zoo.h5")
-
-
-@pytest.fixture
-def path(tmp_path, built):
-    return shutil.copy(built, tmp_path / "zoo.h5")
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ to refuse the zoo."""
 
 import os
 import re
-import shutil
 
 import h5py
 import numpy as np
 import pytest
+import rows
 from click.testing import CliRunner
 from rows import datasets, header, record
 
@@ -25,21 +25,12 @@ N = 4
 
 
 def build(path, numbers=range(N)):
-    with ZooWriter(path, header()) as writer:
-        todo = [n for n in numbers if record(n)["id"] not in writer.finished_ids()]
-        for number in todo:
-            writer.add([record(number)])
-    return path
+    return rows.build(path, numbers)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def whole(tmp_path_factory):
     return build(tmp_path_factory.mktemp("built") / "zoo.h5")
-
-
-@pytest.fixture
-def path(tmp_path, built):
-    return shutil.copy(built, tmp_path / "zoo.h5")
 
 
 COLUMN_KINDS = {

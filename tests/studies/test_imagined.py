@@ -6,7 +6,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from rows import header, still
 from scipy.spatial.distance import cdist
@@ -24,18 +24,11 @@ from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.studies.imagining import STEPS, imagine, learn_to_imagine
 from nca_zoo.studies.novelty import compare, frechet, nearest
 from nca_zoo_cli.imagine import TAUGHT
-from nca_zoo_cli.main import group
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory, kept_digits):
     return written_zoo(tmp_path_factory.mktemp("zoo") / "zoo.h5", kept_digits, 28)
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.mark.wide

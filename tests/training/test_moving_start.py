@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from small_builds import draw
 
 from nca_zoo.automaton.rule import HIDDEN, N_PARAMS, param_slices
@@ -17,16 +17,9 @@ from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import find_start, read_start, write_start
 from nca_zoo.training.lessons import conditions, film, still
 from nca_zoo_cli import metastart
-from nca_zoo_cli.main import group
 from nca_zoo_cli.metastart import DEALT, rounds_done
 
 SHORT = ["--tasks", 2, "--first-steps", 2, "--last-steps", 3, "--threads", 1]
-
-
-def run(*command, code=0):
-    result = CliRunner().invoke(group, [str(part) for part in command])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")
