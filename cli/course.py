@@ -157,7 +157,7 @@ class Course:
         """How the pictures of a single NCA are made and captioned."""
         about = f"class {ncas.class_name[0]}" if ncas.label[0] >= 0 else ""
         if self.last is not None:
-            about = f"becomes {self.last.id[0]}"
+            about = str(self.last.id[0])  # whose picture stands beside
         return {
             "target": self.goal(ncas, 0),
             "name": ncas.id[0],

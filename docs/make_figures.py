@@ -221,13 +221,11 @@ def lives(zoo: Zoo, path: Path) -> None:
     write_png(path, figures.draw(panels, len(LIVES)))
 
 
-def mixed(*command: str) -> Callable[[Zoo, Path], None]:
-    """A picture that ``nca-zoo mix`` writes."""
+def written(*command: str) -> Callable[[Zoo, Path], None]:
+    """A picture that a command of ``nca-zoo`` writes."""
 
     def draw(zoo: Zoo, path: Path) -> None:
-        group.main(
-            ["mix", *command, "--zoo", str(zoo.path), "--out", str(path)], standalone_mode=False
-        )
+        group.main([*command, "--zoo", str(zoo.path), "--out", str(path)], standalone_mode=False)
 
     return draw
 
@@ -287,6 +285,7 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,
+    "becoming.png": written("show", "8-000", "--as", "200:3-000"),
     "sheet.png": contact_sheet,
     "channels.png": apart,
     "explore.png": page,
@@ -297,8 +296,8 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "rule-training.png": training,
     "rule-pool.png": pool,
     "rule-lives.png": lives,
-    "mix-line.png": mixed("line", "3-000", "3-007"),
-    "mix-means.png": mixed("survey", "--pairs", "50"),
+    "mix-line.png": written("mix", "line", "3-000", "3-007"),
+    "mix-means.png": written("mix", "survey", "--pairs", "50"),
 }
 
 

@@ -56,7 +56,7 @@ def test_its_states_go_on_by_the_weights_of_another(zoo, tmp_path, strips):
     assert np.array_equal(states[4], begun[0, 0, ..., :4])
     assert np.array_equal(states[12], on[0, 0, ..., :4])
     assert np.abs(states[12] - engine.rollout(one, begun, 4, 8)[0, 0, ..., :4]).max() > 0.01
-    assert about == "becomes b"
+    assert about == "b"
     # The seed of b lies a row above that of a, and two columns to the right.
     moved = np.zeros_like(zoo.due(0, 1))
     moved[1:, :-2] = zoo.due(0, 1)[:-1, 2:]
@@ -71,7 +71,7 @@ def test_one_after_the_other_some_cells_and_many_at_once(zoo, tmp_path, strips):
     told = [Told(4, zoo.weights[1]), Told(8, zoo.weights[2], (4.0, 5.0, 2.0))]
     expected = dict(rollout(zoo.weights[0], zoo.seed_states(0), 12, 5, told=told))
     assert np.array_equal(states[12], expected[12][..., :4])
-    assert about == "becomes b"  # some cells are another, and the picture is of the rest
+    assert about == "b"  # some cells are another, and the picture is of the rest
     assert np.array_equal(goal(12), goal(5))
     said = json.loads(show(zoo, tmp_path, "a", "b", "--as", "4:b", "--json").stdout)
     due = [
