@@ -29,7 +29,8 @@ import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building import build as building
-from nca_zoo.building.build import BuildSettings, header
+from nca_zoo.building.build import header
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.pictures.image_sets import read_digits
 from nca_zoo.pictures.sources import Picture, load_pictures
 from nca_zoo.pictures.targets import make_target, stored

@@ -17,7 +17,8 @@ import numpy as np
 from report import Report, cores, out_option, tell
 
 from nca_zoo.automaton.rule import N_PARAMS, PARAM_SPEC, param_slices
-from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.build import make_job
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.workers import run
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.pictures.sources import load_pictures

@@ -27,7 +27,8 @@ from report import Report, cores, out_option, spread, tell
 
 from nca_zoo.automaton.noise import Stream, fold
 from nca_zoo.automaton.rule import VISIBLE
-from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.build import make_job
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import GROWN_STEP, psnr

@@ -16,8 +16,8 @@ from nca_zoo.life.engines import Engine, make_engine
 from nca_zoo.networks.end_to_end import Course
 from nca_zoo.pictures.films import Film, film_of
 from nca_zoo.pictures.motions import MotionSettings
-from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures
-from nca_zoo.pictures.targets import Target, TargetSettings, target_of
+from nca_zoo.pictures.sources import Picture, load_pictures, meta_pictures, target_of
+from nca_zoo.pictures.targets import Target, TargetSettings
 from nca_zoo.training.init import META_STARTS, find_start, read_early, read_start, write_start
 from nca_zoo.training.metastart import Moves, Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES, Regime

@@ -22,7 +22,7 @@ from nca_zoo.training.regime import REGIMES
 from .options import FilePath
 
 if TYPE_CHECKING:
-    from nca_zoo.building.build import BuildSettings
+    from nca_zoo.building.settings import BuildSettings
     from nca_zoo.pictures.image_files import Pixels
 
 SOLO = {  # the defaults of commands that train on one picture, in words

@@ -147,8 +147,8 @@ def _end_to_end(
 
 def _training_targets(zoo: "Zoo", source: str) -> list["Target"]:
     """Targets of the training split of a source, made as the zoo's."""
-    from nca_zoo.pictures.sources import load_pictures
-    from nca_zoo.pictures.targets import TargetSettings, target_of
+    from nca_zoo.pictures.sources import load_pictures, target_of
+    from nca_zoo.pictures.targets import TargetSettings
 
     from .training_options import tell
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import ImageGrab
 
-from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.training.init import make_init
 from nca_zoo.training.regime import REGIMES

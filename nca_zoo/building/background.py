@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.solo import fit_alone
 from nca_zoo.errors import ZooError
 from nca_zoo.training.cohort import Job

@@ -8,7 +8,6 @@ not been.
 import contextlib
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from typing import Any
@@ -18,48 +17,21 @@ import numpy as np
 from nca_zoo.automaton.noise import fit_seed
 from nca_zoo.building.costs import cost_of
 from nca_zoo.building.moving import further_columns, further_values
-from nca_zoo.building.settings import Tell, quiet
+from nca_zoo.building.settings import BuildSettings, Tell, quiet
 from nca_zoo.building.workers import run
-from nca_zoo.errors import ZooError
 from nca_zoo.ground.interrupts import finishing
 from nca_zoo.life.engines import cohort_size as usual_cohort
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.films import film_of
-from nca_zoo.pictures.motions import MotionSettings
-from nca_zoo.pictures.sources import Picture, Source
-from nca_zoo.pictures.targets import TargetSettings, stored, target_of
+from nca_zoo.pictures.sources import Picture, Source, target_of
+from nca_zoo.pictures.targets import stored
 from nca_zoo.store.schema import Header, resample_loss
 from nca_zoo.store.zoowriter import ZooWriter
 from nca_zoo.training.cohort import Job
-from nca_zoo.training.init import Init
-from nca_zoo.training.regime import Regime
 from nca_zoo.training.trainer import Fit, train_together
 from nca_zoo.training.writer import Writer
 
 LIBRARIES = ("nca-zoo", "numpy", "numba", "torch", "h5py")
-
-
-@dataclass(frozen=True)
-class BuildSettings:
-    """What all fits of a zoo share; together with a picture it decides that picture's NCA."""
-
-    regime: Regime
-    init: Init
-    target: TargetSettings = TargetSettings()
-    seed: int = 0
-    engine: str = "auto"
-    device: str = "cpu"
-    motion: MotionSettings | None = None  # None: pictures stand still
-
-    def __post_init__(self) -> None:
-        make_engine(self.engine, self.device)  # says at once what will not do
-        if not 0 <= self.seed < 2**63:
-            raise ZooError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1")
-
-    @property
-    def engine_used(self) -> str:
-        """The engine that ``auto`` stands for."""
-        return make_engine(self.engine, self.device).name
 
 
 def _versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from nca_zoo.pictures.films import MOST_TIMES
 from nca_zoo.store.schema import COLUMNS, LOSS_POINTS
 
 if TYPE_CHECKING:
-    from nca_zoo.building.build import BuildSettings
+    from nca_zoo.building.settings import BuildSettings
     from nca_zoo.pictures.targets import Target
 
 MUCH = 1 << 30  # bytes of memory from which a person is told

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.building.build import BuildSettings
-from nca_zoo.building.settings import Tell, quiet, zoo_settings
+from nca_zoo.building.settings import BuildSettings, Tell, quiet, zoo_settings
 from nca_zoo.errors import DiskError, ZooError
 from nca_zoo.pictures.names import unique
-from nca_zoo.pictures.sources import Picture, Source, repeated
-from nca_zoo.pictures.targets import stored, target_of
+from nca_zoo.pictures.sources import Picture, Source, repeated, target_of
+from nca_zoo.pictures.targets import stored
 from nca_zoo.store.parts import find_shards, read_part
 from nca_zoo.store.schema import Header, picture_digests
 from nca_zoo.store.zoofile import Zoo, open_zoo

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from nca_zoo.automaton.noise import Stream, fit_seed, fold
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
-from nca_zoo.building.build import BuildSettings, header, record
+from nca_zoo.building.build import header, record
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.writing import NONE, TOGETHER, settings_like
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.quality import GROWN_STEP

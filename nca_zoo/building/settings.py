@@ -7,20 +7,21 @@ train the same weights.
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nca_zoo.automaton.rule import TENSORS
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
+from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.gate import Sows
-from nca_zoo.training.init import make_init
+from nca_zoo.training.init import Init, make_init
 from nca_zoo.training.regime import REGIMES, Regime
 
 if TYPE_CHECKING:
-    from nca_zoo.building.build import BuildSettings
     from nca_zoo.pictures.image_files import Pixels
     from nca_zoo.pictures.sources import Picture, Source
 
@@ -60,6 +61,30 @@ CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless
     **dict.fromkeys(OVERRIDES),
 }
 
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What all fits of a zoo share; together with a picture it decides that picture's NCA."""
+
+    regime: Regime
+    init: Init
+    target: TargetSettings = TargetSettings()
+    seed: int = 0
+    engine: str = "auto"
+    device: str = "cpu"
+    motion: MotionSettings | None = None  # None: pictures stand still
+
+    def __post_init__(self) -> None:
+        make_engine(self.engine, self.device)  # says at once what will not do
+        if not 0 <= self.seed < 2**63:
+            raise ZooError(f"seed is {self.seed}; it must be from 0 to 2**63 - 1")
+
+    @property
+    def engine_used(self) -> str:
+        """The engine that ``auto`` stands for."""
+        return make_engine(self.engine, self.device).name
+
+
 Tell = Callable[[str], None]  # what a person should know, in a line
 
 
@@ -88,13 +113,11 @@ def chosen(**given: Any) -> dict[str, Any]:
 
 def build_settings(
     choices: Mapping[str, Any], tell: Tell, init: str, alpha: str, **overrides: Any
-) -> "BuildSettings":
+) -> BuildSettings:
     """The settings that these choices, by the names of ``CHOICES``, stand for.
 
     Where none are made: ``init``, ``alpha``, and these settings of the regime.
     """
-    from nca_zoo.building.build import BuildSettings
-
     choices = _with_regime(choices)
     named = {name: choices[name] for name in OVERRIDES if choices[name] is not None}
     if choices.get("code") is not None:
@@ -234,7 +257,7 @@ def motion_settings(choices: Mapping[str, Any]) -> MotionSettings | None:
     return None
 
 
-def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettings":
+def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> BuildSettings:
     """``build_settings`` of a whole zoo, a new one (``going_on.settings_for``)."""
     choices = _with_regime(choices)
     writeup = choices["regime"] == "writeup"
@@ -248,7 +271,7 @@ def zoo_settings(choices: Mapping[str, Any], tell: Tell = quiet) -> "BuildSettin
 
 def solo_settings(
     choices: Mapping[str, Any], pixels: "Pixels", tell: Tell = quiet
-) -> "BuildSettings":
+) -> BuildSettings:
     """``build_settings`` of what trains on one picture."""
     choices = _with_regime(choices)
     defaults = solo_defaults(pixels, choices["regime"], choices["visible"])

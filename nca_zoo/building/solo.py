@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nca_zoo.building.build import BuildSettings, header, record
+from nca_zoo.building.build import header, record
 from nca_zoo.building.costs import cost_of
 from nca_zoo.building.moving import further_columns
-from nca_zoo.building.settings import Tell, quiet
+from nca_zoo.building.settings import BuildSettings, Tell, quiet
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.store.assemble import claimed

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
-from nca_zoo.building.build import BuildSettings, header, make_job, record
+from nca_zoo.building.build import header, make_job, record
 from nca_zoo.building.costs import cost_of
 from nca_zoo.building.moving import further_columns
-from nca_zoo.building.settings import Tell, quiet
+from nca_zoo.building.settings import BuildSettings, Tell, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nca_zoo.building.build import BuildSettings, header, make_job, record
+from nca_zoo.building.build import header, make_job, record
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import TargetSettings

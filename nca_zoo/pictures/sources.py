@@ -22,7 +22,7 @@ from nca_zoo.pictures.image_sets import DIGITS, IDX_SETS, Source, read_digits, r
 from nca_zoo.pictures.left_out import PictureError, counted
 from nca_zoo.pictures.levels import Pixels, check_scale
 from nca_zoo.pictures.names import MOST_IN_ID, cleaned, true_name
-from nca_zoo.pictures.targets import TargetSettings, make_target
+from nca_zoo.pictures.targets import Target, TargetSettings, make_target
 
 IntArray = npt.NDArray[np.int64]
 
@@ -48,6 +48,14 @@ class Picture:
     name: str = ""  # its own, in any script: "cat/tom.png"; the id unless it has one
     repeat: int = 1  # which of several fits of it: each has random draws of its own
     frames: tuple[Pixels, ...] = ()  # of a film, of equal time, the first of them ``pixels``
+
+
+def target_of(picture: Picture, settings: TargetSettings) -> Target:
+    """``make_target`` of a picture; its ZooError names the picture."""
+    try:
+        return make_target(picture.pixels, settings)
+    except ZooError as error:
+        raise ZooError(f"{picture.id}: {error}") from None
 
 
 @dataclass(frozen=True)

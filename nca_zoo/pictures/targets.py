@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ from nca_zoo import choices
 from nca_zoo.automaton.rule import ALIVE_THRESHOLD, ALPHA, TRAINED, VISIBLE, compared
 from nca_zoo.automaton.seeds import HALF_INK, lit_cells
 from nca_zoo.errors import ZooError
-
-if TYPE_CHECKING:
-    from nca_zoo.pictures.sources import Picture
 
 Pixels = npt.NDArray[np.uint8]
 Rgba = npt.NDArray[np.float32]
@@ -117,14 +114,6 @@ def common_seed(targets: Sequence[Target]) -> tuple[int, int]:
     """A seed cell for targets of one size: of those that most of them light, the central one."""
     lit = np.sum([target.rgba[..., ALPHA] >= HALF_INK for target in targets], axis=0)
     return _seed_on(np.where(lit == lit.max(), 255, 0).astype(np.uint8))
-
-
-def target_of(picture: "Picture", settings: TargetSettings) -> Target:
-    """``make_target`` of a picture; its ZooError names the picture."""
-    try:
-        return make_target(picture.pixels, settings)
-    except ZooError as error:
-        raise ZooError(f"{picture.id}: {error}") from None
 
 
 def stored(rgba: npt.NDArray[np.floating]) -> Pixels:

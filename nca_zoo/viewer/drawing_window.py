@@ -7,7 +7,8 @@ from pathlib import Path
 from tkinter import colorchooser, filedialog, ttk
 
 from nca_zoo.building.background import BackgroundFit, Step
-from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.build import make_job
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.solo import keep, longer, went_on
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import Life

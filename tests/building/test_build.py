@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from nca_zoo.building.build import BuildSettings, build, header
+from nca_zoo.building.build import build, header
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.life.engines import workers_for

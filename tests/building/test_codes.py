@@ -10,9 +10,9 @@ from small_builds import draw
 from nca_zoo.automaton.rule import param_slices
 from nca_zoo.automaton.signals import B1
 from nca_zoo.building.becoming import hearing, weights_beside
-from nca_zoo.building.build import BuildSettings, make_job
+from nca_zoo.building.build import make_job
 from nca_zoo.building.regrow import regrow_problems
-from nca_zoo.building.settings import build_settings, chosen, quiet
+from nca_zoo.building.settings import BuildSettings, build_settings, chosen, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
 from nca_zoo.features.catalogue import find_feature, with_controls

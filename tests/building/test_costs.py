@@ -7,8 +7,9 @@ from PIL import Image
 
 import nca_zoo as nz
 from nca_zoo.building import costs
-from nca_zoo.building.build import BuildSettings, record
+from nca_zoo.building.build import record
 from nca_zoo.building.costs import cost_of
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.solo import fit_alone
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.workspace import buffer_bytes, workspace

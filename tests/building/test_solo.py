@@ -8,7 +8,7 @@ from killing import killed_at_call
 from rows import header, record
 
 from nca_zoo.building import solo
-from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.building.solo import zoo_of_one
 from nca_zoo.errors import ZooError
 from nca_zoo.pictures.sources import Source

@@ -16,8 +16,7 @@ from rows import grey
 
 import nca_zoo
 import nca_zoo_cli.fit
-from nca_zoo.building.build import BuildSettings
-from nca_zoo.building.settings import solo_defaults
+from nca_zoo.building.settings import BuildSettings, solo_defaults
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.init import Init

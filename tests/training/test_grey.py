@@ -12,9 +12,8 @@ from PIL import Image
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fire_mask, fold
 from nca_zoo.automaton.record import Automata
-from nca_zoo.building.build import BuildSettings
 from nca_zoo.building.regrow import regrow_problems
-from nca_zoo.building.settings import build_settings, quiet
+from nca_zoo.building.settings import BuildSettings, build_settings, quiet
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import measure, stored_measures

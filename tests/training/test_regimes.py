@@ -10,8 +10,8 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.healing import healing
 from nca_zoo.life.quality import measure, relative_error
-from nca_zoo.pictures.sources import load_pictures
-from nca_zoo.pictures.targets import TargetSettings, target_of
+from nca_zoo.pictures.sources import load_pictures, target_of
+from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import make_init
 from nca_zoo.training.regime import REGIMES

@@ -12,7 +12,7 @@ import pytest
 from rows import grey, header, record
 
 from nca_zoo.automaton.wounds import Wound
-from nca_zoo.building.build import BuildSettings
+from nca_zoo.building.settings import BuildSettings
 from nca_zoo.errors import ZooError
 from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import TargetSettings
