@@ -4,7 +4,6 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from nca_zoo.automaton.rule import N_PARAMS
 from nca_zoo.features.catalogue import Feature, Vectors
-from nca_zoo.features.measures import Floats
+from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.ground.progress import Progress, silent
@@ -73,7 +72,7 @@ def read_all(
     with isolated_children():
         starting = _start(workers)
         try:
-            seen = [_Seen(feature, zoo, splits.sides) for feature in features]
+            seen = [_Seen(feature, zoo, splits.sides, workers) for feature in features]
         finally:  # in any case: joblib warns of what it had begun when that is given up
             deque(starting, maxlen=0)
         return _marks(features, seen, readers, splits, workers, progress)
@@ -140,30 +139,36 @@ def _marks(
     return Marks(tuple(cells), worth[:, tested], base, given[tested])
 
 
+@dataclass(frozen=True)
+class _Unmade:
+    """A feature that one side alone sees so: made by who reads it, as many sides take long."""
+
+    transformer: Any  # as it was fitted
+    weights: Vectors  # of all NCAs
+
+    def made(self) -> Vectors:
+        """The vectors ``(N, D)``."""
+        return self.transformer.transform(self.weights)
+
+
 class _Seen:
     """A feature of all NCAs as each side sees it: one array unless something is learned."""
 
-    def __init__(self, feature: Feature, zoo: "Zoo", sides: Sequence[Side]) -> None:
-        self._weights, self._sides = zoo.weights, sides
+    def __init__(self, feature: Feature, zoo: "Zoo", sides: Sequence[Side], workers: int) -> None:
+        self._weights = zoo.weights
         self._transformer: Any = feature.transformer(zoo) if feature.transforms else None
         learns = self._transformer is not None and self._transformer.learns
         found = feature.seen(zoo) if not learns else self._weights  # aligned: as many columns
         self.shape: tuple[int, ...] = found.shape[1:]  # of a row: (D,), or (H, W, C) of a picture
         self._fixed = None if learns else found.reshape(len(found), -1)
         self._learned: dict[bytes, Vectors] = {}
+        # The transformer as each side learns it: a reference (P,).
+        fits = (delayed(_fit)(self._transformer, self._weights, side.train) for side in sides)
+        self._fitted: list[Any] = Parallel(workers)(fits) if learns else []
+        self._sharing = Counter(fitted.reference_.tobytes() for fitted in self._fitted)
+        self._to_come = self._sharing.copy()  # sides that learned a reference, and are to come
 
-    @cached_property
-    def _fitted(self) -> list[Any]:
-        """The transformer as each side learns it: a reference ``(P,)``."""
-        weights = self._weights
-        return [clone(self._transformer).fit(weights[side.train]) for side in self._sides]
-
-    @cached_property
-    def _uses(self) -> "Counter[bytes]":
-        """How many sides are still to come that learned a reference."""
-        return Counter(fitted.reference_.tobytes() for fitted in self._fitted)
-
-    def on(self, s: int) -> Vectors:
+    def on(self, s: int) -> Vectors | _Unmade:
         """Vectors ``(N, D)``, with what was learned from the training rows of side ``s`` alone.
 
         To be asked for each side once. Sides that learned the same share them; they go with the
@@ -173,11 +178,21 @@ class _Seen:
             return self._fixed
         fitted = self._fitted[s]
         reference = fitted.reference_.tobytes()
+        unmade = _Unmade(fitted, self._weights)
+        if self._sharing[reference] == 1:
+            return unmade
         if reference not in self._learned:
-            self._learned[reference] = fitted.transform(self._weights)
-        self._uses[reference] -= 1
+            with threadpool_limits(limits=1):
+                self._learned[reference] = unmade.made()
+        self._to_come[reference] -= 1
         held = self._learned
-        return held[reference] if self._uses[reference] else held.pop(reference)
+        return held[reference] if self._to_come[reference] else held.pop(reference)
+
+
+def _fit(transformer: Any, weights: Vectors, train: Ints) -> Any:
+    """A copy of a transformer that has learned from these rows; on one thread, as in ``_read``."""
+    with threadpool_limits(limits=1):
+        return clone(transformer).fit(weights[train])
 
 
 def _ready() -> None:
@@ -185,7 +200,7 @@ def _ready() -> None:
 
 
 def _read(
-    vectors: Vectors,
+    seen: Vectors | _Unmade,
     side: Side,
     shape: tuple[int, ...],
     readers: list[AnyReader],
@@ -196,6 +211,7 @@ def _read(
     # Thousands of fits of a few milliseconds: what scikit-learn checks of each, we have checked.
     checked = config_context(assume_finite=True, skip_parameter_validation=True)
     with threadpool_limits(limits=1), checked:
+        vectors = seen.made() if isinstance(seen, _Unmade) else seen
         fold = Fold(vectors[side.train], vectors[side.test], shape)
         found = []
         for known, inner in zip(answers, (side.inner, side.inner_shuffled), strict=False):
