@@ -109,7 +109,8 @@ class Report:
     """Collects what a benchmark finds; ``finish`` prints it, and writes it where ``out`` says."""
 
     def __init__(self, title: str, out: Path | None, libraries: Iterable[str] = ()) -> None:
-        command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+        command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
         self.out = out
         self.head = [f"# {title}", "", f"`{command}`", "", *machine(libraries)]
         self.body: list[str] = []

@@ -47,6 +47,15 @@ def cells(report, row):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def test_a_report_names_its_command_and_no_place_of_the_machine(tmp_path, monkeypatch):
+    out = tmp_path / "mine.md"
+    monkeypatch.setattr(
+        "sys.argv", [str(FOLDER / "sweep.py"), "--zoo", "data/zoo.h5", "--out", str(out)]
+    )
+    report = importlib.import_module("report").Report("A sweep", None)
+    assert report.head[2] == "`python benchmarks/sweep.py --zoo data/zoo.h5 --out mine.md`"
+
+
 def small_call():
     """Arguments of ``Engine.gradients``: one NCA, two examples, 9 x 7 cells, 12 steps."""
     weights = make_init("meta", "growing").weights(0, 0)[None]
