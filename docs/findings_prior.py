@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from nca_zoo.building.settings import data_folder
-from nca_zoo.features.catalogue import find_feature, readable
+from nca_zoo.features.catalogue import Feature, find_feature, readable
 from nca_zoo.features.descriptors import PatchBank
 from nca_zoo.features.measures import pictures
 from nca_zoo.pictures.sources import meta_pictures
@@ -92,18 +92,25 @@ def start_of(name: str, learnt: Pixels, folder: Path, threads: int) -> Path:
     return out
 
 
-def read(zoo: Zoo, learnt: Pixels | None, jobs: int) -> list[dict[str, Any]]:
-    """How well the class is read from weights, from pixels, and from patches of what was learnt."""
+def read(
+    zoo: Zoo, features: list[Feature], readers: Sequence[str], jobs: int
+) -> list[dict[str, Any]]:
+    """How well the class is read from these features alone, of all fits, as ``probe`` reads it."""
     whole = readable(zoo, all_fits=True)
+    asked, groups = quantity(whole, CLASS), whole.picture_numbers()
+    splits = cross_validation(asked, groups, 5, 5, 0)
+    able = [find_reader(name) for name in readers]
+    rows, _ = scores(read_all(whole, features, able, splits, jobs), splits, 0)
+    return [vars(row) for row in rows]
+
+
+def beside(learnt: Pixels | None) -> list[Feature]:
+    """Weights, pixels, and patches of what was learnt."""
     features = [find_feature(name) for name in ("weights", "pixels", "hog")]
     if learnt is not None:
         bank = PatchBank.learn(learnt.astype(np.float32) / np.float32(255))
         features.append(replace(find_feature("patches"), make=_answers_of(bank)))
-    asked, groups = quantity(whole, CLASS), whole.picture_numbers()
-    splits = cross_validation(asked, groups, 5, 5, 0)
-    readers = [find_reader(name) for name in READERS]
-    rows, _ = scores(read_all(whole, features, readers, splits, jobs), splits, 0)
-    return [vars(row) for row in rows]
+    return features
 
 
 def _answers_of(bank: PatchBank) -> Callable[[Zoo], Any]:
@@ -123,5 +130,5 @@ def prior(
         if learnt is not None:
             start = ("--start", str(start_of(name, learnt, folder, jobs)))
         zoo = build(folder / f"prior-{name.split(':')[0].replace(' ', '-')}.h5", *common, *start)
-        found[name] = {"zoo": about(zoo), "rows": read(zoo, learnt, jobs)}
+        found[name] = {"zoo": about(zoo), "rows": read(zoo, beside(learnt), READERS, jobs)}
     return found

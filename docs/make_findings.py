@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 import nca_zoo
 from nca_zoo.automaton.record import rollout_keys
+from nca_zoo.features.catalogue import find_feature
 from nca_zoo.ground.files import published
 from nca_zoo.life.engines import make_engine
 from nca_zoo.life.healing import healing_of_whole
@@ -140,9 +141,8 @@ def ladder(study: Study) -> dict[str, Any]:
         result = probe(zoo, LADDER, READERS, repeats=REPEATS, all_fits=True)
         found[name] = {"zoo": about(zoo), "probe": result.as_dict()}
     some = next(iter(twins.values()))  # the pictures are the same in all
-    seen = probe(some, ("weights",), READERS[:1], repeats=REPEATS, all_fits=True, ceiling=True)
-    network = next(r for r in seen.rows if r.feature == "pixels" and r.reader == CEILING.name)
-    return {name: twin | {"network": asdict(network)} for name, twin in found.items()}
+    network, _ = findings_prior.read(some, [find_feature("pixels")], [CEILING.name], study.jobs)
+    return {name: twin | {"network": network} for name, twin in found.items()}
 
 
 def budgets(study: Study) -> dict[str, Any]:
