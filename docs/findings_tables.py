@@ -121,7 +121,7 @@ def curve(result: dict[str, Any]) -> str:
     points = result["curve"]
     sizes = sorted({point["size"] for point in points})
     if not sizes:
-        return "\nToo few pictures for a curve.\n"
+        return ""
     rows = []
     for feature in dict.fromkeys(point["row"]["feature"] for point in points):
         cells = [best([p["row"] for p in points if p["size"] == size], feature) for size in sizes]
@@ -130,10 +130,11 @@ def curve(result: dict[str, Any]) -> str:
 
 
 def clusters(result: dict[str, Any]) -> str:
-    """Mean NMI over sets of pictures, and the lead of weights over pixels within a set."""
+    """Mean NMI over sets of pictures, and the lead of weights over pixels within a set; nothing of
+    fewer than two sets."""
     blocks = result["blocks"]
     if len(blocks) < 2:
-        return "\nToo few pictures for two sets.\n"
+        return ""
     nmi: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for row in blocks[0]:
         what = _what(row)

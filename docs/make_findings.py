@@ -378,9 +378,9 @@ def main() -> None:
             for picture, words in PICTURES.get(name, {}).items()
             if (FIGURES / f"findings-{picture}.png").exists()
         ]
-        text = "\n".join([tables.TABLES[name](held["result"]), *shown])
-        page = insert(given.page.read_text(), name, text)
-        given.page.write_text(page)
+        if told := tables.TABLES[name](held["result"]):  # else the page keeps what it has
+            page = insert(given.page.read_text(), name, "\n".join([told, *shown]))
+            given.page.write_text(page)
         print(f"{name}: {file} ({held['seconds']} s)")
 
 

@@ -70,6 +70,7 @@ def test_the_lead_in_clusters_is_taken_within_each_set(scripts):
         + [r | {"method": "hdbscan"} for r in (row("weights", 0.3), row("pixels", 0.4 * lead))]
         for pixels, lead in ((0.3, 0.1), (0.5, 0.2), (0.4, 0.3))
     ]
+    assert not scripts[1].clusters({"per_class": 50, "blocks": blocks[:1]})  # of one set no lead
     text = scripts[1].clusters({"per_class": 50, "blocks": blocks})
     # mean 0.2, standard deviation 0.1; t of 2 degrees of freedom at 97.5 %: 4.303
     assert "kmeans, weights (soft) minus pixels soft, set by set: +0.200 (-0.048 to +0.448)" in text
@@ -170,3 +171,6 @@ def test_finished_stages_are_kept_and_others_run(scripts, results, tmp_path, mon
     assert "old" not in text
     assert "90.0 %" in text
     assert json.loads((tmp_path / "f" / "ladder.json").read_text())["result"] == results
+    monkeypatch.setitem(scripts[1].TABLES, "ladder", lambda result: "")
+    run()
+    assert page.read_text() == text  # of too few pictures a table says nothing, and the page stays
