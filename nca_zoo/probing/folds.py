@@ -19,6 +19,7 @@ from nca_zoo.features.measures import Floats, Ints
 from nca_zoo.ground.children import isolated_children
 from nca_zoo.ground.cores import usable_cores
 from nca_zoo.ground.progress import Progress, silent
+from nca_zoo.networks.readers import NetworkReader
 from nca_zoo.probing.readers import AnyReader, Fold
 from nca_zoo.probing.splits import Side, Splits
 
@@ -70,7 +71,7 @@ def read_all(
     """Let every reader read every feature, and the first feature with its answers shuffled."""
     workers = jobs if jobs > 0 else usable_cores()
     with isolated_children():
-        starting = _start(workers)
+        starting = _start(workers, any(isinstance(r, NetworkReader) for r in readers))
         try:
             seen = [_Seen(feature, zoo, splits.sides, workers) for feature in features]
         finally:  # in any case: joblib warns of what it had begun when that is given up
@@ -78,11 +79,12 @@ def read_all(
         return _marks(features, seen, readers, splits, workers, progress)
 
 
-def _start(workers: int) -> Iterable[Any]:
+def _start(workers: int, torch: bool) -> Iterable[Any]:
     """Have processes import what they need while this one makes the features."""
     if workers == 1:
         return ()
-    return Parallel(workers, return_as="generator")(delayed(_ready)() for _ in range(workers))
+    calls = (delayed(_ready)(torch) for _ in range(workers))
+    return Parallel(workers, return_as="generator")(calls)
 
 
 def _marks(
@@ -195,8 +197,11 @@ def _fit(transformer: Any, weights: Vectors, train: Ints) -> Any:
         return clone(transformer).fit(weights[train])
 
 
-def _ready() -> None:
-    """Nothing; but whoever is told to do it has imported this module."""
+def _ready(torch: bool) -> None:
+    """Nothing; but whoever is told to do it has imported this module, and torch if that will be
+    needed: what it takes is then no leak to joblib, which ends processes that grow."""
+    if torch:
+        import torch as _  # noqa: F401
 
 
 def _read(
