@@ -98,7 +98,7 @@ def learn(
 
     \b
     nca-zoo writer learn --out my-writer.npz
-    nca-zoo writer learn --end-to-end 5000 --source digits --out my-writer.npz
+    nca-zoo writer learn --end-to-end 10000 --source digits --out my-writer.npz
     nca-zoo write 7.png --writer my-writer.npz
     nca-zoo build --init written --start my-writer.npz --out written.h5
     """
