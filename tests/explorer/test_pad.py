@@ -5,6 +5,7 @@ import pytest
 from browsing import GRID, kin_zoo, served, strokes
 from rows import header
 
+from nca_zoo.automaton.noise import fold
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
 from nca_zoo.choices import DEFAULT_REGIME
@@ -135,8 +136,9 @@ def test_it_writes_what_python_writes_and_knows_its_kin(modules, kin_exhibit, li
     assert np.abs(weights - expected).max() < 1e-4
     seed = seed_state(*GRID, target.seed_row, target.seed_col)
     both = Automata.grown(np.stack([expected, np.float32(weights)]), seed)
-    grown = SparseEngine().rollout(both, both.starts(), 0, 96)[:, 0, ..., :4]
-    assert abs(np.diff(psnr(grown, target.rgba))) < 0.1
+    both = both.under(fold(both.keys, np.arange(9)))  # a cell on the verge of life may tip in one
+    grown = SparseEngine().rollout(both, both.starts(), 0, 96)[..., :4]
+    assert np.median(np.abs(np.diff(psnr(grown, target.rgba), axis=0))) < 0.1
     zoo = kin_exhibit.pad.zoo
     vectors = np.concatenate([zoo.weights, expected[None]])
     known = np.append(zoo.good, False)
