@@ -158,14 +158,14 @@ class _Seen:
 
     def __init__(self, feature: Feature, zoo: "Zoo", sides: Sequence[Side], workers: int) -> None:
         self._weights = zoo.weights
-        self._transformer: Any = feature.transformer(zoo) if feature.transforms else None
-        learns = self._transformer is not None and self._transformer.learns
+        transformer: Any = feature.transformer(zoo) if feature.transforms else None
+        learns = transformer is not None and transformer.learns
         found = feature.seen(zoo) if not learns else self._weights  # aligned: as many columns
         self.shape: tuple[int, ...] = found.shape[1:]  # of a row: (D,), or (H, W, C) of a picture
         self._fixed = None if learns else found.reshape(len(found), -1)
         self._learned: dict[bytes, Vectors] = {}
         # The transformer as each side learns it: a reference (P,).
-        fits = (delayed(_fit)(self._transformer, self._weights, side.train) for side in sides)
+        fits = (delayed(_fit)(transformer, self._weights, side.train) for side in sides)
         self._fitted: list[Any] = Parallel(workers)(fits) if learns else []
         self._sharing = Counter(fitted.reference_.tobytes() for fitted in self._fitted)
         self._to_come = self._sharing.copy()  # sides that learned a reference, and are to come

@@ -164,7 +164,7 @@ def test_few_libraries_are_enough(tmp_path):
         (tmp_path / f"{name}.py").write_text(absent)
     sizes = ["--ncas", "1", "--batches", "1", "--builds", "1", "--ca-steps", "2", "--budget", "600"]
     command = [sys.executable, FOLDER / "accelerator.py", "--device", "cpu", *sizes]
-    for engine, only in (("dense", "checks"), ("sparse", "build")):
+    for engine, only in (("dense", "checks,steps"), ("sparse", "build")):
         out = tmp_path / f"{engine}.md"
         asked = ["--engines", engine, "--only", only, "--out", out, "--digits", "none.npz"]
         environment = os.environ | {"PYTHONPATH": str(tmp_path)}
