@@ -27,7 +27,7 @@ from .options import FilePath, cores_option, data_folder, progress_bar, scale_op
 from .training_options import moving, tell, visible_option
 
 DEFAULT = Recipe()
-CODE_ROUNDS, CODE_TASKS, CODE_BENT = 3500, 8, 31  # of learning codes (docs/notes/codes.md) ...
+CODE_ROUNDS, CODE_TASKS, CODE_BENT = 12_000, 8, 31  # of learning codes (docs/notes/codes.md) ...
 CODE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds them, of how they are heard, of the rule
 NOT_OF_CODES = ("first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall", "batch",
                 "train", "motion", "period", "clock")  # fmt: skip
