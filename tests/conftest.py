@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import subprocess
 
 import numpy as np
@@ -28,6 +29,7 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # heeded when triton is imported: see interpreted.py
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many as there are cores: one is for each of them
     os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 torch.set_num_threads(1)  # the tensors of the tests are too small to share
 os.fsync = lambda descriptor: None  # no test cuts the power, and a disk takes its time
 
