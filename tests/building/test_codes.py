@@ -27,7 +27,7 @@ from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.init import CODES, find_start, make_init
 from nca_zoo.training.trainer import train
 from nca_zoo.training.writer import read_writer, save_writer
-from nca_zoo_cli.metastart import CODE_BENT, CODE_RATES, CODE_ROUNDS, CODE_TASKS
+from nca_zoo_cli.metastart import CODE_BENT, CODE_RATES, CODE_TASKS
 
 D = 3
 
@@ -259,14 +259,14 @@ def test_a_recipe_is_enough_to_learn_a_rule_again(pictures, rule):
 @pytest.mark.wide
 @pytest.mark.parametrize("wanted", CODES)
 def test_rules_that_ship_are_what_their_recipe_makes(kept_digits, wanted):
-    """Of the command's defaults but for twice the steps, and all digits of the training split; and
-    the first training steps again: only rounding may differ, which every step makes more of."""
+    """Of the command's defaults but for `--source digits --rounds 24000`; and the first training
+    steps again: only rounding may differ, which every step makes more of."""
     regime, visible, code = wanted
     coder = make_init("meta", regime, visible=visible, code=code).coder
     told, look = coder.recipe["end_to_end"], TargetSettings(visible=visible)
-    usual = Course(2 * CODE_ROUNDS, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
+    usual = Course(24_000, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
     assert {name: told[name] for name in asdict(usual)} == asdict(usual)
-    assert told["taken"] == usual.steps
+    assert (told["taken"], told["source"]) == (usual.steps, "digits")
     assert coder.recipe["regime"] == regime
     _, digits = load_pictures("digits", data_dir=kept_digits)
     taught = [picture for picture in digits if picture.split == "train"]
