@@ -27,10 +27,10 @@ from .options import FilePath, cores_option, data_folder, progress_bar, scale_op
 from .training_options import moving, tell, visible_option
 
 DEFAULT = Recipe()
-CODE_ROUNDS, CODE_TASKS, CODE_BENT = 12_000, 8, 31  # of learning codes (docs/notes/codes.md) ...
-CODE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds them, of how they are heard, of the rule
-NOT_OF_CODES = ("first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall", "batch",
-                "train", "motion", "period", "clock")  # fmt: skip
+RULE_ROUNDS, RULE_TASKS, RULE_BENT = 12_000, 8, 31  # of learning one rule (docs/notes/codes.md) ...
+RULE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds a picture's numbers, of what they change, of it
+NOT_OF_RULES = ("first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall", "batch",
+                "motion", "period", "clock")  # fmt: skip
 CHECKPOINT_ROUNDS = 10
 DEALT = 5  # places of `mixed` from turn to turn: a round of eight has all kinds, both ways round
 EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
@@ -62,8 +62,7 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option(
     "--train",
     metavar="TENSORS",
-    help="Learn a start for `build --train` with these: the other tensors are learnt in common.  "
-    "[default: all]",
+    help="Learn one rule for `build --train` with these, and what writes them for a picture.",
 )
 @click.option(
     "--code",
@@ -76,13 +75,13 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @click.option(
     "--rounds",
     type=int,
-    show_default=f"{DEFAULT.rounds}; --code: {CODE_ROUNDS}",
-    help="Of training; of --code a training step each.",
+    show_default=f"{DEFAULT.rounds}; of one rule: {RULE_ROUNDS}",
+    help="Of training; of --train and --code a training step each.",
 )
 @click.option(
     "--tasks",
     type=int,
-    show_default=f"{DEFAULT.tasks}; --code: {CODE_TASKS}",
+    show_default=f"{DEFAULT.tasks}; of one rule: {RULE_TASKS}",
     help="Pictures a round.",
 )
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
@@ -126,23 +125,24 @@ def metastart(
 
     Each round trains NCAs of a few random pictures from the start, for --first-steps training
     steps in the first round and --last-steps in the last, and moves the start towards their mean
-    by --first-rate to --last-rate (Reptile). With --train, tensors that are not fitted to each
-    picture are one for all pictures of a round and learn from all of them. With --motion pictures
-    move, mixed: each time that one is drawn in another way; and how the clock is heard is learnt.
+    by --first-rate to --last-rate (Reptile). With --motion pictures move, mixed: each time that one
+    is drawn in another way; and how the clock is heard is learnt.
 
     With --code one rule is learnt for all pictures, how its cells hear a code of N numbers, and
-    what finds a picture's code, end to end by what grows: see `nca-zoo writer learn`.
+    what finds a picture's code, end to end by what grows: see `nca-zoo writer learn`. With --train
+    likewise, and what writes these tensors for a picture; the other tensors are the rule.
 
     \b
     nca-zoo metastart --out my-start.npz --source fashion
     nca-zoo build --source fashion --start my-start.npz --out fashion.h5
     nca-zoo metastart --visible grey --regime growing --out grey.npz
     nca-zoo metastart --regime regenerating --start persistent --out healing.npz
-    nca-zoo metastart --train b1,b2 --start persistent --out few.npz
+    nca-zoo metastart --train b1,b2 --regime regenerating --out few.npz
     nca-zoo metastart --motion mixed --start persistent --out moving.npz
     nca-zoo metastart --code 16 --regime regenerating --out code.npz
     """
-    usual = (DEFAULT.rounds, DEFAULT.tasks) if code is None else (CODE_ROUNDS, CODE_TASKS)
+    one_rule = code is not None or train is not None
+    usual = (RULE_ROUNDS, RULE_TASKS) if one_rule else (DEFAULT.rounds, DEFAULT.tasks)
     rounds = usual[0] if rounds is None else rounds
     tasks = usual[1] if tasks is None else tasks
     chosen = Recipe(rounds, tasks, **recipe)  # type: ignore[arg-type]
@@ -150,8 +150,6 @@ def metastart(
     taught = REGIMES[regime]
     if moves is not None:
         taught = dataclasses.replace(taught, **as_films_ask(taught, moves.clock == "phase"))
-    if train is not None:
-        taught = dataclasses.replace(taught, train=tensors(train))
     if batch is not None:
         taught = dataclasses.replace(taught, batch=batch)
     opaque = regime == "writeup" and visible == "rgba"
@@ -172,10 +170,14 @@ def metastart(
     targets = [target_of(picture, settings) for picture in pictures]
     origin = source or "digits from the 401st of each class on, training split"
     learns = make_engine(engine, device, threads)
-    if code is not None:
-        _refuse_what_codes_have_not()
-        course = Course(rounds, tasks, *CODE_RATES, bent=CODE_BENT, seed=chosen.seed)
-        _learn_codes(out, code, course, taught, visible, start, targets, origin, learns)
+    if one_rule:
+        _refuse_what_rules_have_not()
+        if code is not None and train is not None:
+            raise ZooError("a code is all that is fitted; leave --train or --code out")
+        course = Course(rounds, tasks, *RULE_RATES, bent=RULE_BENT, seed=chosen.seed)
+        if train is not None:
+            taught = dataclasses.replace(taught, train=tensors(train))
+        _learn_rule(out, code, course, taught, visible, start, targets, origin, learns)
         return
     told = {
         "source": origin,
@@ -207,18 +209,20 @@ def metastart(
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
 
 
-def _refuse_what_codes_have_not() -> None:
+def _refuse_what_rules_have_not() -> None:
     """Raise ZooError for an option of Reptile, or of other starts, that was given."""
     context = click.get_current_context()
-    for name in NOT_OF_CODES:
+    for name in NOT_OF_RULES:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
-            raise ZooError(f"--code learns in another way; leave --{option} or --code out")
+            raise ZooError(
+                f"--code and --train learn one rule, in another way; leave --{option} out, or these"
+            )
 
 
-def _learn_codes(
+def _learn_rule(
     out: Path,
-    code: int,
+    code: int | None,
     course: Course,
     regime: Regime,
     visible: str,
@@ -227,8 +231,9 @@ def _learn_codes(
     source: str,
     engine: Engine,
 ) -> None:
-    """Learn one rule, and what writes codes for it; from a start that ships unless given."""
-    from nca_zoo.networks.coding import codes_begin
+    """Learn one rule, and what writes codes, or the regime's tensors; from a start that ships
+    unless given."""
+    from nca_zoo.networks.coding import CODE, FEW_SIZE, FinderSize, rule_begins
     from nca_zoo.networks.end_to_end import EndToEnd
     from nca_zoo.training.writer import save_writer
 
@@ -237,13 +242,16 @@ def _learn_codes(
         raise ZooError(f"no start ships for the regime {regime.name!r}; say --start")
     recipe = {"regime": regime.name, "seed_hidden": regime.seed_hidden, "visible": visible}
     recipe |= {"fire_rate": regime.fire_rate, "start": name}
-    begun = codes_begin(find_start(name).weights(0, 0), targets, code, recipe, seed=course.seed)
+    tensors, size = (CODE, FinderSize()) if code else (regime.train, FEW_SIZE)
+    rule = find_start(name).weights(0, 0)
+    begun = rule_begins(rule, targets, code, recipe, tensors, size, course.seed)
     lessons = EndToEnd(begun, targets, engine, course)
     out.parent.mkdir(parents=True, exist_ok=True)
-    learn_on(lessons, out, "nca-zoo metastart --code")
+    learn_on(lessons, out, "nca-zoo metastart")
     save_writer(out, lessons.writer(source))
-    size = out.stat().st_size / 1e6
-    click.echo(f"{out}: codes of {code} numbers, from {len(targets)} pictures; {size:.1f} MB")
+    megabytes = out.stat().st_size / 1e6
+    what = f"codes of {code} numbers" if code else ",".join(regime.train)
+    click.echo(f"{out}: {what}, from {len(targets)} pictures; {megabytes:.1f} MB")
 
 
 def rounds_done(out: Path, told: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.training.gate import Sows
-from nca_zoo.training.init import Init, make_init
+from nca_zoo.training.init import Init, fitting_init, make_init
 from nca_zoo.training.regime import REGIMES, Regime
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.
 ALONE_STEPS, ALONE_LONGER = 1200, 8 / 3
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
-CODE_LR, CODE_STEPS = 3e-2, 60  # where a code alone is fitted (docs/notes/codes.md)
+FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
+CODE_STEPS = 60  # of a code (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
 CHOICES: dict[str, Any] = {  # all that can be chosen, and what is chosen unless a person does
@@ -124,6 +125,8 @@ def build_settings(
         overrides |= _coded(choices)
     if choices["train"] is not None:
         named["train"] = tensors(choices["train"])
+        if {*named["train"]} <= {"b1", "b2"}:
+            overrides |= {"lr": FEW_LR, "attempts": 1}
     motion = motion_settings(choices)
     regime = REGIMES[choices["regime"]]
     if motion is not None:
@@ -141,10 +144,13 @@ def build_settings(
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     clocked = motion is not None and motion.clock == "phase"
     code, seed = choices.get("code") or 0, choices["seed"]
-    name = choices["init"] or ("meta" if code else init)
-    first = make_init(name, choices["regime"], seed, start, visible, clocked, code)
-    if first.coder is not None:
-        _lives_as_learnt(first.coder.recipe, regime)
+    name = choices["init"] or ("meta" if code else None)
+    if name is None and motion is None:
+        name = fitting_init(regime.name, visible, start, regime.train)
+    name = name or init
+    first = make_init(name, regime.name, seed, start, visible, clocked, code, regime.train)
+    if first.one_rule is not None and regime.train != TENSORS:
+        _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
         tell(
             f"{start} was learnt with --visible {first.visible}, and this is {visible}: "
@@ -154,13 +160,13 @@ def build_settings(
 
 
 def _lives_as_learnt(recipe: Mapping[str, Any], regime: Regime) -> None:
-    """Raises ZooError if NCAs of a rule for codes, which is fitted to no picture, would not live as
-    the rule did when it was learnt."""
+    """Raises ZooError if NCAs of one rule, which is fitted to no picture, would not live as it did
+    when it was learnt."""
     for name in ("seed_hidden", "fire_rate"):
         learnt, asked = recipe.get(name), getattr(regime, name)
         if learnt != asked:
             raise ZooError(
-                f"the rule for these codes was learnt with {name} {learnt}, and this build has "
+                f"the rule of this start was learnt with {name} {learnt}, and this build has "
                 f"{asked}; build with the regime {recipe.get('regime')} and its settings"
             )
 
@@ -214,8 +220,8 @@ def _sown(
 
 
 def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes in a regime where a code is all that is fitted: few numbers, which bear large
-    steps, and a second attempt would begin where the first did."""
+    """What changes in a regime where a code is all that is fitted; a second attempt would begin
+    where the first did."""
     if choices["code"] < 1:
         raise ZooError(f"a code of {choices['code']} numbers; it must be 1 or more")
     for other in ("motion", "train"):
@@ -223,7 +229,7 @@ def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
             raise ZooError(f"--code fits the codes of still pictures alone; leave --{other} out")
     if choices["seeds"] not in (None, 1):
         raise ZooError("NCAs of one rule grow from one seed each; leave --seeds or --code out")
-    return {"train": (), "lr": CODE_LR, "steps": CODE_STEPS, "extra_steps": 0, "attempts": 1}
+    return {"train": (), "lr": FEW_LR, "steps": CODE_STEPS, "extra_steps": 0, "attempts": 1}
 
 
 def as_it_moves(

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,14 @@ def write_archive(path: Path, recipe: dict[str, Any], arrays: Arrays, compressed
     held = arrays | {RECIPE: np.array(json.dumps(recipe, sort_keys=True))}
     with published(path) as part, part.open("wb") as file:
         (np.savez_compressed if compressed else np.savez)(file, **held)  # type: ignore[arg-type]
+
+
+def holds(path: Path, name: str) -> bool:
+    """Whether a file is an archive with an array of that name; nothing of it is read."""
+    if not path.is_file() or not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return f"{name}.npy" in archive.namelist()
 
 
 def read_archive(path: Path, what: str, made_by: str, most: int) -> tuple[Arrays, dict[str, Any]]:

@@ -6,8 +6,8 @@ of them are wounded first. So what is written learns to grow, to stay and to hea
 by the logarithm of its loss, which is its PSNR, and none by much more than others. Pictures come
 bent, too, each in ways of its own: some thousand are soon known by heart.
 
-Of a writer of codes (``Writer.S``) it is one rule for all pictures, and how that hears, which are
-learnt with what writes the codes.
+Tensors that its changes do not touch stay one for all pictures: of a writer of codes
+(``Writer.S``) it is one rule, and how that hears, which are learnt with what writes the codes.
 """
 
 import dataclasses
@@ -21,7 +21,6 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import FIRE_RATE, Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.signals import B1
 from nca_zoo.automaton.wounds import LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
@@ -145,8 +144,9 @@ class EndToEnd:
         gradients[lost] = 0
         held["states"] = ended
         back = written.back(_weighed(gradients, losses))
-        if self.begun.S is not None:  # what is heard as a signal stays one
-            back["changes"][:, : B1.start] = back["changes"][:, B1.stop :] = 0
+        for name, part in rule.param_slices().items():
+            if name not in self.begun.touched:
+                back["changes"][:, part] = 0
         self._descend(back)
         self.taken += 1
         stages = np.nanmean(losses.reshape(STAGES, -1), axis=1)

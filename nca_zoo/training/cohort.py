@@ -103,14 +103,12 @@ class Cohort:
         *,
         room: int = 1,
         kind: Kind = STILL,
-        common: bool = False,
     ) -> None:
         """room: for how many NCAs memory is laid out; for more it is laid out anew.
 
-        kind: that of all lessons. common: tensors that are not fitted to each learn from all of
-        them together, and so stay the same in all; else they stay as they start.
+        kind: that of all lessons.
         """
-        self.regime, self.engine, self.kind, self.common = regime, engine, kind, common
+        self.regime, self.engine, self.kind = regime, engine, kind
         state = (height, width, rule.CHANNELS)
         shapes = dict.fromkeys(("weights", "averages", "mean", "square"), (kind.n_params,)) | {
             "seeds": state,
@@ -290,7 +288,7 @@ class Cohort:
                 gradients[:, part] /= size[:, None].astype(np.float32)
         for name, part in rule.param_slices().items():
             if name not in self.regime.train:
-                gradients[:, part] = mean(gradients[:, part], axis=0) if self.common else 0
+                gradients[:, part] = 0
         bias_1, bias_2 = (  # the moments began at 0
             1 - np.array([power(beta, m.step + 1) for m in self.members])[:, None]
             for beta in (BETA_1, BETA_2)

@@ -1,6 +1,7 @@
 """Where weights start: independent draws, one shared draw, a meta-learned start, or one that is
 written for the picture."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +17,7 @@ from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.signals import HANDS
 from nca_zoo.choices import DEFAULT_REGIME, INITS
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.archives import read_archive, write_archive
+from nca_zoo.ground.archives import holds, read_archive, write_archive
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.writer import Writer, read_writer
 
@@ -34,6 +35,9 @@ META_STARTS = {  # that ship, by regime and what is visible
 MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 CODES = {("regenerating", "rgba", 16): "code"}  # likewise, by how many numbers a code has
+FEW: dict[tuple[str, str, tuple[str, ...]], str] = {  # likewise, by the tensors that are fitted
+    ("regenerating", "rgba", ("b1", "b2")): "few"
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,12 @@ class Init:
     def S(self) -> Floats | None:
         """How NCAs of this start hear a clock, or their codes, ``(HIDDEN, d)``, if they do."""
         return self.clock if self.coder is None else self.coder.S
+
+    @property
+    def one_rule(self) -> Writer | None:
+        """What writes few numbers for the NCAs of this start, if all else is one rule for all."""
+        writer = self.coder or self.writer
+        return None if writer is None or writer.touched == rule.TENSORS else writer
 
     @property
     def clock_digest(self) -> str:
@@ -90,12 +100,13 @@ def make_init(
     visible: str = "rgba",
     clocked: bool = False,
     code: int = 0,
+    train: Sequence[str] = rule.TENSORS,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
     clocked: for targets that move, and cells that hear a clock. code: for one rule, and codes of so
-    many numbers. ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer
-    learn`, taken in place of those that ship.
+    many numbers. train: the tensors that are fitted. ``start`` is a file of `nca-zoo metastart`, or
+    for ``written`` of `nca-zoo writer learn`, taken in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
@@ -104,7 +115,7 @@ def make_init(
     if code:
         return _coded(name, regime, visible, code, start)
     if name == "written":
-        return _written(regime, visible, start)
+        return _written(regime, visible, start, tuple(train))
     if name == "independent":
         return Init(name)
     if name == "shared":
@@ -122,6 +133,13 @@ def make_init(
     return _shipped(shipped[regime, visible])
 
 
+def fitting_init(regime: str, visible: str, start: Path | None, train: Sequence[str]) -> str | None:
+    """The name of the start that a file is of, or that ships for few tensors; else None."""
+    if start is not None:
+        return "written" if holds(start, "changes") else None
+    return "written" if (regime, visible, tuple(train)) in FEW else None
+
+
 def find_start(start: str) -> Init:
     """The start of that name that ships, or of a start file."""
     shipped = start in (*META_STARTS.values(), *MOVING_STARTS.values())
@@ -133,8 +151,12 @@ def start_weights(start: str) -> Floats:
     return find_start(start).weights(0, 0)
 
 
-def _written(regime: str, visible: str, path: Path | None) -> Init:
-    """A writer's start, of a file or of the writer that ships."""
+def _written(regime: str, visible: str, path: Path | None, train: tuple[str, ...]) -> Init:
+    """A writer's start, of a file or of the writer that ships, if one does of these tensors."""
+    few = FEW.get((regime, visible, train))
+    if path is None and few is not None:
+        with _starts(few) as shipped:
+            return Init("written", visible=visible, writer=read_writer(shipped))
     if path is None and (regime, visible) not in WRITERS:
         raise ZooError(
             f"no writer ships for the regime {regime!r} with --visible {visible}; use --init meta, "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.rule import HIDDEN, N_PARAMS, TENSORS
+from nca_zoo.automaton.rule import HIDDEN, N_PARAMS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
@@ -78,13 +78,8 @@ def meta_learn(
     begins: where the first round begins; at a random draw unless given. moves: makes films of the
     targets; how a clock is heard is then part of the start, and learnt from 0 unless it begins
     with one. done: rounds that ``begins`` has behind it, to go on as if nothing had stopped it.
-
-    Tensors that the regime does not fit to a picture (``Regime.train``) are one for all pictures of
-    a round, which learn them together: what all have in common, as the others are each picture's
-    own.
     """
     key, regime = fold(recipe.seed, Stream.META), inner(regime, recipe)
-    common = regime.train != TENSORS
     start = begins or Init("meta", glorot(fold(key, Stream.INIT)))
     for number in range(done, recipe.rounds):
         round_key = fold(key, number)
@@ -96,7 +91,7 @@ def meta_learn(
                 film, target = moves(place, turn, rng_seed)
             jobs.append(Job(str(place), target, start, rng_seed, film=film))
         shape, kind = targets[0].trained.shape, jobs[0].taught.kind
-        cohort = Cohort(regime, engine, *shape, room=len(jobs), kind=kind, common=common)
+        cohort = Cohort(regime, engine, *shape, room=len(jobs), kind=kind)
         for job in jobs:
             cohort.add(Member(job))
         share = number / max(recipe.rounds - 1, 1)

@@ -2,9 +2,10 @@
 
 The picture, moved so that its seed cell is in the middle of a window, is described by how much of
 each of K patterns is in it. From that follows, straight and through H rectified units, how much of
-each of R changes its weights are to have. Without units it is linear. One whose changes are of the
-hidden bias alone writes a code: R numbers that NCAs of one rule hear as a signal. How one is learnt
-is for ``nca_zoo.networks``.
+each of R changes its weights are to have. Without units it is linear. Changes may be of some
+tensors alone: the others are then one rule for all that it writes. One whose changes are of the
+hidden bias writes a code: R numbers that NCAs of one rule hear as a signal. How one is learnt is
+for ``nca_zoo.networks``.
 """
 
 import hashlib
@@ -61,10 +62,16 @@ class Writer:
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
     @cached_property
+    def touched(self) -> tuple[str, ...]:
+        """The tensors that its changes are of; the others are the base's in all that it writes."""
+        parts = rule.param_slices().items()
+        return tuple(name for name, part in parts if self.changes[:, part].any())
+
+    @cached_property
     def S(self) -> Floats | None:
         """How the cells of all that it writes hear their codes, ``(128, R)``, if its changes are of
         ``b1`` alone: ``weights`` are then ``heard(base, S, code)``, but for rounding."""
-        if self.changes[:, : B1.start].any() or self.changes[:, B1.stop :].any():
+        if self.touched != ("b1",):
             return None
         return (self.scales * self.changes[:, B1].T).astype(np.float32)
 

@@ -17,17 +17,17 @@ from nca_zoo.errors import ZooError
 from nca_zoo.face.verbs import open as open_face
 from nca_zoo.features.catalogue import find_feature, with_controls
 from nca_zoo.life.engines import make_engine
-from nca_zoo.networks.coding import codes_begin
+from nca_zoo.networks.coding import FEW_SIZE, rule_begins
 from nca_zoo.networks.end_to_end import FIRST, Course, EndToEnd
 from nca_zoo.pictures.sources import load_pictures
 from nca_zoo.pictures.targets import TargetSettings, make_target
 from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo.training.init import CODES, find_start, make_init
+from nca_zoo.training.init import CODES, FEW, find_start, make_init
 from nca_zoo.training.trainer import train
 from nca_zoo.training.writer import read_writer, save_writer
-from nca_zoo_cli.metastart import CODE_BENT, CODE_RATES, CODE_TASKS
+from nca_zoo_cli.metastart import RULE_BENT, RULE_RATES, RULE_TASKS
 
 D = 3
 
@@ -236,15 +236,15 @@ def test_a_rule_says_how_it_was_learnt_and_takes_no_option_of_other_starts(pictu
     for name, part in param_slices().items():
         assert moved[part].any(), name
     said = learn(pictures, rule.with_name("no.npz"), "--lr", 1e-3, code=1).output
-    assert "leave --lr or --code out" in said
+    assert "leave --lr out" in said
 
 
-def first_losses_again(coder, targets, code):
+def first_losses_again(coder, targets, code, *few):
     """How wrong pictures were in the first training steps of a rule, redone by its recipe alone."""
     told = coder.recipe["end_to_end"]
     course = Course(**{field.name: told[field.name] for field in fields(Course)})
     start = find_start(coder.recipe["start"]).shared
-    begun = codes_begin(start, targets, code, coder.recipe, seed=course.seed)
+    begun = rule_begins(start, targets, code, coder.recipe, *few, seed=course.seed)
     lessons = EndToEnd(begun, targets, make_engine(threads=1), course)
     return [lessons.step() for _ in range(min(FIRST, course.steps))]
 
@@ -257,19 +257,24 @@ def test_a_recipe_is_enough_to_learn_a_rule_again(pictures, rule):
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("wanted", CODES)
+@pytest.mark.parametrize("wanted", [*CODES, *FEW])
 def test_rules_that_ship_are_what_their_recipe_makes(kept_digits, wanted):
-    """Of the command's defaults but for `--source digits --rounds 24000`; and the first training
+    """Of the command's defaults but for `--source digits` and more rounds; and the first training
     steps again: only rounding may differ, which every step makes more of."""
-    regime, visible, code = wanted
-    coder = make_init("meta", regime, visible=visible, code=code).coder
+    regime, visible, what = wanted
+    if wanted in CODES:
+        coder, rounds = make_init("meta", regime, visible=visible, code=what).coder, 24_000
+        begins = (what,)
+    else:
+        coder, rounds = make_init("written", regime, visible=visible, train=what).writer, 20_000
+        begins = (None, what, FEW_SIZE)
     told, look = coder.recipe["end_to_end"], TargetSettings(visible=visible)
-    usual = Course(24_000, CODE_TASKS, *CODE_RATES, bent=CODE_BENT)
+    usual = Course(rounds, RULE_TASKS, *RULE_RATES, bent=RULE_BENT)
     assert {name: told[name] for name in asdict(usual)} == asdict(usual)
     assert (told["taken"], told["source"]) == (usual.steps, "digits")
     assert coder.recipe["regime"] == regime
     _, digits = load_pictures("digits", data_dir=kept_digits)
     taught = [picture for picture in digits if picture.split == "train"]
-    again = first_losses_again(coder, [make_target(p.pixels, look) for p in taught], code)
+    again = first_losses_again(coder, [make_target(p.pixels, look) for p in taught], *begins)
     np.testing.assert_allclose(again[:4], told["first_losses"][:4], rtol=2e-3)
     np.testing.assert_allclose(again, told["first_losses"], rtol=5e-2)

@@ -22,6 +22,7 @@ from nca_zoo.training import init, metastart
 from nca_zoo.training.cohort import Cohort
 from nca_zoo.training.init import (
     CODES,
+    FEW,
     INITS,
     META_STARTS,
     MOVING_STARTS,
@@ -139,7 +140,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 def test_every_packaged_start_is_used_and_is_there():
     used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
-    used |= {*CODES.values()}
+    used |= {*CODES.values(), *FEW.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 
