@@ -276,12 +276,22 @@ def codes(zoo: Zoo, path: Path) -> None:
     write_png(path, figures.draw(panels, BETWEEN, SMALL))
 
 
+def few(zoo: Zoo, path: Path) -> None:
+    """One digit becomes another as its 144 numbers are swapped; the rule has seen neither."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "few.h5"
+        nca_zoo.build("digits", "3,8", 5, out=file, train="b1,b2", jobs=1, failed=True)
+        shown = ["show", "8-004", "--zoo", str(file), "--as", "200:3-004", "--steps", "500"]
+        group.main([*shown, "--out", str(path)], standalone_mode=False)
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
     "walking.gif": walking,
     "seeds.png": seeds,
     "codes.png": codes,
+    "few.png": few,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,
