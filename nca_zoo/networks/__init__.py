@@ -8,7 +8,6 @@ __all__ = [
     "imagining",
     "judge",
     "learning",
-    "practice",
     "readers",
     "reading",
     "steering",

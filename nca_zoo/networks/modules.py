@@ -162,3 +162,38 @@ class Velocity(nn.Module):
         told = torch.from_numpy(self.waves(times[:, 0].numpy())).float()
         velocity: Tensor = self.layers(torch.cat([there, known, told], dim=1))
         return velocity - (scores - noise)
+
+
+class UNet(nn.Module):
+    """A small U-Net: what is to be added to a picture, seen at three scales."""
+
+    def __init__(self, channels: int, width: int = 16) -> None:
+        super().__init__()
+        self.at_whole, self.at_half = _looks(channels, width), _looks(width, 2 * width)
+        self.at_quarter = _looks(2 * width, 4 * width)
+        self.up_to_half, self.up = _looks(6 * width, 2 * width), _looks(3 * width, width)
+        self.add = nn.Conv2d(width, channels, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures: ``(B, C, H, W)``, of any size; so is what is answered."""
+        height, width = pictures.shape[2:]
+        x = nn.functional.pad(pictures, (0, -width % 4, 0, -height % 4))
+        whole = self.at_whole(x)
+        half = self.at_half(nn.functional.max_pool2d(whole, 2))
+        quarter = self.at_quarter(nn.functional.max_pool2d(half, 2))
+        half = self.up_to_half(torch.cat([_twice(quarter), half], dim=1))
+        whole = self.up(torch.cat([_twice(half), whole], dim=1))
+        return pictures + self.add(whole)[..., :height, :width]
+
+
+def _looks(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(outputs, outputs, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def _twice(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2)

@@ -14,23 +14,28 @@ from nca_zoo.automaton import noise
 from nca_zoo.automaton.noise import Study
 from nca_zoo.errors import ZooError
 from nca_zoo.features.catalogue import check_enough, readable, shared_start
-from nca_zoo.features.measures import Vectors
+from nca_zoo.features.measures import Vectors, centre_on, informative_channels
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.life.quality import psnr
 from nca_zoo.networks.learning import Schedule
-from nca_zoo.networks.practice import grown_centred, practice
-from nca_zoo.networks.readers import QUERY, TRANSFORMER, Kind
-from nca_zoo.networks.reading import NetworkPictureReader, PictureReader
+from nca_zoo.networks.readers import QUERY, TRANSFORMER
+from nca_zoo.networks.reading import (
+    KernelPictureReader,
+    NetworkPictureReader,
+    PictureReader,
+    SeenPictureReader,
+)
+from nca_zoo.pictures.targets import restored
 from nca_zoo.probing.resampling import RESAMPLES, interval
 from nca_zoo.studies.writing import FEWEST, FEWEST_NEW, nearest
 
 if TYPE_CHECKING:
     from nca_zoo.store.zoofile import Zoo
 
-PRACTICE = 4000  # NCAs drawn from classes, for readers to learn from, too
-STEPS = 1500  # of a network's training with practice
-EARLY = 400  # and without: in more it would only learn by heart what few NCAs there are
-SLOW = Schedule(STEPS, rate=2e-3, decay=0.1)
+STEPS = 3000  # of a network's training, at most; one an NCA: in more it learns them by heart ...
+FEWEST_STEPS = 400  # ... but at least so many
+OVER_WEIGHTS = Schedule(rate=2e-3, decay=0.1)
+OVER_PICTURES = Schedule(rate=2e-3)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,6 @@ class Reading:
     """All ways, from fewer NCAs and more."""
 
     held_out: int
-    practice: int
     steps: int
     seed: int
     rows: tuple[Told, ...]
@@ -67,24 +71,22 @@ class Reading:
 Found = tuple[Vectors, int]  # pictures that are told of the NCAs held out, numbers learnt for it
 Way = Callable[[Vectors, Vectors, Vectors], Found]  # known weights and pictures, new weights
 RIDGE = "ridge"
-JOINT = "mean of ridge and both of these"
+Reader = PictureReader | KernelPictureReader | SeenPictureReader | NetworkPictureReader
 
 
 def reading(
     zoo: "Zoo",
     sizes: Sequence[int] = (),
-    count: int = PRACTICE,
     steps: int = STEPS,
     seed: int = 0,
-    jobs: int = 1,
     progress: Progress = silent,
 ) -> Reading:
     """Learn from a zoo's training split, and from as few of it as ``sizes`` say, to tell what NCAs
     of the test split grow by step 96.
 
-    Reads the good NCAs, one of each picture. count: NCAs between the known ones that are grown for
-    networks to learn from, too; steps: of their training. Raises ZooError if NCAs share no start,
-    for fewer than 20, fewer than 2 of test pictures, and for sizes that there are not.
+    Reads the good NCAs, one of each picture. steps: of the training of networks, at most. Raises
+    ZooError if NCAs share no start, for fewer than 20, fewer than 2 of test pictures, and for sizes
+    that there are not.
     """
     zoo.must_stand_still("a reader")
     shared_start(zoo, "a reader")
@@ -103,12 +105,12 @@ def reading(
         some = thinned(known, size, seed)
         reached = {
             name: (psnr(told, due), numbers, spent)
-            for name, told, numbers, spent in _told(some, new, count, steps, seed, jobs)
+            for name, told, numbers, spent in _told(some, new, steps)
         }
         usual = reached[RIDGE][0]
         rows += [_row(name, size, *found, usual, seed) for name, found in reached.items()]
         progress(number + 1, len(asked))
-    return Reading(len(new), count, steps, seed, tuple(rows))
+    return Reading(len(new), steps, seed, tuple(rows))
 
 
 def thinned(zoo: "Zoo", size: int, seed: int) -> "Zoo":
@@ -121,38 +123,33 @@ def thinned(zoo: "Zoo", size: int, seed: int) -> "Zoo":
     return zoo.subset(np.sort(np.argsort(place, kind="stable")[:size]))
 
 
-def _told(
-    known: "Zoo", new: "Zoo", count: int, steps: int, seed: int, jobs: int
-) -> Iterator[tuple[str, Vectors, int, float]]:
+def _told(known: "Zoo", new: "Zoo", steps: int) -> Iterator[tuple[str, Vectors, int, float]]:
     """What each way tells, ``(M, H, W, C)``, the numbers it learnt, and CPU seconds."""
-    start, examples = time.process_time(), (known.weights, grown_centred(known))
-    more = practice(known, count, seed, jobs)
-    grown = time.process_time() - start
-    every = tuple(np.concatenate(both) for both in zip(examples, more, strict=True))
-    long, short = (replace(SLOW, steps=n) for n in (steps, min(steps, EARLY)))
-    networks = {"transformer": TRANSFORMER, "query reader": QUERY}
-    ways: dict[str, tuple[Way, Sequence[Vectors]]] = {
-        "mean picture": (_mean, examples),
-        "picture of the nearest weights": (_nearest, examples),
-        RIDGE: (_ridge, examples),
+    pictures = grown_centred(known)
+    steps = min(steps, max(FEWEST_STEPS, len(known)))
+    seeing = replace(OVER_PICTURES, steps=steps)
+    ways: dict[str, Way] = {
+        "mean picture": _mean,
+        "picture of the nearest weights": _nearest,
+        RIDGE: partial(_read, PictureReader()),
+        "kernel ridge": partial(_read, KernelPictureReader()),
+        "kernel ridge, then a U-Net": partial(_read, SeenPictureReader(seeing)),
     }
-    ways |= {name: (partial(_network, kind, short), examples) for name, kind in networks.items()}
-    ways[f"{RIDGE}, and practice"] = _ridge, every
-    ways |= {
-        f"{name}, and practice": (partial(_network, kind, long), every)
-        for name, kind in networks.items()
-    }
-    joint: list[tuple[Vectors, int, float]] = []
-    for name, (way, seen) in ways.items():
+    for name, kind in {"transformer": TRANSFORMER, "query reader": QUERY}.items():
+        reader = NetworkPictureReader(kind, replace(OVER_WEIGHTS, steps=steps))
+        ways[name] = partial(_read, reader)
+    for name, way in ways.items():
         start = time.process_time()
-        told, numbers = way(seen[0], seen[1], new.weights)
-        spent = time.process_time() - start
-        yield name, told, numbers, spent + grown * (seen is every)
-        if name == RIDGE or (seen is every and way is not _ridge):
-            joint.append((told, numbers, spent))
-    pictures = np.mean([told for told, _, _ in joint], axis=0)
-    numbers = sum(numbers for _, numbers, _ in joint)
-    yield JOINT, pictures, numbers, grown + sum(spent for _, _, spent in joint)
+        told, numbers = way(known.weights, pictures, new.weights)
+        yield name, told, numbers, time.process_time() - start
+
+
+def grown_centred(zoo: "Zoo") -> Vectors:
+    """What NCAs grew by step 96, ``(N, H, W, C)``, the seed in the middle; one channel for each
+    group that says the same in all targets."""
+    pictures, groups = restored(zoo.grown), informative_channels(zoo.target)
+    merged = np.stack([pictures[..., group].mean(axis=-1) for group in groups], axis=-1)
+    return centre_on(merged.astype(np.float32), zoo.seed_row, zoo.seed_col)
 
 
 def _mean(weights: Vectors, pictures: Vectors, new: Vectors) -> Found:
@@ -163,15 +160,8 @@ def _nearest(weights: Vectors, pictures: Vectors, new: Vectors) -> Found:
     return pictures[nearest(weights, new)], 0
 
 
-def _ridge(weights: Vectors, pictures: Vectors, new: Vectors) -> Found:
-    reader = PictureReader().fit(weights, pictures)
-    return reader.read(new), reader.parameters
-
-
-def _network(
-    kind: Kind, schedule: Schedule, weights: Vectors, pictures: Vectors, new: Vectors
-) -> Found:
-    reader = NetworkPictureReader(kind, schedule).fit(weights, pictures)
+def _read(reader: Reader, weights: Vectors, pictures: Vectors, new: Vectors) -> Found:
+    reader.fit(weights, pictures)
     return reader.read(new), reader.parameters
 
 

@@ -37,7 +37,7 @@ CALLS = {
     "merge": "ZOO --out BOX/merged.h5",
     "write": "PICTURE --zoo ZOO --out BOX/written.h5",
     "writer test": "ZOO --components 2 --jobs 1",
-    "reader test": "ZOO --practice 6 --steps 2 --jobs 1",
+    "reader test": "ZOO --steps 2",
     "imagine --learn": "BOX/flow.npz DIGITS",
     "imagine": "DIGITS --class 7 --count 1 --steps 0 --out BOX/imagined.h5",
     "imagine --compare": "DIGITS --steps 5 --only average --jobs 1",

@@ -1,25 +1,28 @@
-"""What networks see of weights, practice, and reading pictures from weights, on small cases."""
+"""What networks see of weights, and reading pictures from weights, on small cases."""
 
 import numpy as np
 import pytest
 import torch
 from rows import header, record
+from sklearn.kernel_ridge import KernelRidge
 
-from nca_zoo.automaton.noise import Study, fold
-from nca_zoo.automaton.record import Automata
-from nca_zoo.automaton.rule import N_PARAMS, flatten, seed_state, unflatten
-from nca_zoo.features.measures import centre_on
+from nca_zoo.automaton.rule import N_PARAMS, flatten, unflatten
 from nca_zoo.features.queries import answers
-from nca_zoo.life.engines.dense import DenseEngine
 from nca_zoo.life.quality import psnr
-from nca_zoo.networks.imagining import gaussian
 from nca_zoo.networks.learning import Schedule
-from nca_zoo.networks.modules import Queries, Tokens
-from nca_zoo.networks.practice import grown_centred, practice
+from nca_zoo.networks.modules import Queries, Tokens, UNet
 from nca_zoo.networks.readers import QUERY, TRANSFORMER
-from nca_zoo.networks.reading import NetworkPictureReader, PictureReader
+from nca_zoo.networks.reading import (
+    KERNEL_PENALTIES,
+    NARROW,
+    KernelPictureReader,
+    NetworkPictureReader,
+    PictureReader,
+    SeenPictureReader,
+)
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.store.zoowriter import ZooWriter
+from nca_zoo.studies.reading import grown_centred
 
 GRID, N = (9, 8), 12
 QUICK = Schedule(steps=50, batch=32, rate=3e-3)
@@ -36,23 +39,6 @@ def zoo(tmp_path_factory, lively_weights):
             place = {"seed_row": 3 + i % 2, "seed_col": 4, "target": target, "grown": target}
             writer.add([record(i, GRID, weights=weights, **place)])
     return open_zoo(path)
-
-
-def test_practice_is_drawn_from_classes_in_turn_and_shows_what_grows_by_step_96(zoo):
-    """Against the dense engine, which lives on its own code."""
-    weights, pictures = practice(zoo, 7, seed=3)
-    keys = fold(fold(3, Study.PRACTICE), np.arange(7))
-    for number, label in enumerate([0, 1, 2, 0, 1, 2, 0]):
-        members = np.flatnonzero(zoo.label == label)
-        shares = gaussian(zoo.weights[members], keys[[number]])[0]
-        np.testing.assert_allclose(weights[number], shares @ zoo.weights[members], atol=1e-5)
-        row, col = (int(np.rint(shares @ place[members])) for place in (zoo.seed_row, zoo.seed_col))
-        key = fold(fold(3, Study.PRACTICE, 1), np.array([number]))
-        nca = Automata(weights[[number]], seed_state(*GRID, row, col)[None], key[:, None])
-        state = DenseEngine("cpu").rollout(nca, nca.starts(), 0, 96)[:, 0]
-        ink = np.clip(state[..., :4], 0, 1).mean(axis=-1, keepdims=True)
-        due = centre_on(ink, np.array([row]), np.array([col]))
-        np.testing.assert_allclose(pictures[[number]], due, atol=1e-4)
 
 
 def test_pictures_of_a_zoo_have_one_channel_where_all_say_the_same(zoo):
@@ -135,5 +121,73 @@ def test_a_network_learns_the_same_again_and_leaves_chance_to_others(shown):
 
 
 def test_nothing_is_read_before_it_is_learnt(shown):
-    with pytest.raises(ValueError, match="once it is fitted"):
-        NetworkPictureReader(QUERY, QUICK).read(shown[0])
+    for reader in (NetworkPictureReader(QUERY, QUICK), KernelPictureReader(),
+                   SeenPictureReader(QUICK)):  # fmt: skip
+        with pytest.raises(ValueError, match="once it is fitted"):
+            reader.read(shown[0])
+
+
+def test_kernel_ridge_regression_is_that_of_a_library(shown):
+    """scikit-learn's, of the same kernel; and what it tells of one left out is what one tells that
+    has not met it."""
+    weights, pictures = shown
+    reader = KernelPictureReader().fit(weights[:100], pictures[:100])
+    told = reader.read(weights[100:])
+    assert told.shape == (20, 6, 5, 1)
+    fitted = [
+        KernelRidge(alpha=penalty, kernel="rbf", gamma=narrow / spread(weights[:100]))
+        for narrow in NARROW
+        for penalty in KERNEL_PENALTIES
+    ]
+    mean = pictures[:100].mean(axis=0).ravel()
+    flat = pictures[:100].reshape(100, -1) - mean
+    centred = weights.astype(float) - weights[:100].mean(axis=0, dtype=float)
+
+    def of(model, keep, new):
+        found = model.fit(centred[:100][keep], flat[keep]).predict(new) + mean
+        return np.clip(found, 0, 1)
+
+    every = np.arange(100)
+    off = [np.abs(of(model, every, centred[100:]) - told.reshape(20, -1)).max() for model in fitted]
+    assert min(off) < 2e-3
+    model = fitted[int(np.argmin(off))]
+    for one in (0, 57):
+        alone = of(model, every != one, centred[[one]])
+        np.testing.assert_allclose(reader.left_out[one].ravel(), alone[0], atol=2e-3)
+    assert reader.parameters > 100 * 30
+
+
+def spread(weights):
+    """The mean squared distance from the mean."""
+    return float(np.square(weights - weights.mean(axis=0, dtype=float)).sum(axis=1).mean())
+
+
+def test_a_u_net_sees_pictures_of_any_size_and_each_alone():
+    torch.manual_seed(0)
+    for height, width, channels in ((6, 5, 1), (9, 8, 4), (28, 28, 1)):
+        network = UNet(channels)
+        pictures = torch.rand(3, channels, height, width)
+        found = network(pictures)
+        assert found.shape == pictures.shape
+        torch.testing.assert_close(network(pictures[1:2]), found[1:2])
+        torch.nn.init.zeros_(network.add.weight)
+        torch.nn.init.zeros_(network.add.bias)
+        torch.testing.assert_close(network(pictures), pictures)
+
+
+def test_a_network_that_looks_mends_what_is_told(lively_weights):
+    """Where pictures are strokes that weights tell only half of."""
+    rng = np.random.default_rng(2)
+    places = rng.integers(0, 6, 160)
+    pictures = np.zeros((160, 8, 8, 1), np.float32)
+    pictures[np.arange(160), :, places] = pictures[np.arange(160), :, places + 1] = 1
+    known = np.zeros((160, 8))
+    known[np.arange(160), places] = 1
+    known += rng.normal(0, 0.3, known.shape)
+    directions = 0.02 * rng.normal(size=(8, N_PARAMS))
+    weights = (lively_weights(0) + known @ directions).astype(np.float32)
+    plain = KernelPictureReader().fit(weights[:120], pictures[:120])
+    looks = SeenPictureReader(Schedule(steps=150, rate=3e-3)).fit(weights[:120], pictures[:120])
+    before, after = (psnr(one.read(weights[120:]), pictures[120:]) for one in (plain, looks))
+    assert np.median(after) > np.median(before) + 1
+    assert looks.parameters > plain.parameters + 10_000
