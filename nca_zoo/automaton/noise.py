@@ -55,7 +55,6 @@ class Study(IntEnum):
     STARTS = 8  # from where symmetries are searched
     PLANT = 9  # noise whose size a search is to find
     IMAGINE = 10  # what NCAs that are imagined are made of
-    PRACTICE = 11  # NCAs that are drawn for readers to learn from
 
 
 def threefry2x32(k0: Any, k1: Any, c0: Any, c1: Any) -> tuple[Any, Any]:
