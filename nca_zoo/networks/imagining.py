@@ -29,7 +29,8 @@ Draw = Callable[[int, Keys], tuple[Vectors, Floats]]
 
 BLENDED = 4  # NCAs that an average is of
 COMPONENTS = 20  # of a Gaussian with few
-CLUSTERS = 3  # of a mixture of Gaussians
+CLUSTERS = 3  # of a mixture of Gaussians ...
+EACH = 40  # ... for which a class has to have so many NCAs each (docs/notes/imagining.md)
 
 
 def combined(weights: Vectors, seeds: npt.ArrayLike, shares: Floats) -> tuple[Vectors, Floats]:
@@ -91,6 +92,12 @@ def clusters(weights: Vectors, keys: Keys, number: int = CLUSTERS) -> Floats:
         mine, members = np.flatnonzero(picked == one), np.flatnonzero(cluster == one)
         shares[np.ix_(mine, members)] = gaussian(weights[members], keys[mine])
     return shares
+
+
+def usual(weights: Vectors, keys: Keys) -> Floats:
+    """Of large classes from a Gaussian for each of a few clusters, else from one."""
+    way = clusters if len(weights) >= CLUSTERS * EACH else gaussian
+    return way(weights, keys)
 
 
 def copies(weights: Vectors, keys: Keys) -> Floats:

@@ -19,7 +19,7 @@ from nca_zoo.features.catalogue import readable, shared_start
 from nca_zoo.features.measures import Ints, centre_on
 from nca_zoo.ground.progress import Progress, silent
 from nca_zoo.networks.flow import SIZE, Flow, Size, learn_flow
-from nca_zoo.networks.imagining import Draw, by_shares, gaussian
+from nca_zoo.networks.imagining import Draw, by_shares, usual
 from nca_zoo.networks.judge import Judge, centred_targets, inked
 from nca_zoo.pictures.names import cleaned
 from nca_zoo.training.cohort import Job
@@ -84,7 +84,7 @@ def imagine(
     known, settings = imaginable(zoo), settings_of(zoo, seed)
     for label in classes:
         check_enough(known, label)
-    draw, reader = draw or by_shares(known, gaussian), _own_reader(known)
+    draw, reader = draw or by_shares(known, usual), _own_reader(known)
     key = noise.fold(seed, Study.IMAGINE)
     labels: list[int] = []
     fits: list[Fit] = []

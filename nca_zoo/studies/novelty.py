@@ -154,13 +154,13 @@ class _Ways:
             HELD_OUT: lambda: self._judged(_as_they_are(new)),
             **self._both("one that is known, and noise", self._noisy),
             **self._both(f"average of {BLENDED}", lambda: self._drawn(average)),
-            f"a Gaussian for each of {CLUSTERS} clusters": lambda: self._judged(
-                self._drawn(clusters)
+            **self._both(
+                f"a Gaussian for each of {CLUSTERS} clusters", lambda: self._drawn(clusters)
             ),
             f"Gaussian, {COMPONENTS} components": lambda: self._judged(self._drawn(few)),
             **self._both("Gaussian", lambda: self._drawn(gaussian)),
             **self._both("flow", lambda: _as_many(self._flow.draw, new, self._key)),
-            "`imagine`: Gaussian, read, settled, gated": lambda: self._kept(None),
+            "`imagine`: read, settled, gated": lambda: self._kept(None),
             "`imagine`: flow, read, settled, gated": lambda: self._kept(self._flow.draw),
         }
 

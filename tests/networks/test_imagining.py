@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from nca_zoo.automaton.noise import fold
-from nca_zoo.networks.imagining import average, clusters, combined, copies, gaussian
+from nca_zoo.networks.imagining import (
+    CLUSTERS,
+    EACH,
+    average,
+    clusters,
+    combined,
+    copies,
+    gaussian,
+    usual,
+)
 
 N, P = 12, 30
 KEYS = fold(7, np.arange(4000))
@@ -16,7 +25,7 @@ def weights():
     return (3 + rng.normal(size=(N, P)) * np.linspace(3, 0.1, P)).astype(np.float32)
 
 
-@pytest.mark.parametrize("way", [gaussian, average, clusters, copies])
+@pytest.mark.parametrize("way", [gaussian, average, clusters, copies, usual])
 def test_shares_add_up_and_those_of_a_key_are_its_own(weights, way):
     shares = way(weights, KEYS[:50])
     np.testing.assert_allclose(shares.sum(axis=1), 1)
@@ -66,3 +75,9 @@ def test_weights_and_seed_cells_are_combined_alike():
     found, places = combined(weights, [[10, 4], [14, 4]], np.array([[0.5, 0.5], [1.5, -0.5]]))
     np.testing.assert_allclose(found, [[2, 4], [0, 0]])
     assert places.tolist() == [[12, 4], [8, 4]]
+
+
+def test_large_classes_have_clusters_and_small_ones_a_gaussian():
+    many = np.random.default_rng(0).normal(size=(CLUSTERS * EACH, 8)).astype(np.float32)
+    np.testing.assert_array_equal(usual(many, KEYS), clusters(many, KEYS))
+    np.testing.assert_array_equal(usual(many[1:], KEYS), gaussian(many[1:], KEYS))
