@@ -100,10 +100,8 @@ class KernelPictureReader:
             usual = np.square(self._known).sum(axis=1).mean()
             penalty = self._choose(self._known[few], wanted[few], usual)
             kernel = _likeness(self._known, self._known, self._narrow)
-            inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
-            self._shares = inverse @ wanted
-            left_out = wanted - self._shares / np.diag(inverse)[:, None]
-        self._left_out = self._shown(left_out)
+            self._shares, off = _solved(kernel, penalty, wanted)
+        self._left_out = self._shown(wanted - off)
         return self
 
     def _choose(self, known: Numbers, wanted: Numbers, usual: float) -> float:
@@ -112,8 +110,7 @@ class KernelPictureReader:
         for narrow in NARROW:
             kernel = _likeness(known, known, narrow / usual)
             for penalty in KERNEL_PENALTIES:
-                inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
-                off = (inverse @ wanted) / np.diag(inverse)[:, None]
+                _, off = _solved(kernel, penalty, wanted)
                 found.append((np.square(off).mean(), narrow / usual, penalty))
         _, self._narrow, best = min(found)
         return best
@@ -139,6 +136,13 @@ class KernelPictureReader:
     def _shown(self, found: Numbers) -> Vectors:
         pictures = found.reshape(-1, *self._mean.shape) + self._mean
         return np.clip(pictures, 0, 1).astype(np.float32)
+
+
+def _solved(kernel: Numbers, penalty: float, wanted: Numbers) -> tuple[Numbers, Numbers]:
+    """Shares of those known in what is told, and how far off it is of each that is left out."""
+    inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
+    shares = inverse @ wanted
+    return shares, shares / np.diag(inverse)[:, None]
 
 
 def _likeness(one: Numbers, other: Numbers, narrow: float) -> Numbers:

@@ -153,16 +153,16 @@ def start_weights(start: str) -> Floats:
 
 def _written(regime: str, visible: str, path: Path | None, train: tuple[str, ...]) -> Init:
     """A writer's start, of a file or of the writer that ships, if one does of these tensors."""
-    few = FEW.get((regime, visible, train))
-    if path is None and few is not None:
-        with _starts(few) as shipped:
-            return Init("written", visible=visible, writer=read_writer(shipped))
-    if path is None and (regime, visible) not in WRITERS:
+    ships = FEW.get((regime, visible, train)) or WRITERS.get((regime, visible))
+    if path is not None:
+        writer = read_writer(path)
+    elif ships is not None:
+        writer = _writer(ships)
+    else:
         raise ZooError(
             f"no writer ships for the regime {regime!r} with --visible {visible}; use --init meta, "
             "or --start with a file of `nca-zoo writer learn`"
         )
-    writer = shipped_writer(regime, visible) if path is None else read_writer(path)
     if writer.visible != visible:
         raise ZooError(
             f"{path}: this writer was learnt from NCAs that show {writer.visible}; use "
@@ -186,8 +186,7 @@ def _coded(name: str, regime: str, visible: str, code: int, path: Path | None) -
     if path is not None:
         coder = read_writer(path, "nca-zoo metastart --code")
     else:
-        with _starts(CODES[wanted]) as shipped:
-            coder = read_writer(shipped)
+        coder = _writer(CODES[wanted])
     if coder.S is None or coder.S.shape[1] != code or coder.visible != visible:
         found = "no codes" if coder.S is None else f"codes of {coder.S.shape[1]} numbers"
         raise ZooError(
@@ -199,7 +198,11 @@ def _coded(name: str, regime: str, visible: str, code: int, path: Path | None) -
 
 def shipped_writer(regime: str = DEFAULT_REGIME, visible: str = "rgba") -> Writer:
     """The writer that ships for a regime and what is visible."""
-    with _starts(WRITERS[regime, visible]) as path:
+    return _writer(WRITERS[regime, visible])
+
+
+def _writer(name: str) -> Writer:
+    with _starts(name) as path:
         return read_writer(path)
 
 
