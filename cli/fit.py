@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_zoo.building.settings import AS_IS, SCALED, UNTOUCHED, as_it_moves, picture_to_fit
+from nca_zoo.building.settings import AS_IS, SCALED, as_it_moves, picture_to_fit
 from nca_zoo.errors import ZooError
 
 from .options import (
@@ -193,15 +193,19 @@ def _fit_several(
     """Train one NCA to grow each of several pictures on a signal."""
     from dataclasses import replace as changed
 
-    from nca_zoo.building.together import fit_together, roomier, together, zoo_of_several
+    from nca_zoo.building.together import (
+        fit_together,
+        several_settings,
+        together,
+        zoo_of_several,
+    )
     from nca_zoo.ground.interrupts import noted
     from nca_zoo.training.diary import Diary
 
     found = [picture_to_fit(path, size, tell, scale) for path in paths]
     source = changed(found[0][0], name=", ".join(source.name for source, _ in found))
     drawn = [picture for _, picture in found]
-    training = training | {"regime": training["regime"] or UNTOUCHED}
-    settings = roomier(solo_settings(training, drawn[0].pixels), len(drawn), training)
+    settings = several_settings(training, [picture.pixels for picture in drawn])
     group = together(drawn, settings, code)
     name = "+".join(picture.id for picture in drawn[:3]) + ("+" if len(drawn) > 3 else "")
     out = _zoo_file(out, name)

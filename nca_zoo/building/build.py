@@ -53,19 +53,21 @@ def header(
 
     size, scale: as in ``load_pictures``. A scale is in the settings only if there is one.
     """
-    shared = settings.init.shared
+    init, shared = settings.init, settings.init.shared
+    writes = init.writer or (init.coder if init.name == "written" else None)
+    codes = None if init.name == "written" else init.coder
     return Header(
         settings={
             "source": source.name,
             "size": size,
             "target": settings.target.as_dict(),
             "regime": settings.regime.as_dict(),
-            "init": settings.init.name,
+            "init": init.name,
             "seed": settings.seed,
             "engine": settings.engine_used,
-            **({} if settings.init.writer is None else {"writer": settings.init.writer.digest}),
-            **({} if settings.init.clock is None else {"init_clock": settings.init.clock_digest}),
-            **({} if settings.init.coder is None else {"code": _code(settings.init.coder)}),
+            **({} if writes is None else {"writer": writes.digest}),
+            **({} if init.clock is None else {"init_clock": init.clock_digest}),
+            **({} if codes is None else {"code": _code(codes)}),
             **({} if scale is None else {"scale": scale}),
             **({} if settings.motion is None else {"motion": settings.motion.as_dict()}),
         },

@@ -13,18 +13,23 @@ from typing import Any
 import numpy as np
 
 from nca_zoo.automaton.noise import fit_seed
+from nca_zoo.automaton.signals import heard
 from nca_zoo.building.build import header, make_job, record
 from nca_zoo.building.costs import cost_of
 from nca_zoo.building.moving import further_columns
-from nca_zoo.building.settings import BuildSettings, Tell, quiet
+from nca_zoo.building.settings import UNTOUCHED, BuildSettings, Tell, quiet, solo_settings
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.archives import holds
+from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.levels import Pixels
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import common_seed
 from nca_zoo.store.assemble import claimed
 from nca_zoo.store.parts import zoo_path
 from nca_zoo.store.zoowriter import write_zoo
 from nca_zoo.training.cohort import Job
+from nca_zoo.training.init import Init, several_init
 from nca_zoo.training.lessons import conditions
 from nca_zoo.training.trainer import Fit, Watcher, train
 
@@ -44,8 +49,15 @@ class Together:
     @property
     def job(self) -> Job:
         """What the trainer needs."""
-        frames = np.stack([job.target.trained for job in self.jobs])
-        return replace(self.jobs[0], lesson=conditions(frames, self.code))
+        first, frames = self.jobs[0], np.stack([job.target.trained for job in self.jobs])
+        coder = first.init.coder
+        if coder is None or coder.S is None:
+            return replace(first, lesson=conditions(frames, self.code))
+        codes = np.stack([coder.shares(job.target) for job in self.jobs])
+        usual = mean(codes, axis=0)
+        begins = replace(first.init, shared=heard(coder.base, coder.S, usual))
+        lesson = conditions(frames, self.code, (coder.S, codes - usual))
+        return replace(first, init=begins, lesson=lesson)
 
     def records(self, fits: Sequence[Fit]) -> list[dict[str, Any]]:
         """Fits as rows of the zoo file."""
@@ -72,8 +84,6 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
         raise ZooError("one NCA grows several pictures only if they stand still; fit a film alone")
     if settings.regime.seeds > 1:
         raise ZooError("one NCA grows several pictures from one seed; leave --seeds out")
-    if settings.init.writer is not None:
-        raise ZooError("a writer writes an NCA for one picture; several together need --init meta")
     if code < 0:
         raise ZooError(f"a code of {code} numbers; it must be 1 or more, or 0 for one of so many")
     jobs = [make_job(picture, settings) for picture in pictures]
@@ -86,26 +96,52 @@ def together(pictures: Sequence[Picture], settings: BuildSettings, code: int = 0
     return Together(pictures, [replace(job, rng_seed=seed) for job in jobs], code)
 
 
-def roomier(settings: BuildSettings, n: int, choices: Mapping[str, Any]) -> BuildSettings:
-    """Settings for n conditions, unless they were chosen: a batch and a pool that see them all, and
-    time to tell them apart, in steps that fall to nothing."""
+def several_settings(choices: Mapping[str, Any], pixels: Sequence[Pixels]) -> BuildSettings:
+    """``solo_settings`` of one NCA for pictures of these pixels.
+
+    Unless they were chosen: it begins at a rule that has learnt to hear codes, if one ships for
+    what is visible, with those that are written for the pictures; a batch and a pool see them all,
+    and there is time to tell them apart, in steps that fall to nothing.
+    """
+    choices = {**choices, "regime": choices["regime"] or UNTOUCHED}
+    init = _one_rule(choices)
+    if init is not None:
+        choices |= {"init": "meta", "start": None}
+    settings, n = solo_settings(choices, pixels[0]), len(pixels)
     regime = settings.regime
-    batch = choices.get("batch") or max(regime.batch, min(n + 1, EXAMPLES))
-    pool = choices.get("pool")
+    batch = choices["batch"] or max(regime.batch, min(n + 1, EXAMPLES))
+    pool = choices["pool"]
     if pool is None:
         pool = regime.pool and max(regime.pool, STATES_EACH * n, batch)
-    steps = choices.get("steps") or max(regime.steps, STEPS_EACH * n)
+    steps = choices["steps"] or max(regime.steps, STEPS_EACH * n)
     changed = replace(
         regime,
         batch=batch,
         pool=pool,
         steps=steps,
-        lr=choices.get("lr") or LR,
+        lr=choices["lr"] or LR,
         schedule="cosine",
         decay_at=steps + regime.extra_steps,
         average=max(regime.average, AVERAGE),
     )
-    return replace(settings, regime=changed)
+    return replace(settings, regime=changed, init=init or settings.init)
+
+
+def _one_rule(choices: Mapping[str, Any]) -> Init | None:
+    """The rule that these choices begin at, if they do not begin as one picture would."""
+    named, start = choices["init"], choices["start"]
+    if named == "written":
+        init = several_init(choices["visible"], start)
+        if init is None:
+            raise ZooError(
+                f"no rule ships for several pictures with --visible {choices['visible']}; use "
+                "--init meta, or --start with a file of `nca-zoo metastart --code`"
+            )
+        return init
+    begins_as_one = named is not None or choices["regime"] == "writeup"
+    if begins_as_one or (start is not None and not holds(start, "changes")):
+        return None
+    return several_init(choices["visible"], start)
 
 
 def fit_together(

@@ -133,6 +133,24 @@ def make_init(
     return _shipped(shipped[regime, visible])
 
 
+def several_init(visible: str, start: Path | None = None) -> Init | None:
+    """The start of one NCA for several pictures: a rule that hears codes, and what writes them.
+
+    start: a file of `nca-zoo metastart --code`; else the one that ships for what is visible, if one
+    does. Raises ZooError for a file that knows no codes, or shows something else.
+    """
+    ships = [name for (_, shown, _), name in CODES.items() if shown == visible]
+    if start is None and not ships:
+        return None
+    coder = _writer(ships[0]) if start is None else read_writer(start, "nca-zoo metastart --code")
+    if coder.S is None or coder.visible != visible:
+        raise ZooError(
+            f"{start}: several pictures begin at a rule of `nca-zoo metastart --code` that shows "
+            f"{visible}, and this {'knows no codes' if coder.S is None else 'shows another'}"
+        )
+    return Init("written", coder.base, visible, coder=coder)
+
+
 def fitting_init(regime: str, visible: str, start: Path | None, train: Sequence[str]) -> str | None:
     """The name of the start that a file is of, or that ships for few tensors; else None."""
     if start is not None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import HIDDEN, N_PARAMS
-from nca_zoo.automaton.signals import Floats, Places, Signal, clock
+from nca_zoo.automaton.signals import Floats, Places, Signal, clock, product
+from nca_zoo.ground.arithmetic import total
 from nca_zoo.life.engines import Gradients
 from nca_zoo.life.engines.goals import NEVER, Goals
 
@@ -110,6 +111,7 @@ class Lesson:
     frames: Floats  # (F, H, W, C), the visible channels that are trained
     s: Floats  # (F, d), the vectors, or where they start
     kind: Kind
+    S: Floats | None = None  # (128, d), how the start hears them, if it is known to tell them apart
 
     def fresh(self, rng_seed: int, attempt: int, S_of_start: Floats | None = None) -> Floats:
         """S and s before training, flat: an NCA that hears has to begin as one that does not.
@@ -117,15 +119,18 @@ class Lesson:
         Vectors that stay take an S of zeros, which learns at once, or that of a start which was
         learnt with a clock, ``(128, HANDS)``; codes that of their start, ``(128, d)``. Where both
         are learnt it is s that is zero, and S is drawn: of zeros in both, nothing would ever come.
+        What a lesson's own start hears already it goes on hearing.
         """
-        S = np.zeros(HIDDEN * self.kind.d, np.float32)
+        S = np.zeros((HIDDEN, self.kind.d), np.float32)
         if S_of_start is not None and self.kind.d and (self.kind.moves or self.kind.known):
-            S = S_of_start.ravel()
+            S = S_of_start
         elif self.kind.learns:
             key = fold(fold(rng_seed, Stream.INIT, 1), attempt)
             limit = np.sqrt(6 / (HIDDEN + self.kind.d))
-            S = (limit * (2 * uniform(key, S.size) - 1)).astype(np.float32)
-        return np.concatenate([S, self.s.ravel()])
+            S = (limit * (2 * uniform(key, S.size) - 1)).astype(np.float32).reshape(S.shape)
+        if self.S is not None:
+            S = np.where(self.S.any(axis=0) | self.s.any(axis=0), self.S, S)
+        return np.concatenate([S.ravel(), self.s.ravel()])
 
 
 def still(picture: Floats) -> Lesson:
@@ -140,14 +145,28 @@ def coded(picture: Floats, code: Floats) -> Lesson:
     return Lesson(picture[None], code[None], kind)
 
 
-def conditions(pictures: Floats, code: int = 0) -> Lesson:
+def conditions(
+    pictures: Floats, code: int = 0, known: tuple[Floats, Floats] | None = None
+) -> Lesson:
     """A picture of ``(F, H, W, C)`` for each of F signals.
 
     code: length of the vectors, which are learnt then; at 0 they are one of so many, (1, 0, 0) ...
+    known: of a start that tells them apart already, how it hears codes ``(128, n)``, and those of
+    the pictures ``(F, n)``. Of these codes the ``code`` numbers that say most are what is learnt.
     """
     n = len(pictures)
     s = np.zeros((n, code), np.float32) if code else np.eye(n, dtype=np.float32)
-    return Lesson(pictures, s, Kind(n, s.shape[1], learns=code > 0))
+    kind = Kind(n, s.shape[1], learns=code > 0)
+    if known is None:
+        return Lesson(pictures, s, kind)
+    S, codes = known
+    if not code:
+        return Lesson(pictures, s, kind, np.ascontiguousarray(product(S, codes).T))
+    says = total(np.square(S), axis=0) * total(np.square(codes), axis=0)
+    most = np.argsort(-says, kind="stable")[:code]
+    begins = np.zeros((HIDDEN, code), np.float32)
+    begins[:, : len(most)], s[:, : len(most)] = S[:, most], codes[:, most]
+    return Lesson(pictures, s, kind, begins)
 
 
 def film(frames: Floats, period: int, clocked: bool = True) -> Lesson:

@@ -138,10 +138,15 @@ def untrained(
 def next_move(
     status: Status, step: int, attempt: int, regime: Regime
 ) -> Literal["finish", "go on", "retry"]:
-    """What a judged NCA does next: after ``step`` training steps of its ``attempt``, from 0."""
+    """What a judged NCA does next: after ``step`` training steps of its ``attempt``, from 0.
+
+    One that died begins again. If it has one attempt alone it goes on: births can fail by chance,
+    and under the masks of training it may live.
+    """
     if status == "ok":
         return "finish"
-    if status == "below_gate" and step < regime.steps + regime.extra_steps:
+    hopes = status == "below_gate" or (status == "dead" and regime.attempts == 1)
+    if hopes and step < regime.steps + regime.extra_steps:
         return "go on"
     return "retry" if attempt + 1 < regime.attempts else "finish"
 

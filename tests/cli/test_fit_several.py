@@ -1,15 +1,20 @@
 """`nca-zoo fit` of several pictures: one NCA, a row for each signal."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 from commands import run
 from PIL import Image
 
+from nca_zoo.automaton.signals import heard
 from nca_zoo.building.regrow import regrow_problems
+from nca_zoo.networks.writing import targets_of
 from nca_zoo.pictures.targets import common_seed, make_target
 from nca_zoo.store.merging import merge_zoos
 from nca_zoo.store.verify import verify
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training.init import make_init
 
 QUICKLY = ["--steps", "3", "--extra-steps", "0", "--attempts", "1", "--film", "none"]
 
@@ -86,3 +91,49 @@ def test_what_cannot_be_learnt_together_is_said_in_a_line(pictures, tmp_path):
         result = run("fit", *arguments, *QUICKLY, "--out", tmp_path / "no.h5", code=1)
         assert words in result.output
     assert not (tmp_path / "no.h5").exists()
+
+
+def test_several_pictures_begin_at_a_rule_that_hears_codes(pictures, tmp_path):
+    """Before the first step each is what a code of its own would grow; `--init meta` knows none."""
+    coder = make_init("meta", "regenerating", code=16).coder
+    still = ["--steps", "1", "--extra-steps", "0", "--attempts", "1", "--film", "none"]
+    out, plain = tmp_path / "abc.h5", tmp_path / "plain.h5"
+    run("fit", *pictures, *still, "--lr", "1e-12", "--out", out)
+    run("fit", *pictures, *still, "--lr", "1e-12", "--out", plain, "--init", "meta")
+    zoo = open_zoo(out)
+    for row, target in enumerate(targets_of(zoo)):
+        wanted = heard(coder.base, coder.S, coder.shares(target))
+        np.testing.assert_allclose(zoo.weights[row], wanted, atol=1e-5)
+    assert set(zoo.init) == {"written"}
+    assert np.array_equal(zoo.attrs["init_weights"], coder.base)
+    assert zoo.attrs["settings"]["writer"] == coder.digest
+    assert "code" not in zoo.attrs["settings"]
+    alike = open_zoo(plain)
+    assert set(alike.init) == {"meta"}
+    np.testing.assert_allclose(alike.weights, np.repeat(alike.weights[:1], 3, axis=0), atol=1e-5)
+
+
+def test_where_several_pictures_begin_may_be_a_file_and_no_other_kind(pictures, tmp_path):
+    starts = resources.files("nca_zoo.training") / "starts"
+    out = ("--out", tmp_path / "ab.h5")
+    for start, named in (("code", []), ("persistent", []), ("code", ["--init", "written"])):
+        run(
+            "fit",
+            *pictures,
+            *QUICKLY,
+            *out,
+            "--replace",
+            "--start",
+            starts / f"{start}.npz",
+            *named,
+        )
+        assert set(open_zoo(out[1]).init) == {"meta" if start == "persistent" else "written"}
+    for arguments, words in (
+        (["--start", starts / "few.npz"], "knows no codes"),
+        (["--init", "written", "--visible", "grey"], "no rule ships for several pictures"),
+        (["--start", starts / "code.npz", "--visible", "grey"], "this shows another"),
+    ):
+        result = run("fit", *pictures, *QUICKLY, *out, "--replace", *arguments, code=1)
+        assert words in result.output
+    run("fit", *pictures, *QUICKLY, *out, "--replace", "--visible", "grey")
+    assert set(open_zoo(out[1]).init) == {"meta"}

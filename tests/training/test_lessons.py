@@ -137,6 +137,23 @@ def test_one_of_four_examples_begins_anew_where_there_are_several_pictures(livel
         assert cohort.fresh == anew
 
 
+@pytest.mark.parametrize("code", [0, 2, 5, 7])
+def test_a_start_that_tells_pictures_apart_goes_on_doing_so(lively_weights, code):
+    """Of five numbers, of which three say something, two are kept, or all; more are drawn. One
+    signal of so many stands for all five."""
+    rng = np.random.default_rng(0)
+    S, codes = (rng.normal(size=size).astype(np.float32) for size in ((128, 5), (3, 5)))
+    codes[:, 1] = 0
+    S[:, 3] = 0
+    S[:, 4] *= 1e-3
+    lesson = conditions(PICTURES, code, (S, codes))
+    S_then, s_then = split(taught(REGIMES["growing"], lesson, lively_weights), 0)[1:]
+    kept = {2: [0, 2]}.get(code, slice(None))
+    heard_then = np.einsum("hd,fd->fh", S_then, s_then)
+    np.testing.assert_allclose(heard_then, codes[:, kept] @ S[:, kept].T, atol=1e-5)
+    assert (S_then.any(axis=0) | s_then.any(axis=0)).all()  # zeros in both would never be learnt
+
+
 def test_what_is_heard_for_ever_is_what_conditions_grow(lively_weights):
     """An NCA at a condition is the plain NCA of another bias: any viewer may play it."""
     cohort = taught(REGIMES["growing"], LESSONS["conditions"], lively_weights, "ab")

@@ -163,6 +163,13 @@ def test_next_move(status, step, attempt, move):
     assert next_move(status, step, attempt, regime) == move
 
 
+@pytest.mark.parametrize(("step", "move"), [(20, "go on"), (400, "finish")])
+def test_what_dies_in_its_only_attempt_goes_on_as_births_can_fail_by_chance(step, move):
+    regime = Regime("persistent", steps=200, extra_steps=200, attempts=1)
+    assert next_move("dead", step, 0, regime) == move
+    assert next_move("diverged", step, 0, regime) == "finish"
+
+
 def test_nothing_to_train():
     assert list(train([], QUICK, SparseEngine())) == []
 
