@@ -1,10 +1,12 @@
 """``nca-zoo writer``: learn to write weights from a zoo, and say how well that goes."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nca_zoo.choices import MIXED, MOTIONS
 from nca_zoo.errors import ZooError
 
 from .groups import Group
@@ -22,8 +24,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from nca_zoo.networks.end_to_end import Course
-    from nca_zoo.pictures.targets import Target
+    from nca_zoo.networks.end_to_end import Course, EndToEnd
+    from nca_zoo.pictures.targets import Target, TargetSettings
     from nca_zoo.store.zoofile import Zoo
     from nca_zoo.studies.writing import BothWays
     from nca_zoo.training.writer import Writer
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 PATTERNS = 100  # as networks.writing.COMPONENTS, which a test compares ...
 PATTERNS_OF_MANY = 224  # ... and Size.components
 BENT = 31  # copies of each picture
+SEEN_MOVING = 256  # films that tell how large a usual swing is
 
 _components = click.option(
     "--components",
@@ -79,6 +82,12 @@ def writer() -> None:
     metavar="N",
     help="Of each picture learn end to end from so many bent copies, too.",
 )
+@click.option(
+    "--motion",
+    type=click.Choice((*MOTIONS, MIXED)),
+    help="Learn to write for targets that move, end to end, from the writer that ships; no zoo "
+    "teaches then.",
+)
 @seed_option("Decides the random draws of learning end to end.")
 @cores_option("--threads", does="Threads that let NCAs live.")
 def learn(
@@ -88,6 +97,7 @@ def learn(
     steps: int,
     source: str | None,
     bent: int,
+    motion: str | None,
     seed: int,
     threads: int,
 ) -> None:
@@ -99,15 +109,29 @@ def learn(
     \b
     nca-zoo writer learn --out my-writer.npz
     nca-zoo writer learn --end-to-end 10000 --source digits --out my-writer.npz
+    nca-zoo writer learn --motion mixed --end-to-end 10000 --source digits --out moving-writer.npz
     nca-zoo write 7.png --writer my-writer.npz
     nca-zoo build --init written --start my-writer.npz --out written.h5
     """
-    from nca_zoo.networks.end_to_end import Course
+    from nca_zoo.networks.end_to_end import OF_FILMS, Course
     from nca_zoo.networks.writing import learn_writer
     from nca_zoo.store.zoofile import open_zoo
     from nca_zoo.training.writer import save_writer
 
+    from .going import learn_on
+
     out.parent.mkdir(parents=True, exist_ok=True)
+    if motion is not None:
+        if not steps:
+            raise ZooError("--motion is learnt end to end; say how long, as in --end-to-end 10000")
+        course = dataclasses.replace(OF_FILMS, steps=steps, bent=bent, seed=seed)
+        source = source or "digits"
+        lessons = lessons_of_films(motion, course, source, threads)
+        learn_on(lessons, out, "nca-zoo writer learn")
+        save_writer(out, lessons.writer(source))
+        megabytes = out.stat().st_size / 1e6
+        click.echo(f"{out}: for targets that move; {megabytes:.1f} MB")
+        return
     if source and not steps:
         raise ZooError("--source goes with --end-to-end; a linear writer learns from a zoo alone")
     opened = open_zoo(zoo)
@@ -138,19 +162,47 @@ def _end_to_end(
 
     from .going import learn_on
 
-    targets = targets_of(taught(zoo)) if source is None else _training_targets(zoo, source)
+    targets = targets_of(taught(zoo)) if source is None else _alike(zoo, source)
     begun = beginning(zoo, targets, Size(components), course.seed)
     lessons = EndToEnd(begun, targets, make_engine(threads=threads), course)
     learn_on(lessons, out, "nca-zoo writer learn")
     return lessons.writer(source or zoo.settings.source)
 
 
-def _training_targets(zoo: "Zoo", source: str) -> list["Target"]:
-    """Targets of the training split of a source, made as the zoo's."""
-    from nca_zoo.pictures.sources import load_pictures, target_of
+def lessons_of_films(
+    motion: str, course: "Course", source: str = "digits", threads: int = 1
+) -> "EndToEnd":
+    """A writer for films in training, begun from the one for stills that ships."""
+    from nca_zoo.automaton.noise import Stream, fold
+    from nca_zoo.building.settings import UNTOUCHED, as_films_ask
+    from nca_zoo.life.engines import make_engine
+    from nca_zoo.networks.end_to_end import EndToEnd
+    from nca_zoo.networks.moving import films_begin
+    from nca_zoo.pictures.films import Film, in_motion
+    from nca_zoo.pictures.motions import MotionSettings
     from nca_zoo.pictures.targets import TargetSettings
+    from nca_zoo.training.init import shipped_writer
+    from nca_zoo.training.regime import REGIMES
 
-    from .training_options import tell
+    look, how, stills = TargetSettings(), MotionSettings(motion), shipped_writer()
+    targets = _training_targets(look, stills.grid[0], source)
+    asked = as_films_ask(REGIMES[UNTOUCHED])
+    recipe = {name: stills.recipe[name] for name in ("seed_hidden", "visible")}
+    recipe |= {"regime": UNTOUCHED, "motion": how.as_dict()}
+    recipe |= {name: asked[name] for name in ("loss", "ca_steps", "fire_rate")}
+
+    def moves(target: "Target", turn: int, key: int) -> tuple[Film, "Target"]:
+        return in_motion(target, how, turn, key, look)
+
+    key = fold(course.seed, Stream.META, 2)
+    some = [moves(targets[i % len(targets)], i, int(fold(key, i)))[0] for i in range(SEEN_MOVING)]
+    begun = films_begin(stills, [each.frames for each in some], recipe, course.seed)
+    return EndToEnd(begun, targets, make_engine(threads=threads), course, moves)
+
+
+def _alike(zoo: "Zoo", source: str) -> list["Target"]:
+    """Targets of the training split of a source, made as the zoo's."""
+    from nca_zoo.pictures.targets import TargetSettings
 
     flat = zoo.settings.flat
     settings = TargetSettings(
@@ -159,6 +211,14 @@ def _training_targets(zoo: "Zoo", source: str) -> list["Target"]:
         zoo.visible,  # type: ignore[arg-type]
     )
     size = zoo.grid[0] if zoo.grid[0] == zoo.grid[1] else None
+    return _training_targets(settings, size, source)
+
+
+def _training_targets(settings: "TargetSettings", size: int | None, source: str) -> list["Target"]:
+    from nca_zoo.pictures.sources import load_pictures, target_of
+
+    from .training_options import tell
+
     _, pictures = load_pictures(
         source, data_dir=data_folder(), size=size, target=settings, tell=tell
     )

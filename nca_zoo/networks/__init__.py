@@ -8,6 +8,7 @@ __all__ = [
     "imagining",
     "judge",
     "learning",
+    "moving",
     "readers",
     "reading",
     "steering",

@@ -14,18 +14,18 @@ def descend(
     gradient: npt.NDArray[Any],
     mean: npt.NDArray[Any],
     square: npt.NDArray[Any],
-    rate: float,
+    rate: float | npt.NDArray[np.floating],
     t: int,
 ) -> None:
     """The ``t``-th step, from 1 on: values and both moments, which begin at 0, change in place.
 
-    All arrays have one shape and type; rate: the size of this step.
+    All arrays have one shape and type; rate: the size of this step, for all or column by column.
     """
     kind = values.dtype.type
     mean += kind(1 - BETA_1) * (gradient - mean)
     square += kind(1 - BETA_2) * (np.square(gradient) - square)
     correction = np.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
-    values -= kind(rate * correction) * mean / (np.sqrt(square) + EPSILON)
+    values -= np.asarray(rate * correction, kind) * mean / (np.sqrt(square) + EPSILON)
 
 
 def fallen(step: int, steps: int) -> float:

@@ -8,12 +8,16 @@ bent, too, each in ways of its own: some thousand are soon known by heart.
 
 Tensors that its changes do not touch stay one for all pictures: of a writer of codes
 (``Writer.S``) it is one rule, and how that hears, which are learnt with what writes the codes.
+
+A writer for films learns from pictures that move, each time in another way, and is looked at on the
+way; how the cells hear a clock is then part of what it writes.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,19 +25,29 @@ import numpy.typing as npt
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import FIRE_RATE, Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
+from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
 from nca_zoo.life.engines import Engine
-from nca_zoo.life.engines.goals import at_the_end
+from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.networks.adam import descend, fallen
-from nca_zoo.pictures.motions import bent
+from nca_zoo.pictures.motions import bent, swings
 from nca_zoo.pictures.targets import Target, common_seed
+from nca_zoo.training.lessons import Lesson, film, still
 from nca_zoo.training.regime import CA_STEPS
 from nca_zoo.training.writer import Floats, Writer, around, in_bytes
 
+if TYPE_CHECKING:  # it opens files
+    from nca_zoo.pictures.films import Film
+
+Rates = npt.NDArray[np.float64]
+# How a target moves, its film, and the target with a seed for that: of the target, how many were
+# begun before, and a key that decides what is drawn.
+Moves = Callable[[Target, int, int], "tuple[Film, Target]"]
+
 STAGES = 2  # rollouts that a picture is seen in, one after the other
-FAR = 2.0  # times the median of a batch: the longest that a picture's gradient may be
+WORST = 1.0  # of a loss: no picture is as wrong as that, and who is leaves the batch
 WARM = 100  # steps in which the step size rises: Adam knows no scale yet
 LEARNT = ("into", "bias", "mix", "changes", "base")
 FIRST = 8  # training steps whose losses the file tells, to compare a short rerun with
@@ -47,7 +61,9 @@ class Course:
     begun: int = 8  # pictures that are begun in a step
     rate: float = 2e-4  # Adam's step size of the network's layers, at first ...
     changes_rate: float = 2e-5  # ... of what it adds up to weights ...
-    base_rate: float = 2e-5  # ... and of that to which it is added; all fall to nothing
+    base_rate: float = 2e-5  # ... and of that to which it is added ...
+    clock_rate: float = 3e-4  # ... and of how a clock is heard, in both; all fall to nothing
+    far: float = 2.0  # times the median of a batch: the longest that a picture's gradient may be
     bent: int = 0  # bent copies of each picture, beside itself
     seed: int = 0
 
@@ -59,15 +75,24 @@ class Course:
             raise ZooError(f"bent is {self.bent}; it must be 0 or more")
 
 
+OF_FILMS = Course(changes_rate=1.5e-5, base_rate=4e-5, far=1.0)  # of learning to write for films
+
+
 class EndToEnd:
     """A writer in training, from pictures alone."""
 
     def __init__(
-        self, writer: Writer, targets: Sequence[Target], engine: Engine, course: Course
+        self,
+        writer: Writer,
+        targets: Sequence[Target],
+        engine: Engine,
+        course: Course,
+        moves: Moves | None = None,
     ) -> None:
+        """moves: of a writer for films, how the targets move."""
         self.course, self.engine = course, engine
-        self.begun, self._targets = writer, targets
-        self._target = lru_cache(4 * STAGES * course.begun)(self._made)
+        self.begun, self._targets, self._moves = writer, targets, moves
+        self._example = lru_cache(4 * STAGES * course.begun)(self._made)
         self.taken = 0  # training steps
         changes = writer.changes * writer.scales[:, None]
         arrays = (writer.into, writer.bias, writer.mix, changes, writer.base)
@@ -76,11 +101,14 @@ class EndToEnd:
         }
         for moment in ("mean", "square"):
             self._held |= {f"{moment}_{name}": 0 * self._held[name] for name in LEARNT}
-        begun = self._drawn(fold(course.seed, Stream.META), STAGES * course.begun)
+        n = STAGES * course.begun
+        begun = np.stack([self._drawn(fold(course.seed, Stream.META), n), self._turns(-n, n)], 1)
         self._held |= {"pictures": begun, "states": self._seeds(begun)}
-        self._held |= {"first": np.zeros((0, STAGES))}
-        rates = (course.rate,) * 3 + (course.changes_rate, course.base_rate)
-        self._rates = dict(zip(LEARNT, rates, strict=True))
+        self._held |= {"phases": np.zeros(n, np.int32), "first": np.zeros((0, STAGES))}
+        self._rates: dict[str, float | Rates] = dict.fromkeys(LEARNT, course.rate)
+        hears = np.arange(len(writer.base)) >= rule.N_PARAMS
+        for name, rate in (("changes", course.changes_rate), ("base", course.base_rate)):
+            self._rates[name] = np.where(hears, course.clock_rate, rate)
 
     @property
     def pictures(self) -> int:
@@ -117,33 +145,43 @@ class EndToEnd:
 
     def step(self) -> tuple[float, ...]:
         """One training step; the mean loss of each stage."""
-        course, held = self.course, self._held
+        course, held, recipe = self.course, self._held, self.begun.recipe
         key = fold(fold(course.seed, Stream.TRAIN_DRAWS), self.taken)
-        pictures, states = self._begin(key)
-        shortest, longest = CA_STEPS
+        pictures, states, phases = self._begin(key)
+        shortest, longest = recipe.get("ca_steps", CA_STEPS)
         draws = uniform(fold(key, 1), len(pictures))
         steps = (shortest + draws * (longest - shortest + 1)).astype(np.int64)
         masks = fold(fold(course.seed, Stream.TRAIN_MASKS, self.taken), np.arange(len(pictures)))
-        chosen = [self._target(i) for i in pictures.tolist()]
-        targets = np.stack([target.trained for target in chosen])
-        written = _Written(found_in(self.begun, chosen), held)
+        chosen = [self._example(*each) for each in pictures.tolist()]
+        frames = np.stack([each.lesson.frames for each in chosen])
+        kind, places = chosen[0].lesson.kind, phases[:, None]
+        found = found_in(
+            self.begun, [each.target for each in chosen], [each.film for each in chosen]
+        )
+        written = _Written(found, held)
+        vectors = np.stack([each.lesson.s.ravel() for each in chosen])
         ncas = Automata(
-            written.weights,
+            written.weights[:, : rule.N_PARAMS],
             states,
             masks[:, None],
-            targets.shape[-1],
-            self.begun.recipe.get("fire_rate", FIRE_RATE),
+            frames.shape[-1],
+            recipe.get("fire_rate", FIRE_RATE),
+            kind.heard(np.concatenate([written.weights, vectors], axis=1), places),
         )
         with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that leave the batch
-            goals = at_the_end(targets, steps, 1)
-            found = self.engine.gradients(ncas, states[:, None], goals, steps)
-        losses, ended, gradients = found.losses[:, 0], found.states[:, 0], found.gradients
+            looks = LOSSES[recipe.get("loss", "final")](frames[:, 0], steps, 1)
+            goals = kind.goals(looks, frames, places)
+            answer = self.engine.gradients(ncas, states[:, None], goals, steps)
+            gradients = kind.gradients(ncas, answer)[:, : written.weights.shape[1]]
+        losses, ended = answer.losses[:, 0], answer.states[:, 0]
         both = zip(ended, gradients, strict=True)
-        lost = np.flatnonzero([not all(np.isfinite(one).all() for one in each) for each in both])
+        sound = [all(np.isfinite(one).all() for one in each) for each in both]
+        lost = np.flatnonzero(~(np.array(sound) & (losses <= WORST)))
         ended[lost] = self._seeds(pictures[lost])
         gradients[lost] = 0
-        held["states"] = ended
-        back = written.back(_weighed(gradients, losses))
+        held["states"], held["phases"] = ended, kind.after(places, steps)[:, 0]
+        held["phases"][lost] = 0
+        back = written.back(_weighed(gradients, losses, course.far))
         for name, part in rule.param_slices().items():
             if name not in self.begun.touched:
                 back["changes"][:, part] = 0
@@ -153,25 +191,41 @@ class EndToEnd:
         held["first"] = np.concatenate([held["first"], stages[None]])[:FIRST]
         return tuple(stages.tolist())
 
-    def _begin(self, key: int) -> tuple[npt.NDArray[np.int64], Floats]:
-        """Which pictures the batch has, and the states to go on from; the last leave it."""
+    def _begin(self, key: int) -> tuple[npt.NDArray[np.int64], Floats, Places]:
+        """What the batch has (see ``_made``), the states to go on from, and in which phase; the
+        last leave it."""
         n, held = self.course.begun, self._held
-        drawn = self._drawn(fold(key, 2), n)
+        drawn = np.stack([self._drawn(fold(key, 2), n), self._turns(self.taken * n, n)], axis=1)
         pictures = np.concatenate([drawn, held["pictures"]])[: STAGES * n]
         states = np.concatenate([self._seeds(drawn), held["states"]])[: STAGES * n]
+        phases = np.concatenate([np.zeros(n, np.int32), held["phases"]])[: STAGES * n]
         held["pictures"] = pictures
         hurt = states[-(n // 2) :] if n > 1 else states[:0]
         draws = uniform(fold(key, 3), 3 * len(hurt)).reshape(-1, 3)
         radii = (SMALLEST + draws[:, 0] * (LARGEST - SMALLEST)) * min(states.shape[1:3])
         wound_at_random(hurt, radii, draws[:, 1:])
-        return pictures, states
+        return pictures, states, phases
 
     def _drawn(self, key: int, n: int) -> npt.NDArray[np.int64]:
         """Which pictures are begun."""
         return (uniform(key, n) * len(self._targets) * (1 + self.course.bent)).astype(np.int64)
 
-    def _made(self, number: int) -> Target:
-        """A picture, or behind the last of them the first bent copy of the first, and so on."""
+    def _turns(self, first: int, n: int) -> npt.NDArray[np.int64]:
+        """The n turns from ``first`` on, of what moves another way each time; of stills all 0."""
+        return (first + np.arange(n)) * (self._moves is not None)
+
+    def _made(self, number: int, turn: int) -> "_Example":
+        """What one learns: a picture, or behind the last of them the first bent copy of the first,
+        and so on; as it moves in this turn."""
+        target = self._bent(number)
+        if self._moves is None:
+            return _Example(target, None, still(target.trained))
+        key = int(fold(fold(self.course.seed, Stream.META, 1), turn % 2**62))
+        moving, target = self._moves(target, turn, key)
+        lesson = film(moving.trained, moving.period, moving.clocked)
+        return _Example(target, moving.frames, lesson)
+
+    def _bent(self, number: int) -> Target:
         copy, which = divmod(number, len(self._targets))
         target = self._targets[which]
         if copy == 0:
@@ -187,8 +241,8 @@ class EndToEnd:
         hidden = self.begun.recipe.get("seed_hidden", True)
         height, width = self._targets[0].rgba.shape[:2]
         seeds = np.zeros((len(pictures), height, width, rule.CHANNELS), np.float32)
-        for seed, picture in zip(seeds, pictures, strict=True):
-            target = self._target(int(picture))
+        for seed, each in zip(seeds, pictures.tolist(), strict=True):
+            target = self._example(*each).target
             seed[:] = rule.seed_state(height, width, target.seed_row, target.seed_col, hidden)
         return seeds
 
@@ -199,6 +253,15 @@ class EndToEnd:
         for name, gradient in gradients.items():
             moments = held[f"mean_{name}"], held[f"square_{name}"]
             descend(held[name], gradient, *moments, self._rates[name] * fall, t)
+
+
+@dataclass(frozen=True, eq=False)
+class _Example:
+    """What a batch has one of."""
+
+    target: Target
+    film: Floats | None  # (F, H, W, 4), if it moves
+    lesson: Lesson
 
 
 class _Written:
@@ -224,21 +287,28 @@ class _Written:
         }
 
 
-def _weighed(gradients: Floats, losses: npt.NDArray[np.float64]) -> Floats:
+def _weighed(gradients: Floats, losses: npt.NDArray[np.float64], far: float = 2.0) -> Floats:
     """Gradients ``(B, P)`` of the mean logarithm of losses ``(B,)``, none far longer than most."""
     tiny = np.finfo(np.float32).tiny
     weighed = gradients / np.maximum(np.nan_to_num(losses, nan=1.0), 1e-4)[:, None]
     lengths = np.sqrt(np.square(weighed, dtype=np.float64).sum(axis=1))
-    most = FAR * np.median(lengths)
+    most = far * np.median(lengths)
     shorter = np.minimum(1, most / np.maximum(lengths, tiny))
     scaled: Floats = (weighed * (shorter / len(losses))[:, None]).astype(np.float32)
     return scaled
 
 
-def found_in(writer: Writer, targets: Sequence[Target]) -> Floats:
-    """How much of each of the writer's patterns is in pictures, ``(N, K)``."""
+def found_in(
+    writer: Writer, targets: Sequence[Target], films: Sequence[Floats | None] = ()
+) -> Floats:
+    """How much of each of the writer's patterns is in pictures, ``(N, K)``; of one for films, how
+    their frames swing, too: ``(N, K + M)``."""
     patterns = np.broadcast_to(writer.patterns, (len(writer.patterns), *writer.mean.shape))
     flat = patterns.reshape(len(patterns), -1).astype(np.float32).T
     seen = [around(t.trained, t.seed_row, t.seed_col, writer.grid) for t in targets]
     windows = np.stack(seen) - writer.mean
-    return np.asarray(windows.reshape(len(seen), -1) @ flat, np.float32)
+    found = np.asarray(windows.reshape(len(seen), -1) @ flat, np.float32)
+    if not writer.for_films:
+        return found
+    moving = [swings(frames) / writer.swings for frames in films if frames is not None]
+    return np.concatenate([found, np.stack(moving)], axis=1)

@@ -111,18 +111,46 @@ def film_of(
     target: that of the picture by ``look``; key: decides what is drawn. The first frame is the
     target. Raises ZooError, naming the picture, for a frame of which nothing would live.
     """
-    told = motion.of(picture.source_index, key)
     if motion.motion == FILM:
         frames = np.stack([_grown_from(frame, picture, look) for frame in picture.frames])
     elif motion.motion == MORPH:
         _, other = picture.frames
         frames = morphed(target.rgba, _grown_from(other, picture, look), motion.period)
     else:
-        frames = moved(target.rgba, told, motion.period, look.alpha == "opaque")
+        return in_motion(target, motion, picture.source_index, key, look, picture.id)
+    return _filmed(frames, motion.of(picture.source_index, key), target, motion, look, picture.id)
+
+
+def in_motion(
+    target: Target,
+    motion: MotionSettings,
+    turn: int,
+    key: int,
+    look: TargetSettings,
+    name: str = "a picture",
+) -> tuple[Film, Target]:
+    """How a target moves, and itself with a seed that most frames light.
+
+    turn, key: decide what is dealt out and drawn, as in ``MotionSettings.of``. name: whose target
+    it is, for errors.
+    """
+    told = motion.of(turn, key)
+    frames = moved(target.rgba, told, motion.period, look.alpha == "opaque")
+    return _filmed(frames, told, target, motion, look, name)
+
+
+def _filmed(
+    frames: Rgba,
+    told: Motion,
+    target: Target,
+    motion: MotionSettings,
+    look: TargetSettings,
+    name: str,
+) -> tuple[Film, Target]:
     empty = frames[..., ALPHA].max(axis=(1, 2)) <= ALIVE_THRESHOLD
     if empty.any():
         raise ZooError(
-            f"{picture.id}: frame {int(empty.argmax()) + 1} of {len(frames)} is empty, and an NCA "
+            f"{name}: frame {int(empty.argmax()) + 1} of {len(frames)} is empty, and an NCA "
             "of which nothing is left cannot come back; leave such frames out"
         )
     if look.seed_at == "ink":

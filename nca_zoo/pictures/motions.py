@@ -17,7 +17,7 @@ from nca_zoo.automaton.rule import ALPHA
 from nca_zoo.automaton.signals import clock
 from nca_zoo.choices import CLOCKS, MIXED, MOTIONS
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.arithmetic import cosine, total
+from nca_zoo.ground.arithmetic import cosine, mean, total
 from nca_zoo.pictures.targets import Rgba, restored, stored
 
 Matrix = npt.NDArray[np.float64]  # (2, 3), from the cells of a frame to those of the picture
@@ -30,6 +30,9 @@ PULSE = 0.2  # of the size, more and less
 FILM, MORPH = "film", "morph"  # whose frames come with the picture
 LEAST_AMPLITUDE = 0.5  # of those that are drawn
 CYCLES = (1, 2)  # rounds within a period, of those that are drawn
+HARMONICS, OF_THE_WHOLE = 4, 6  # of a round, and of what: see `swings`
+SWINGS = 2 * HARMONICS * OF_THE_WHOLE
+AT_ONCE = 1 << 15  # numbers of frames that are made together
 TURN, LEAN, STRETCH = math.radians(10), 0.2, 0.1  # of what is bent, at most to each side
 
 
@@ -97,13 +100,16 @@ def moved(picture: Rgba, motion: Motion, period: int, opaque: bool = False) -> R
     hands = clock(n)[:, :2].astype(np.float64)
     height, width = picture.shape[:2]
     middle = _middle(picture)
-    frames = []
+    alike = bool((picture == picture[..., ALPHA:]).all())  # ink: one channel says it all
+    seen, maps = picture[..., ALPHA:] if alike else picture, []
     for i in range(n):
         cos, sin = hands[motion.direction * motion.cycles * i % n]
         linear, shift = _MAPS[motion.kind](cos, sin, motion.amplitude)
-        away = np.array(shift) * (height, width)
-        frames.append(_seen_through(picture, _about(middle, linear, away)))
-    return _painted(np.stack(frames), opaque)
+        maps.append(_about(middle, linear, np.array(shift) * (height, width)))
+    at_once = max(1, AT_ONCE // seen.size)
+    parts = [np.stack(maps[i : i + at_once]) for i in range(0, n, at_once)]
+    frames = np.concatenate([_seen_through(seen, some) for some in parts])
+    return _painted(np.repeat(frames, 4 if alike else 1, axis=-1), opaque)
 
 
 def bent(picture: Rgba, key: int) -> Rgba:
@@ -114,7 +120,7 @@ def bent(picture: Rgba, key: int) -> Rgba:
     angle = TURN * abs(turn)
     turned = _turned(cosine(angle), math.copysign(cosine(0.5 * math.pi - angle), turn))
     linear = turned @ np.array([[1 / high, 0], [LEAN * lean, 1 / wide]])
-    return _painted(_seen_through(picture, _about(_middle(picture), linear)))
+    return _painted(_seen_through(picture, _about(_middle(picture), linear)[None])[0])
 
 
 def morphed(one: Rgba, other: Rgba, period: int) -> Rgba:
@@ -122,6 +128,32 @@ def morphed(one: Rgba, other: Rgba, period: int) -> Rgba:
     share = (1 - clock(min(period, MOST_FRAMES))[:, 0]) / 2
     film = one + share[:, None, None, None] * (other - one)
     return restored(stored(film))
+
+
+def swings(frames: Rgba) -> Rgba:
+    """How the whole of a film ``(F, H, W, 4)`` swings, ``(SWINGS,)``, the same bits anywhere.
+
+    One after the other for its ink (1 is the mean), row and column of its middle (cells), and its
+    spread (ten square cells: rows, both, columns): cosine and sine of each harmonic of the round,
+    from the first on. Frames without ink have no middle.
+    """
+    ink = frames[..., ALPHA].astype(np.float64)
+    rows, cols = np.mgrid[: ink.shape[1], : ink.shape[2]].astype(np.float64)
+
+    def of(places: Matrix) -> Matrix:
+        weighed: Matrix = total((ink * places).reshape(len(ink), -1))
+        return weighed
+
+    whole = of(np.ones_like(rows))
+    row, col = of(rows) / whole, of(cols) / whole
+    spread = of(rows * rows) / whole - row * row, of(cols * cols) / whole - col * col
+    both = of(rows * cols) / whole - row * col
+    told = np.stack([whole / mean(whole), row, col, spread[0] / 10, both / 10, spread[1] / 10])
+    told = told - mean(told)[:, None]  # of a few frames a harmonic does not change sign
+    around, moments = clock(len(ink))[:, :2].astype(np.float64), np.arange(len(ink))
+    hands = np.stack([around[k * moments % len(ink)].T for k in range(1, HARMONICS + 1)])
+    found: Rgba = (2 * mean(told[:, None, None] * hands)).astype(np.float32).ravel()
+    return found
 
 
 # What each motion does, from cosine and sine of its phase and its amplitude: a matrix (2, 2) and a
@@ -175,14 +207,16 @@ def _middle(picture: Rgba) -> npt.NDArray[np.float64]:
     return np.array([(place[0] + place[-1]) / 2 for place in places])
 
 
-def _seen_through(picture: Rgba, matrix: Matrix) -> Rgba:
-    """The picture at ``matrix (row, column, 1)`` of every cell, cubic (Catmull and Rom) between.
+def _seen_through(picture: Rgba, maps: Matrix) -> Rgba:
+    """The picture ``(H, W, C)`` at ``map (row, column, 1)`` of every cell, cubic (Catmull and Rom)
+    between, through each of maps ``(n, 2, 3)``: ``(n, H, W, C)``.
 
     Elementwise, so that films are the same bits on any processor.
     """
     height, width = picture.shape[:2]
     rows, cols = np.mgrid[:height, :width].astype(np.float64)
-    (at_row, at_col) = (m[0] * rows + m[1] * cols + m[2] for m in matrix)
+    by = maps[..., None, None]
+    at_row, at_col = (by[:, i, 0] * rows + by[:, i, 1] * cols + by[:, i, 2] for i in (0, 1))
     padded = np.pad(picture.astype(np.float64), [(2, 2), (2, 2), (0, 0)])
     taps = []
     for row, row_share in _taps(at_row, height):

@@ -56,8 +56,9 @@ class Job:
 
     def start(self, attempt: int) -> Floats:
         """Weights, S and s before training, flat."""
-        fresh = self.taught.fresh(self.rng_seed, attempt, self.init.S)
-        return np.concatenate([self.init.weights(self.rng_seed, attempt, self.target), fresh])
+        frames = None if self.film is None else self.film.frames
+        weights, S = self.init.begins(self.rng_seed, attempt, self.target, frames)
+        return np.concatenate([weights, self.taught.fresh(self.rng_seed, attempt, S)])
 
     def seed_state(self, regime: Regime) -> Floats:
         """The state ``(H, W, 16)`` that every rollout of this NCA begins with."""

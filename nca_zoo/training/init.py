@@ -18,7 +18,7 @@ from nca_zoo.automaton.signals import HANDS
 from nca_zoo.choices import DEFAULT_REGIME, INITS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import holds, read_archive, write_archive
-from nca_zoo.pictures.targets import Target
+from nca_zoo.pictures.targets import Rgba, Target
 from nca_zoo.training.writer import Writer, read_writer
 
 Floats = npt.NDArray[np.float32]
@@ -34,6 +34,7 @@ META_STARTS = {  # that ship, by regime and what is visible
 }
 MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
+FILM_WRITERS = {(regime, "rgba"): "moving-writer" for regime in ("persistent", "regenerating")}
 CODES = {("regenerating", "rgba", 16): "code"}  # likewise, by how many numbers a code has
 FEW: dict[tuple[str, str, tuple[str, ...]], str] = {  # likewise, by the tensors that are fitted
     ("regenerating", "rgba", ("b1", "b2")): "few"
@@ -81,6 +82,15 @@ class Init:
             return self.writer.weights(target)
         return glorot(fold(fold(rng_seed, Stream.INIT), attempt))
 
+    def begins(
+        self, rng_seed: int, attempt: int, target: Target, film: Rgba | None = None
+    ) -> tuple[Floats, Floats | None]:
+        """``weights``, and how NCAs that begin there hear what they hear: ``S``, or of a writer for
+        films what it writes for this one, ``(F, H, W, 4)``."""
+        if self.shared is None and self.writer is not None and self.writer.for_films:
+            return self.writer.begins(target, film)
+        return self.weights(rng_seed, attempt, target), self.S
+
 
 def glorot(key: int) -> Floats:
     """Distill's start ``(P,)``: W1 Glorot uniform, everything else zero, so that nothing grows."""
@@ -115,7 +125,7 @@ def make_init(
     if code:
         return _coded(name, regime, visible, code, start)
     if name == "written":
-        return _written(regime, visible, start, tuple(train))
+        return _written(regime, visible, start, tuple(train), clocked)
     if name == "independent":
         return Init(name)
     if name == "shared":
@@ -169,18 +179,28 @@ def start_weights(start: str) -> Floats:
     return find_start(start).weights(0, 0)
 
 
-def _written(regime: str, visible: str, path: Path | None, train: tuple[str, ...]) -> Init:
-    """A writer's start, of a file or of the writer that ships, if one does of these tensors."""
+def _written(
+    regime: str, visible: str, path: Path | None, train: tuple[str, ...], clocked: bool
+) -> Init:
+    """A writer's start, of a file or of the writer that ships, if one does of these tensors, or for
+    films."""
     ships = FEW.get((regime, visible, train)) or WRITERS.get((regime, visible))
+    if clocked:
+        ships = FILM_WRITERS.get((regime, visible))
+    of_films = " for films" if clocked else ""
     if path is not None:
         writer = read_writer(path)
     elif ships is not None:
         writer = _writer(ships)
     else:
         raise ZooError(
-            f"no writer ships for the regime {regime!r} with --visible {visible}; use --init meta, "
-            "or --start with a file of `nca-zoo writer learn`"
+            f"no writer{of_films} ships for the regime {regime!r} with --visible {visible}; use "
+            "--init meta, or --start with a file of `nca-zoo writer learn`"
         )
+    if writer.for_films != clocked:
+        kinds = ("targets that move", "stills")
+        here, there = kinds if clocked else kinds[::-1]
+        raise ZooError(f"{path}: this writer was learnt for {there}, and these are {here}")
     if writer.visible != visible:
         raise ZooError(
             f"{path}: this writer was learnt from NCAs that show {writer.visible}; use "

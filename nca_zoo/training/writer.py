@@ -4,12 +4,13 @@ The picture, moved so that its seed cell is in the middle of a window, is descri
 each of K patterns is in it. From that follows, straight and through H rectified units, how much of
 each of R changes its weights are to have. Without units it is linear. Changes may be of some
 tensors alone: the others are then one rule for all that it writes. One whose changes are of the
-hidden bias writes a code: R numbers that NCAs of one rule hear as a signal. How one is learnt is
-for ``nca_zoo.networks``.
+hidden bias writes a code: R numbers that NCAs of one rule hear as a signal. One for films also sees
+how the whole of a film swings, and writes how the cells hear a clock. How one is learnt is for
+``nca_zoo.networks``.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,32 +19,39 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.signals import B1
+from nca_zoo.automaton.signals import B1, HANDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
 from nca_zoo.ground.arithmetic import total
-from nca_zoo.pictures.targets import Target
+from nca_zoo.pictures.motions import SWINGS, swings
+from nca_zoo.pictures.targets import Rgba, Target
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 Bytes = npt.NDArray[np.int8]
 MAX_WRITER_BYTES = 1 << 26
 MADE_BY = "nca-zoo writer learn"
+CLOCK = slice(rule.N_PARAMS, rule.N_PARAMS + rule.HIDDEN * HANDS)  # in what one for films writes
 
 
 @dataclass(frozen=True, eq=False)
 class Writer:
-    """Writes weights ``(P,)`` for pictures of C channels, of which it sees a window."""
+    """Writes weights ``(P,)`` for pictures of C channels, of which it sees a window.
 
-    base: Floats  # (P,), to which the changes are added
+    One for films writes n = P + 128 x HANDS numbers, else n is P.
+    """
+
+    base: Floats  # (n,), to which the changes are added
     mean: Floats  # (h, w, C), the mean picture, its seed at (h // 2, w // 2)
     patterns: Halves  # (K, h, w, C), or of 1 channel that holds for all C
-    into: Halves  # (H, K), from what was found to the hidden units ...
+    into: Halves  # (H, K + M), from what was found to the hidden units ...
     bias: Floats  # (H,) ... and theirs
-    mix: Halves  # (R, K + H), from what was found, and the units, to how much of each change
-    changes: Bytes  # (R, P), of the weights; a row times its scale
+    mix: Halves  # (R, K + M + H), from what was found, and the units, to how much of each change
+    changes: Bytes  # (R, n), of the weights; a row times its scale
     scales: Floats  # (R,)
     recipe: dict[str, Any]  # how it was learnt, and how the NCAs that it learnt from run
+    # (M,), what of each of a film's `swings` counts as 1; of one for stills M is 0
+    swings: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -55,10 +63,15 @@ class Writer:
         """What is seen of the NCAs that it writes: see ``TargetSettings``."""
         return "grey" if self.recipe.get("visible") == "grey" else "rgba"
 
+    @property
+    def for_films(self) -> bool:
+        """Whether it writes for targets that move, and cells that hear a clock."""
+        return len(self.swings) > 0
+
     @cached_property
     def digest(self) -> str:
         """16 hex digits that stand for what it writes."""
-        parts = (getattr(self, name) for name in ARRAYS)
+        parts = (getattr(self, name) for name in (*ARRAYS, *OF_FILMS))
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
     @cached_property
@@ -77,14 +90,24 @@ class Writer:
 
     def weights(self, target: Target) -> Floats:
         """Weights ``(P,)`` for a target; the same bits on every machine. Raises as ``shares``."""
-        scaled = (self.shares(target) * self.scales)[:, None] * self.changes.astype(np.float32)
-        return self.base + total(scaled, axis=0)
+        return self.begins(target)[0]
 
-    def shares(self, target: Target) -> Floats:
+    def begins(self, target: Target, film: Rgba | None = None) -> tuple[Floats, Floats | None]:
+        """Weights ``(P,)``, and of one for films how their cells hear a clock, ``(128, HANDS)``.
+
+        film: the frames ``(F, H, W, 4)``, of which the target is the first. Raises as ``shares``.
+        """
+        scaled = (self.shares(target, film) * self.scales)[:, None]
+        written: Floats = self.base + total(scaled * self.changes.astype(np.float32), axis=0)
+        if not self.for_films:
+            return written, None
+        return written[: rule.N_PARAMS], written[CLOCK].reshape(rule.HIDDEN, HANDS)
+
+    def shares(self, target: Target, film: Rgba | None = None) -> Floats:
         """How much of each change the weights for a target have, ``(R,)``: its code.
 
         Of a target larger than the window what lies outside is not seen. Raises ZooError if it has
-        other channels.
+        other channels, and for a still where it writes for films.
         """
         trained = target.trained
         if trained.shape[-1] != self.mean.shape[-1]:
@@ -95,11 +118,16 @@ class Writer:
         seen = around(trained, target.seed_row, target.seed_col, self.grid)
         patterns = self.patterns.astype(np.float32) * (seen - self.mean)
         found = total(patterns.reshape(len(patterns), -1))
+        if self.for_films:
+            if film is None:
+                raise ZooError("this writer writes for targets that move, and this is a still")
+            found = np.concatenate([found, swings(film) / self.swings])
         units = np.maximum(total(self.into.astype(np.float32) * found) + self.bias, 0)
         return total(self.mix.astype(np.float32) * np.concatenate([found, units]))
 
 
 ARRAYS = ("base", "mean", "patterns", "into", "bias", "mix", "changes", "scales")
+OF_FILMS = ("swings",)  # arrays that files of writers for stills have none of
 
 
 def in_bytes(
@@ -124,7 +152,8 @@ def around(picture: Floats, row: int, col: int, grid: tuple[int, int]) -> Floats
 
 def save_writer(path: Path, writer: Writer) -> None:
     """Write a writer file."""
-    arrays = {name: getattr(writer, name) for name in ARRAYS}
+    held = (*ARRAYS, *OF_FILMS) if writer.for_films else ARRAYS
+    arrays = {name: getattr(writer, name) for name in held}
     write_archive(path, writer.recipe, arrays, compressed=True)
 
 
@@ -141,17 +170,20 @@ def read_writer(path: Path, made_by: str = MADE_BY) -> Writer:
     window = arrays["mean"].shape
     if len(window) != 3 or not min(window) or window[-1] not in (1, rule.VISIBLE):
         raise ZooError(f"{wrong}: mean are {window}")
+    m = SWINGS if OF_FILMS[0] in arrays else 0
+    n = CLOCK.stop if m else rule.N_PARAMS
     k, h, r = (len(np.atleast_1d(arrays[name])) for name in ("patterns", "bias", "scales"))
     channels = 1 if arrays["patterns"].shape[3:] == (1,) else window[-1]
     expected = {
-        "base": (np.float32, (rule.N_PARAMS,)),
+        "base": (np.float32, (n,)),
         "mean": (np.float32, window),
         "patterns": (np.float16, (k, *window[:2], channels)),
-        "into": (np.float16, (h, k)),
+        "into": (np.float16, (h, k + m)),
         "bias": (np.float32, (h,)),
-        "mix": (np.float16, (r, k + h)),
-        "changes": (np.int8, (r, rule.N_PARAMS)),
+        "mix": (np.float16, (r, k + m + h)),
+        "changes": (np.int8, (r, n)),
         "scales": (np.float32, (r,)),
+        **({"swings": (np.float32, (m,))} if m else {}),
     }
     for name, (dtype, shape) in expected.items():
         held = arrays[name]
@@ -161,4 +193,4 @@ def read_writer(path: Path, made_by: str = MADE_BY) -> Writer:
             raise ZooError(f"{wrong}: {name} are not finite")
     if not (k and r):
         raise ZooError(f"{wrong}: it has {k} patterns and {r} changes")
-    return Writer(**{name: arrays[name] for name in ARRAYS}, recipe=recipe)
+    return Writer(**{name: arrays[name] for name in expected}, recipe=recipe)

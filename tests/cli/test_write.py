@@ -137,7 +137,7 @@ def test_a_fit_starts_from_what_is_written_and_several_together_do_not(zoo, pict
     other = picture.with_name("other.png")
     other.write_bytes(picture.read_bytes())
     result = run("fit", picture, other, *fit, "--out", tmp_path / "both.h5", code=1)
-    assert "several together need --init meta" in result.output
+    assert "several pictures begin at a rule of `nca-zoo metastart --code`" in result.output
 
 
 def test_a_writer_learnt_end_to_end_goes_on_after_an_interruption(zoo, tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ def test_bent_copies_are_others_that_stay_what_they_are(zoo, begun, monkeypatch)
     monkeypatch.setattr(end_to_end, "bent", lambda rgba, key: met.append(key) or bent(rgba, key))
     targets = targets_of(zoo)
     for which in (0, 7):
-        copies = [taught._target(which + N * copy) for copy in range(4)]
+        copies = [taught._bent(which + N * copy) for copy in range(4)]
         assert copies[0].rgba is taught._targets[which].rgba
         inks = [copy.rgba[..., ALPHA].sum() for copy in copies]
         np.testing.assert_allclose(inks, inks[0], rtol=0.35)
@@ -161,7 +161,7 @@ def test_bent_copies_are_others_that_stay_what_they_are(zoo, begun, monkeypatch)
         for copy in copies:
             assert copy.rgba[copy.seed_row, copy.seed_col, ALPHA] >= 0.5
     again = lessons(zoo, begun, replace(COURSE, bent=3))
-    np.testing.assert_array_equal(again._target(7 + N).rgba, taught._target(7 + N).rgba)
+    np.testing.assert_array_equal(again._bent(7 + N).rgba, taught._bent(7 + N).rgba)
     before = len(met)
     for _ in range(8):
         taught.step()
@@ -172,7 +172,7 @@ def test_bent_copies_are_others_that_stay_what_they_are(zoo, begun, monkeypatch)
 def test_a_seed_that_is_the_grids_centre_stays_there(zoo, begun):
     middle = [replace(target, seed_row=0, seed_col=0) for target in targets_of(zoo)]
     taught = EndToEnd(begun, middle, SparseEngine(), replace(COURSE, bent=1))
-    assert (taught._target(N).seed_row, taught._target(N).seed_col) == (0, 0)
+    assert (taught._bent(N).seed_row, taught._bent(N).seed_col) == (0, 0)
 
 
 def test_settings_that_cannot_be():
