@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nca_zoo.choices import MIXED, MOTIONS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.cores import usable_cores
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     type=FilePath(dir_okay=False),
     help="The zoo file.  [default: data/written/NAME.h5]",
 )
+@click.option(
+    "--motion", type=click.Choice((*MOTIONS, MIXED)), help="Write NCAs of pictures that move so."
+)
 @click.option("--replace", is_flag=True, help="Replace an earlier file of that name.")
 @seed_option("Decides the masks under which an NCA is judged.")
 @json_option
@@ -55,6 +59,7 @@ def write(
     size: int | None,
     scale: float | None,
     out: Path | None,
+    motion: str | None,
     replace: bool,
     seed: int,
     as_json: bool,
@@ -67,17 +72,20 @@ def write(
     \b
     nca-zoo write 7.png
     nca-zoo write 3.png 5.png --zoo data/zoo.h5 --out written.h5
+    nca-zoo write 3.png --motion sway --out swaying.h5
     nca-zoo show 7 data/written/7.h5
     """
     from dataclasses import replace as with_
 
     from nca_zoo.building.writing import keep_written, writers_settings
+    from nca_zoo.pictures.motions import MotionSettings
     from nca_zoo.pictures.names import unique
     from nca_zoo.pictures.sources import Source, load_picture
 
     if zoo and learnt:
         raise ZooError("--zoo learns a writer and --writer is one; leave one of them out")
-    writer = _writer(zoo, learnt)
+    writer = _writer(zoo, learnt, motion)
+    moves = None if motion is None else MotionSettings(motion)
     cells = size or max(writer.grid)
     loaded = [load_picture(path, cells, scale) for path in pictures]
     ids = unique(picture.id for _, picture in loaded)
@@ -87,7 +95,9 @@ def write(
     ]
     source = loaded[0][0] if len(loaded) == 1 else Source("pictures", "unknown", "image files")
     out = out or data_folder() / "written" / f"{ids[0]}.h5"
-    fits = keep_written(out, source, drawn, writers_settings(writer, seed), usable_cores(), replace)
+    fits = keep_written(
+        out, source, drawn, writers_settings(writer, seed, moves), usable_cores(), replace
+    )
     found: list[dict[str, Any]] = [
         {
             "id": fit.job.id,
@@ -109,12 +119,14 @@ def write(
     click.echo(f"Next: nca-zoo show {found[0]['id']} --zoo {out}")
 
 
-def _writer(zoo: Path | None, learnt: Path | None) -> "Writer":
+def _writer(zoo: Path | None, learnt: Path | None, motion: str | None) -> "Writer":
     from nca_zoo.training.init import shipped_writer
     from nca_zoo.training.writer import read_writer
 
     if zoo is None:
-        return shipped_writer() if learnt is None else read_writer(learnt)
+        if learnt is not None:
+            return read_writer(learnt)
+        return shipped_writer(films=motion is not None)
     from nca_zoo.networks.writing import learn_writer
     from nca_zoo.store.zoofile import open_zoo
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
+from weights_figures import reading, writing
 
 import nca_zoo
 from nca_zoo.automaton import noise, rule, signals
@@ -285,6 +286,14 @@ def few(zoo: Zoo, path: Path) -> None:
         group.main([*shown, "--out", str(path)], standalone_mode=False)
 
 
+def imagined(zoo: Zoo, path: Path) -> None:
+    """The first eight NCAs that are imagined of three classes."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = ["imagine", "--zoo", str(zoo.path), "--classes", "2,4,7", "--count", "8"]
+        told += ["--out", f"{folder}/imagined.h5", "--sheet", str(path)]
+        group.main(told, standalone_mode=False)
+
+
 FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "growing.gif": growing,
     "motion.gif": motion,
@@ -292,6 +301,9 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "seeds.png": seeds,
     "codes.png": codes,
     "few.png": few,
+    "write.png": writing,
+    "read.png": reading,
+    "imagine.png": imagined,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,

@@ -191,6 +191,7 @@ def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
         "average": max(regime.average, MOVING_AVERAGE),
         "fire_rate": MOVING_RATE,
         "lr": MOVING_LR,
+        "attempts": 1,
     }
     if not clocked:
         asked |= {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}

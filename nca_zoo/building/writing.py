@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nca_zoo.building.build import header, make_job, record
+from nca_zoo.building.moving import further_columns
 from nca_zoo.building.settings import BuildSettings
+from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
+from nca_zoo.pictures.motions import MotionSettings
 from nca_zoo.pictures.sources import Picture, Source
 from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.assemble import claimed
@@ -22,11 +25,20 @@ TOGETHER = 8  # pictures that are grown at once
 NONE = {"steps": 0, "extra_steps": 0, "attempts": 1}  # of the regime's training
 
 
-def writers_settings(writer: Writer, seed: int = 0) -> BuildSettings:
-    """Settings under which what a writer writes runs and is judged: those that it learnt from."""
-    return settings_like(
-        writer.recipe, Init("written", visible=writer.visible, writer=writer), seed
-    )
+def writers_settings(
+    writer: Writer, seed: int = 0, motion: MotionSettings | None = None
+) -> BuildSettings:
+    """Settings under which what a writer writes runs and is judged: those that it learnt from.
+
+    motion: how pictures move, for a writer for films. Raises ZooError if it is for others.
+    """
+    if writer.for_films != (motion is not None):
+        kind, say = ("stills", "leave --motion out")
+        if writer.for_films:
+            kind, say = ("targets that move", "say how, as in --motion sway")
+        raise ZooError(f"this writer writes for {kind}; {say}, or take another")
+    begins = Init("written", visible=writer.visible, writer=writer)
+    return replace(settings_like(writer.recipe, begins, seed), motion=motion)
 
 
 def settings_like(told: Mapping[str, Any], init: Init, seed: int = 0) -> BuildSettings:
@@ -59,5 +71,6 @@ def keep_written(
     about = replace(about, settings=about.settings | {"regime": regime})
     with claimed(path, replaces, "give --replace to write anew, or another --out"):
         fits = list(write(pictures, settings, threads))
-        write_zoo(path, about, [record(*each) for each in zip(pictures, fits, strict=True)])
+        rows = [record(*each) for each in zip(pictures, fits, strict=True)]
+        write_zoo(path, about, rows, further_columns(fits[0], settings.regime, "nca-zoo write"))
     return fits

@@ -32,7 +32,10 @@ META_STARTS = {  # that ship, by regime and what is visible
     ("regenerating", "rgba"): "regenerating",
     ("regenerating", "grey"): "regenerating",
 }
-MOVING_STARTS = {("persistent", "rgba"): "moving"}  # likewise, of NCAs that hear a clock
+MOVING_STARTS = {  # likewise, of NCAs that hear a clock
+    ("persistent", "rgba"): "moving",
+    ("regenerating", "rgba"): "moving",
+}
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 FILM_WRITERS = {(regime, "rgba"): "moving-writer" for regime in ("persistent", "regenerating")}
 CODES = {("regenerating", "rgba", 16): "code"}  # likewise, by how many numbers a code has
@@ -234,9 +237,11 @@ def _coded(name: str, regime: str, visible: str, code: int, path: Path | None) -
     return Init("meta", coder.base, visible, coder=coder)
 
 
-def shipped_writer(regime: str = DEFAULT_REGIME, visible: str = "rgba") -> Writer:
-    """The writer that ships for a regime and what is visible."""
-    return _writer(WRITERS[regime, visible])
+def shipped_writer(
+    regime: str = DEFAULT_REGIME, visible: str = "rgba", films: bool = False
+) -> Writer:
+    """The writer that ships for a regime and what is visible, or that for films."""
+    return _writer((FILM_WRITERS if films else WRITERS)[regime, visible])
 
 
 def _writer(name: str) -> Writer:

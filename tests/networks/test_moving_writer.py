@@ -1,6 +1,6 @@
 """A writer for films: what it is told of a film, how it begins, learns, and is a start."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,15 +16,16 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import write_archive
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.networks import end_to_end
-from nca_zoo.networks.end_to_end import OF_FILMS, EndToEnd, found_in
+from nca_zoo.networks.end_to_end import FIRST, OF_FILMS, Course, EndToEnd, found_in
 from nca_zoo.networks.moving import films_begin
 from nca_zoo.pictures.films import in_motion
 from nca_zoo.pictures.motions import Motion, MotionSettings, moved, swings
 from nca_zoo.pictures.targets import Target, TargetSettings
 from nca_zoo.store.zoofile import open_zoo
 from nca_zoo.training.cohort import Job
-from nca_zoo.training.init import make_init
+from nca_zoo.training.init import FILM_WRITERS, make_init, shipped_writer
 from nca_zoo.training.writer import CLOCK, Writer, in_bytes, read_writer, save_writer
+from nca_zoo_cli.writer import lessons_of_films
 
 GRID, HOW, LOOK = (12, 12), MotionSettings("walk", 16), TargetSettings()
 COURSE = replace(OF_FILMS, steps=40, begun=2, rate=1e-3, changes_rate=1e-4, base_rate=3e-4,
@@ -220,6 +221,24 @@ def test_it_is_a_start_for_films_alone(begun, stills, tmp_path):
 
 
 @pytest.mark.wide
+def test_the_one_that_ships_is_what_its_command_makes(kept_digits, monkeypatch):
+    """The first training steps again: only rounding may differ, which every step makes more of."""
+    monkeypatch.setenv("NCA_ZOO_DATA", str(kept_digits))
+    ships = shipped_writer("persistent", films=True)
+    assert {*FILM_WRITERS.values()} == {"moving-writer"}
+    told = ships.recipe["end_to_end"]
+    course = Course(**{field.name: told[field.name] for field in fields(Course)})
+    assert course == replace(OF_FILMS, steps=course.steps, bent=31)
+    assert (told["taken"], told["source"]) == (course.steps, "digits")
+    taught = lessons_of_films(ships.recipe["motion"]["motion"], course)
+    for name, value in taught.begun.recipe.items():
+        assert ships.recipe[name] == (list(value) if isinstance(value, tuple) else value), name
+    again = [taught.step() for _ in range(FIRST)]
+    np.testing.assert_allclose(again[:4], told["first_losses"][:4], rtol=5e-3)
+    np.testing.assert_allclose(again, told["first_losses"], rtol=0.1)
+
+
+@pytest.mark.wide
 def test_the_commands_learn_one_and_begin_there(tmp_path):
     pictures = draw(tmp_path / "pictures", 2, 4)
     out, zoo = tmp_path / "mine.npz", tmp_path / "moving.h5"
@@ -240,3 +259,10 @@ def test_the_commands_learn_one_and_begin_there(tmp_path):
     weights, S = writer.begins(target, film)
     np.testing.assert_allclose(made.weights[0], weights, atol=1e-5)
     np.testing.assert_allclose(made.column("clock")[0], S, atol=1e-5)
+    one, kept = sorted(pictures.rglob("*.png"))[0], tmp_path / "written.h5"
+    run("write", one, "--writer", out, "--motion", "sway", "--out", kept)
+    written = open_zoo(kept)
+    assert written.moving.period == 64
+    assert written.column("motion").tolist() == ["sway"]
+    assert written.column("clock").shape == (1, 128, 4)
+    assert "say how, as in --motion sway" in run("write", one, "--writer", out, code=1).output

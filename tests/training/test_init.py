@@ -23,6 +23,7 @@ from nca_zoo.training.cohort import Cohort
 from nca_zoo.training.init import (
     CODES,
     FEW,
+    FILM_WRITERS,
     INITS,
     META_STARTS,
     MOVING_STARTS,
@@ -140,7 +141,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 def test_every_packaged_start_is_used_and_is_there():
     used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
-    used |= {*CODES.values(), *FEW.values()}
+    used |= {*CODES.values(), *FEW.values(), *FILM_WRITERS.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 
