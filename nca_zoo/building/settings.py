@@ -33,6 +33,7 @@ FULL = 0.5  # share of the frame that is filled, from which that holds
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.0
+WRITTEN_STEPS = 100  # of a build, from what is written for each film
 # What it asks where cells hear no clock: one trajectory, followed farther and farther.
 ALONE_STEPS, ALONE_LONGER = 1200, 8 / 3
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
@@ -127,10 +128,16 @@ def build_settings(
         named["train"] = tensors(choices["train"])
         if {*named["train"]} <= {"b1", "b2"}:
             overrides |= {"lr": FEW_LR, "attempts": 1}
+    regime = dataclasses.replace(REGIMES[choices["regime"]], train=named.get("train", TENSORS))
+    start, visible, code = choices["start"], choices["visible"], choices.get("code") or 0
     motion = motion_settings(choices)
-    regime = REGIMES[choices["regime"]]
+    name = choices["init"] or ("meta" if code else None)
+    if name is None and (motion is None or start is not None):
+        name = fitting_init(regime.name, visible, start, regime.train)
+    name = name or init
+    clocked = motion is not None and motion.clock == "phase"
     if motion is not None:
-        asked = as_films_ask(regime, motion.clock == "phase")
+        asked = as_films_ask(regime, clocked, name == "written")
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
@@ -140,14 +147,8 @@ def build_settings(
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     gate = regime.gate.until(choices["until"], choices["until_heals"])
     regime = dataclasses.replace(regime, gate=gate)
-    start, visible = choices["start"], choices["visible"]
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
-    clocked = motion is not None and motion.clock == "phase"
-    code, seed = choices.get("code") or 0, choices["seed"]
-    name = choices["init"] or ("meta" if code else None)
-    if name is None and motion is None:
-        name = fitting_init(regime.name, visible, start, regime.train)
-    name = name or init
+    seed = choices["seed"]
     first = make_init(name, regime.name, seed, start, visible, clocked, code, regime.train)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
@@ -178,7 +179,7 @@ def tensors(text: str) -> tuple[str, ...]:
     raise ZooError(f"train is {text!r}; it must be some of {', '.join(TENSORS)}")
 
 
-def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
+def as_films_ask(regime: Regime, clocked: bool = True, written: bool = False) -> dict[str, Any]:
     """What changes in a regime where targets move: it looks along the way, on which there is more
     than one round, and leaves less to chance. Cells that wait for their turn lag behind.
 
@@ -197,6 +198,8 @@ def as_films_ask(regime: Regime, clocked: bool = True) -> dict[str, Any]:
         asked |= {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
         asked |= {"batch": 1, "pool": 0, "damaged": 0}
         return asked | {"longer": ALONE_LONGER}
+    if written:
+        asked |= {"steps": WRITTEN_STEPS, "extra_steps": 0}
     return asked | {"ca_steps": MOVING_STEPS}
 
 
