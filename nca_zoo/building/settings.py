@@ -142,7 +142,7 @@ def build_settings(
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
-    if motion is not None:
+    if motion is not None and name != "written":  # there steps are few, and none should be small
         ends = regime.steps + regime.extra_steps
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     gate = regime.gate.until(choices["until"], choices["until_heals"])
