@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
-from weights_figures import reading, writing
+from weights_figures import reading, writing, written_films
 
 import nca_zoo
 from nca_zoo.automaton import noise, rule, signals
@@ -304,6 +304,7 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "write.png": writing,
     "read.png": reading,
     "imagine.png": imagined,
+    "written-films.png": written_films,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,
