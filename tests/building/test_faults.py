@@ -128,6 +128,8 @@ def test_a_machine_that_sleeps_and_a_second_build(tmp_path, drawings, whole):
     out = tmp_path / "zoo.h5"
     first = start(arguments(drawings, out, jobs=2))
     wait_for(tmp_path / "zoo.h5.lock", first)
+    while not (tmp_path / "zoo.h5.lock").read_text():  # it is made before it is written
+        time.sleep(0.01)
     os.killpg(first.pid, signal.SIGSTOP)
     try:
         second = run(arguments(drawings, out))

@@ -222,7 +222,8 @@ def test_it_is_a_start_for_films_alone(begun, stills, tmp_path):
 
 @pytest.mark.wide
 def test_the_one_that_ships_is_what_its_command_makes(kept_digits, monkeypatch):
-    """The first training steps again: only rounding may differ, which every step makes more of."""
+    """The first training steps again: only rounding may differ, of which every step makes more, and
+    cells that all fire at once much more."""
     monkeypatch.setenv("NCA_ZOO_DATA", str(kept_digits))
     ships = shipped_writer("persistent", films=True)
     assert {*FILM_WRITERS.values()} == {"moving-writer"}
@@ -234,8 +235,10 @@ def test_the_one_that_ships_is_what_its_command_makes(kept_digits, monkeypatch):
     for name, value in taught.begun.recipe.items():
         assert ships.recipe[name] == (list(value) if isinstance(value, tuple) else value), name
     again = [taught.step() for _ in range(FIRST)]
-    np.testing.assert_allclose(again[:4], told["first_losses"][:4], rtol=5e-3)
-    np.testing.assert_allclose(again, told["first_losses"], rtol=0.1)
+    np.testing.assert_allclose(again[0], told["first_losses"][0], rtol=1e-3)
+    np.testing.assert_allclose(again[1], told["first_losses"][1], rtol=2e-2)
+    apart = np.abs(np.log(again) - np.log(told["first_losses"]))
+    assert np.median(apart) < 0.02  # drawn otherwise they are some 0.13 apart
 
 
 @pytest.mark.wide
