@@ -149,7 +149,11 @@ def metastart(
     moves = motion_settings({"motion": motion, "period": period, "clock": clock})
     taught = REGIMES[regime]
     if moves is not None:
-        taught = dataclasses.replace(taught, **as_films_ask(taught, moves.clock == "phase"))
+        if moves.clock == "none":
+            raise ZooError(
+                "NCAs without a clock are weaned from one: learn a start with it, without --clock"
+            )
+        taught = dataclasses.replace(taught, **as_films_ask(taught))
     if batch is not None:
         taught = dataclasses.replace(taught, batch=batch)
     opaque = regime == "writeup" and visible == "rgba"

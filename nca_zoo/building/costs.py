@@ -74,7 +74,7 @@ def cost_of(
     """
     regime = settings.regime
     height, width = target.rgba.shape[:2]
-    _, steps = regime.lengths(regime.steps + regime.extra_steps)
+    _, steps = regime.ca_steps
     goals = LOSSES[regime.loss](target.trained[None], np.array([steps]), 1)
     looks = int(np.count_nonzero(goals.when != NEVER))
     state = height * width * CHANNELS * 4

@@ -34,8 +34,7 @@ UNTOUCHED = "persistent"  # the default regime of films and of several pictures:
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.0
 WRITTEN_STEPS = 100  # of a build, from what is written for each film
-# What it asks where cells hear no clock: one trajectory, followed farther and farther.
-ALONE_STEPS, ALONE_LONGER = 1200, 8 / 3
+ALONE_STEPS, WEANED = 1200, 0.5  # where no clock is left, and in what part of these it falls silent
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
 FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
@@ -135,21 +134,23 @@ def build_settings(
     if name is None and (motion is None or start is not None):
         name = fitting_init(regime.name, visible, start, regime.train)
     name = name or init
-    clocked = motion is not None and motion.clock == "phase"
+    weaned = motion is not None and motion.clock == "none"
     if motion is not None:
-        asked = as_films_ask(regime, clocked, name == "written")
+        asked = as_films_ask(regime, weaned, name == "written")
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
-    if motion is not None and name != "written":  # there steps are few, and none should be small
-        ends = regime.steps + regime.extra_steps
+    ends = regime.steps + regime.extra_steps
+    if motion is not None and (weaned or name != "written"):  # else steps are few: none is small
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
+    if weaned:
+        regime = dataclasses.replace(regime, weaned=int(WEANED * ends))
     gate = regime.gate.until(choices["until"], choices["until_heals"])
     regime = dataclasses.replace(regime, gate=gate)
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
-    first = make_init(name, regime.name, seed, start, visible, clocked, code, regime.train)
+    first = make_init(name, regime.name, seed, start, visible, motion is not None, code, regime.train)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
@@ -179,13 +180,11 @@ def tensors(text: str) -> tuple[str, ...]:
     raise ZooError(f"train is {text!r}; it must be some of {', '.join(TENSORS)}")
 
 
-def as_films_ask(regime: Regime, clocked: bool = True, written: bool = False) -> dict[str, Any]:
+def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) -> dict[str, Any]:
     """What changes in a regime where targets move: it looks along the way, on which there is more
     than one round, and leaves less to chance. Cells that wait for their turn lag behind.
 
-    Without a clock a state from a pool does not say which phase is due, and the mean picture would
-    be learnt. From its seed, with nothing left to chance, an NCA has one trajectory, which is
-    followed round after round: what is due is then a matter of how long it has lived.
+    weaned: from a clock, which takes its time. written: begun at what is written for each film.
     """
     asked = {
         "loss": "late" if regime.loss == "final" else regime.loss,
@@ -193,14 +192,13 @@ def as_films_ask(regime: Regime, clocked: bool = True, written: bool = False) ->
         "fire_rate": MOVING_RATE,
         "lr": MOVING_LR,
         "attempts": 1,
+        "ca_steps": MOVING_STEPS,
     }
-    if not clocked:
-        asked |= {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
-        asked |= {"batch": 1, "pool": 0, "damaged": 0}
-        return asked | {"longer": ALONE_LONGER}
+    if weaned:
+        return asked | {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
     if written:
-        asked |= {"steps": WRITTEN_STEPS, "extra_steps": 0}
-    return asked | {"ca_steps": MOVING_STEPS}
+        return asked | {"steps": WRITTEN_STEPS, "extra_steps": 0}
+    return asked
 
 
 def _sown(

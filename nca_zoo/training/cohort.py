@@ -186,10 +186,17 @@ class Cohort:
         ncas = self.running(self.averages, keys, np.full(keys.shape, place, np.int32))
         return ncas if self.kind.moves else ncas.plain()
 
-    def running(self, params: Floats, keys: Keys, places: Places) -> Automata:
-        """NCAs of params ``(K, n)``, whose rollouts begin at places ``(K, B)``."""
+    @property
+    def loud(self) -> Floats:
+        """How loud what falls silent is for each member now, ``(K,)``, from 1 to 0."""
+        return np.array([self.regime.loudness(m.step) for m in self.members], np.float32)
+
+    def running(
+        self, params: Floats, keys: Keys, places: Places, loud: Floats | None = None
+    ) -> Automata:
+        """NCAs of params ``(K, n)``, whose rollouts begin at places ``(K, B)``; loud: see ``Kind``."""
         weights = params[:, : rule.N_PARAMS] if self.kind.d else params
-        signal = self.kind.heard(params, places)
+        signal = self.kind.heard(params, places, loud)
         channels, rate = self.frames.shape[-1], self.regime.fire_rate
         return Automata(weights, self.seeds, keys, channels, rate, signal)
 
@@ -204,7 +211,7 @@ class Cohort:
         began = time.perf_counter()
         regime, k = self.regime, len(self.members)
         drawn = self._keys(Stream.TRAIN_DRAWS)
-        shortest, longest = np.array([regime.lengths(m.step) for m in self.members]).T
+        shortest, longest = regime.ca_steps
         draws = uniform(drawn, 1 + 3 * regime.damaged)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks, places = self._starts(drawn)
@@ -215,7 +222,7 @@ class Cohort:
                 _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             looks = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             goals = self.kind.goals(looks, self.frames, places)
-            learning = self.running(self.weights, masks, places)
+            learning = self.running(self.weights, masks, places, self.loud)
             found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
                 pooled = np.arange(k)[:, None], picks

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nca_zoo.automaton.noise import Stream, fold, uniform
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import HIDDEN, N_PARAMS
-from nca_zoo.automaton.signals import Floats, Places, Signal, clock, product
+from nca_zoo.automaton.signals import HANDS, Floats, Places, Signal, clock, product
 from nca_zoo.ground.arithmetic import total
 from nca_zoo.life.engines import Gradients
 from nca_zoo.life.engines.goals import NEVER, Goals
@@ -28,6 +28,7 @@ class Kind:
     moves: bool = False  # places are phases
     learns: bool = False  # the vectors are learnt, too
     known: bool = False  # S is not: it stays that of the start
+    weaned: bool = False  # the vectors fall silent while it is learnt: see ``heard``
 
     @property
     def n_params(self) -> int:
@@ -42,14 +43,17 @@ class Kind:
         middle = N_PARAMS + HIDDEN * self.d
         return [slice(N_PARAMS, middle), slice(middle, self.n_params)]
 
-    def heard(self, params: Floats, places: Places) -> Signal | None:
+    def heard(self, params: Floats, places: Places, loud: Floats | None = None) -> Signal | None:
         """What is heard by rollouts that begin at ``places`` ``(K, B)``.
 
-        params: ``(K, n_params)``.
+        params: ``(K, n_params)``. loud: of what falls silent, how loud it is still for each, from 1
+        to 0, ``(K,)``; without, it has.
         """
-        if not self.d:
+        if not self.d or (self.weaned and loud is None):
             return None
         S, s = (params[:, part] for part in self.parts)
+        if self.weaned and loud is not None:
+            s = s * loud[:, None]
         on = np.arange(self.places if self.moves else 1, dtype=np.int32)
         when = (places[..., None] + on) % self.places
         return Signal(S.reshape(-1, HIDDEN, self.d), s.reshape(-1, self.places, self.d), when)
@@ -172,8 +176,8 @@ def conditions(
 def film(frames: Floats, period: int, clocked: bool = True) -> Lesson:
     """A film ``(n, H, W, C)`` that goes round in ``period`` CA steps.
 
-    clocked: the NCA hears the hands of a clock; else it has to keep time by itself.
+    clocked: the NCA hears the hands of a clock; else it is weaned from them, and keeps time by
+    itself.
     """
-    due = np.arange(period) * len(frames) // period
-    s = clock(period) if clocked else np.zeros((period, 0), np.float32)
-    return Lesson(frames[due], s, Kind(period, s.shape[1], moves=True))
+    due, s = np.arange(period) * len(frames) // period, clock(period)
+    return Lesson(frames[due], s, Kind(period, HANDS, moves=True, weaned=not clocked))

@@ -21,7 +21,7 @@ from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
 ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS,
-          "ca_steps": CA_STEPS, "longer": 1.0}  # fmt: skip
+          "ca_steps": CA_STEPS, "weaned": 0}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Regime:
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # that are fitted; the others stay the start's; of codes none
     ca_steps: tuple[int, int] = CA_STEPS  # of a training rollout: a uniform draw, ends included
-    longer: float = 1.0  # so many times that at the end of training, evenly from step to step
+    weaned: int = 0  # training steps in which a clock, loud at first, has fallen silent for good
     gate: Gate = Gate()
 
     def __post_init__(self) -> None:
         positive = ("batch", "steps", "attempts", "lr", "decay_at")
         checks = [(name, getattr(self, name) > 0, "more than 0") for name in positive]
         checks += [
-            ("longer", self.longer >= 1, "1 or more"),
+            ("weaned", self.weaned >= 0, "0 or more"),
             ("ca_steps", 0 < self.ca_steps[0] <= self.ca_steps[1], "a range of 1 or more"),
             ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
@@ -85,12 +85,9 @@ class Regime:
         quarter = 0.5 * math.pi * min(step / self.decay_at, 1.0)
         return self.lr * cosine(quarter) * cosine(quarter)  # as (1 + cos of twice that) / 2
 
-    def lengths(self, step: int) -> tuple[int, int]:
-        """The range of CA steps of a rollout at training step ``step``, which counts from 0."""
-        ends = self.steps + self.extra_steps
-        times = 1 + (self.longer - 1) * min(step / ends, 1.0)
-        shortest, longest = self.ca_steps
-        return int(times * shortest), int(times * longest)
+    def loudness(self, step: int) -> float:
+        """How loud a clock that is to fall silent is at training step ``step``, from 1 to 0."""
+        return 1 - step / self.weaned if step < self.weaned else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file.

@@ -228,7 +228,7 @@ def _due(cohort: Cohort) -> npt.NDArray[np.int64]:
     steps = np.array([member.step for member in cohort.members])
     broken = ~np.isfinite([member.losses[-1] for member in cohort.members])
     due = broken | np.isin(steps, ends)
-    checked = np.flatnonzero(~due & (steps % gate.check_every == 0))
+    checked = np.flatnonzero(~due & (steps % gate.check_every == 0) & (steps >= regime.weaned))
     if len(checked) and gate.may_stop:
         keys = fold(cohort.rng_seeds(), Stream.CHECK, steps)[:, None]
         done, dead = np.ones(len(checked), bool), np.zeros(len(checked), bool)

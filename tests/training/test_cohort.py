@@ -31,12 +31,13 @@ class Spy(SparseEngine):
 
     def __init__(self):
         super().__init__()
-        self.calls, self.answers = [], []
+        self.calls, self.answers, self.signals = [], [], []
 
     def gradients(self, ncas, states, goals, steps):
         answer = super().gradients(ncas, states, goals, steps)
         self.calls.append((ncas.weights.copy(), states.copy(), ncas.keys, steps))
         self.answers.append(answer)
+        self.signals.append(ncas.signal)
         return answer
 
 
@@ -99,21 +100,6 @@ def test_ca_steps_are_drawn_evenly_from_64_to_96(lively_weights):
     assert steps.min() >= 64
     assert steps.max() <= 96
     assert len(set(steps)) > 5
-
-
-def test_rollouts_get_longer_each_with_the_steps_that_its_nca_has_taken(lively_weights):
-    regime = dataclasses.replace(REGIMES["growing"], batch=1, steps=4, extra_steps=4, longer=3)
-    assert [regime.lengths(step) for step in (0, 4, 8, 99)] == [
-        (64, 96), (128, 192), (192, 288), (192, 288)
-    ]  # fmt: skip
-    cohort = cohort_of(regime, [job("a", lively_weights, 1)])
-    for _ in range(4):
-        cohort.step()
-    cohort.add(Member(job("b", lively_weights, 2)))
-    cohort.step()
-    first, second = cohort.engine.calls[-1][3]
-    assert 128 <= first <= 192
-    assert 64 <= second <= 96
 
 
 def test_growing_starts_every_example_from_the_seed(lively_weights):

@@ -46,22 +46,23 @@ LESSONS = {
     "conditions": conditions(PICTURES),
     "codes": conditions(PICTURES, code=2),
     "clock": film(PICTURES, 16),
-    "no clock": film(PICTURES, 16, clocked=False),
+    "weaned": film(PICTURES, 16, clocked=False),
 }
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", ["conditions", "codes", "clock"])
+@pytest.mark.parametrize("name", ["conditions", "codes", "clock", "weaned"])
 def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, name):
     """Autograd through the definition, torch's Adam; what is due and heard counted by hand."""
-    lesson = LESSONS[name]
+    lesson, moves = LESSONS[name], name in ("clock", "weaned")
     regime = dataclasses.replace(REGIMES["persistent"], batch=2, pool=3, loss="late", lr=1e-3)
+    regime = dataclasses.replace(regime, weaned=4)
     cohort = taught(regime, lesson, lively_weights)
     weights, S, s = (part.copy() for part in split(cohort))
     params = [*plain.tensors(weights), *(torch.tensor(x.astype(float)) for x in (S, s))]
     learnt = params if name == "codes" else params[:5]
     adam = torch.optim.Adam(learnt, lr=regime.lr)
-    for _ in range(3):
+    for loud in (1, 0.75, 0.5) if name == "weaned" else (1, 1, 1):
         places = []
         begin = cohort._starts
         cohort._starts = lambda keys, begin=begin, places=places: (
@@ -74,7 +75,7 @@ def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, nam
         flat = np.concatenate([p.detach().numpy().ravel() for p in params[:4]])
         for example in range(2):
             fires = [fire_mask(keys[0, example], t, SIDE, SIDE) for t in range(steps)]
-            start, on = int(placed[0, example]), 1 if name == "clock" else 0
+            start, on = int(placed[0, example]), int(moves)
             hears = [(start + on * t) % len(lesson.s) for t in range(steps)]
             when = np.full(steps, -1)
             for t in range(steps):
@@ -82,7 +83,7 @@ def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, nam
                     when[t] = (start + on * (t + 1)) % len(lesson.s)
             _, found, _ = plain.rollout(
                 flat, states[0, example], fires, lesson.frames, when=when,
-                hears=(params[4].detach().numpy(), params[5].detach().numpy(), hears),
+                hears=(params[4].detach().numpy(), loud * params[5].detach().numpy(), hears),
             )  # fmt: skip
             for so_far, one in zip(total, found, strict=True):
                 so_far += torch.tensor(one) / 2
@@ -94,6 +95,25 @@ def test_learning_to_hear_is_the_recipe_written_out_in_torch(lively_weights, nam
     _, S_now, s_now = split(cohort)
     assert np.abs(S_now - S).max() > 3e-4
     assert (np.abs(s_now - s).max() > 1e-4) == (name == "codes")
+
+
+def test_a_clock_falls_silent_evenly_and_those_that_leave_never_hear_it(lively_weights):
+    regime = dataclasses.replace(REGIMES["persistent"], batch=2, pool=2, weaned=4)
+    assert [regime.loudness(step) for step in (0, 1, 3, 4, 99)] == [1, 0.75, 0.25, 0, 0]
+    cohort = taught(regime, LESSONS["weaned"], lively_weights, "ab")
+    clock = LESSONS["weaned"].s
+    for loud in (1, 0.75, 0.5):
+        cohort.step()
+        assert np.array_equal(cohort.engine.signals[-1].s, loud * np.stack([clock] * 2))
+    keys = np.array([[1], [2]], np.uint64)
+    leaving = cohort.ncas(keys)
+    assert leaving.signal is None
+    assert leaving.weights.shape == (2, N_PARAMS)
+    assert cohort.heard(cohort.members[0]) is None
+    assert split(cohort)[1].any()  # it was learnt
+    cohort.step()
+    cohort.step()
+    assert not cohort.engine.signals[-1].s.any()
 
 
 @pytest.mark.parametrize("name", list(LESSONS))
@@ -238,7 +258,9 @@ def test_a_film_lasts_its_period():
     lesson = film(frames, 8)
     assert lesson.frames[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
     assert lesson.s.shape == (8, 4)
-    assert film(frames, 8, clocked=False).kind.d == 0
+    weaned = film(frames, 8, clocked=False)
+    assert weaned.kind.weaned
+    assert np.array_equal(weaned.s, lesson.s)
     assert still(frames[0]).kind.n_params == N_PARAMS
 
 

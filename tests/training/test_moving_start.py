@@ -81,7 +81,7 @@ def test_the_clock_of_a_start_is_where_films_begin_and_no_others(learnt):
     frames = moved(target.rgba, Motion("walk"), 8)
     for lesson, hears in (
         (film(frames, 8), True),
-        (film(frames, 8, clocked=False), False),
+        (film(frames, 8, clocked=False), True),
         (still(target.trained), False),
         (conditions(np.stack([target.trained] * 2)), False),
     ):
@@ -108,7 +108,7 @@ def test_a_zoo_says_which_clock_it_began_with_and_goes_on_with_no_other(pictures
     assert "was built with other settings: init_clock" in told.output
 
 
-def test_a_start_for_films_is_used_where_a_clock_is_heard_and_nowhere_else(learnt, monkeypatch):
+def test_a_start_for_films_is_used_for_films_and_nowhere_else(learnt, monkeypatch):
     shipped = init._shipped
     monkeypatch.setattr(init, "MOVING_STARTS", {("persistent", "rgba"): "moving"})
     of_films = find_start(str(learnt))
@@ -117,7 +117,7 @@ def test_a_start_for_films_is_used_where_a_clock_is_heard_and_nowhere_else(learn
     )
     for asked, hears in (
         ({"motion": "mixed"}, True),
-        ({"motion": "mixed", "clock": "none"}, False),
+        ({"motion": "mixed", "clock": "none"}, True),
         ({"motion": "mixed", "visible": "grey"}, False),
         ({"regime": "persistent"}, False),
     ):
