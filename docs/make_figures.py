@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from moving_figures import motion, walking, weaned, written_films
 from playwright.sync_api import Page, sync_playwright
-from weights_figures import reading, writing, written_films
+from weights_figures import reading, writing
 
 import nca_zoo
 from nca_zoo.automaton import noise, rule, signals
@@ -63,8 +63,6 @@ LEARNED = 25  # training steps in the page
 AT_RANDOM, HEAL_EVERY = 8, 8  # NCAs whose wounds are shown; CA steps between frames
 HEALED = 220  # the CA step at which the wounded are whole again
 CODE, BETWEEN = 16, 9  # numbers of a code; NCAs from one digit to another
-WALK: dict[str, Any] = {"extra_steps": 0, "attempts": 1}
-WALK_EVERY, LAST_WALKED, WALK_FPS = 6, 96 + 2 * 64, 12  # CA steps; frames a second
 LIVES = (48, 96, 196, 200, 212, 240, 300, 400)  # CA steps
 
 
@@ -231,23 +229,6 @@ def written(*command: str) -> Callable[[Zoo, Path], None]:
     return draw
 
 
-def motion(zoo: Zoo, path: Path) -> None:
-    """A digit that sways, beside the frame that is due."""
-    ink = zoo.target[zoo.index("3-031")][..., 3]
-    asked = {"steps": 500, "extra_steps": 0, "attempts": 1}
-    nca_zoo.fit(ink, name="d3", motion="sway", **asked).film(96).save(path, fps=12, every=4)
-
-
-def walking(zoo: Zoo, path: Path) -> None:
-    """The gecko that walks, beside the frame that is due: grown, and two rounds on."""
-    nca = nca_zoo.fit(FOLDER / "walking-gecko.gif", **WALK)
-    steps, lives = zip(*nca.rollout(LAST_WALKED, every=WALK_EVERY), strict=True)
-    due = [nca.zoo.due(step, 0) for step in steps]
-    grown, wanted = (composite(np.stack(cells), "dark") for cells in (lives, due))
-    panels = [frames.Panel(grown, right="an NCA"), frames.Panel(wanted, "what is due")]
-    write_gif(path, frames.Reel(steps, panels, 2, "dark", frames.STRIP), WALK_FPS)
-
-
 def seeds(zoo: Zoo, path: Path) -> None:
     """A 1 of 14 x 14 cells, from three cuttings on cells that are drawn."""
     with tempfile.TemporaryDirectory() as folder:
@@ -305,6 +286,7 @@ FIGURES: dict[str, Callable[[Zoo, Path], None]] = {
     "read.png": reading,
     "imagine.png": imagined,
     "written-films.png": written_films,
+    "weaned.gif": weaned,
     "healing.gif": healing,
     "wounds.gif": wounds,
     "strip.png": moments,

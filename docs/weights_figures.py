@@ -5,19 +5,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nca_zoo.automaton.noise import fold
 from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.rule import seed_state
-from nca_zoo.automaton.signals import Signal, clock
 from nca_zoo.features.measures import centre_on
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.quality import psnr
 from nca_zoo.networks.learning import Schedule
 from nca_zoo.networks.reading import PictureReader, SeenPictureReader
 from nca_zoo.networks.writing import learn_writer, seen_centred, targets_of
-from nca_zoo.pictures.films import in_motion
-from nca_zoo.pictures.motions import MotionSettings
-from nca_zoo.pictures.targets import Target, TargetSettings, restored, stored
+from nca_zoo.pictures.targets import Target, restored, stored
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.training.init import shipped_writer
 from nca_zoo.viewer import figures
@@ -29,7 +25,6 @@ Pictures = npt.NDArray[np.float32]  # (N, H, W, 4)
 
 COLUMNS = 10
 UNET_STEPS = 400
-MOVING, LATE = 4, 400  # digits that move; the CA step from which they are shown
 
 
 def writing(zoo: Zoo, path: Path) -> None:
@@ -41,18 +36,18 @@ def writing(zoo: Zoo, path: Path) -> None:
     near = [
         np.square(seen_centred(known) - one).sum((1, 2, 3)).argmin() for one in seen_centred(drawn)
     ]
-    panels = _row("picture", _shown(targets))
+    panels = row("picture", _shown(targets))
     for name, weights in (
         ("trained", drawn.weights),
         ("written", np.stack([shipped_writer().weights(target) for target in targets])),
         ("by a line", np.stack([linear.weights(target) for target in targets])),
         ("nearest", known.weights[near]),
     ):
-        panels += _row(name, *_grown(weights, targets))
+        panels += row(name, *_grown(weights, targets))
     hard = _large_zeros(unseen, COLUMNS // 2) + _between(unseen, COLUMNS // 2)
     written = np.stack([shipped_writer().weights(target) for target in hard])
-    panels += _row("hard", _shown(hard))
-    panels += _row("written", *_grown(written, hard))
+    panels += row("hard", _shown(hard))
+    panels += row("written", *_grown(written, hard))
     write_png(path, figures.draw(panels, COLUMNS, SMALL))
 
 
@@ -76,38 +71,11 @@ def reading(zoo: Zoo, path: Path) -> None:
     told["nearest"] = taught[near]
     some = np.sort(np.random.default_rng(0).permutation(len(unseen))[:COLUMNS])
     worst = np.argsort(psnr(told["U-Net"], grown))[:COLUMNS]
-    panels = _row("what grew", grown[some])
+    panels = row("what grew", grown[some])
     for name, pictures in told.items():
-        panels += _row(name, pictures[some], psnr(pictures, grown)[some])
-    panels += _row("worst", grown[worst])
-    panels += _row("U-Net", told["U-Net"][worst], psnr(told["U-Net"], grown)[worst])
-    write_png(path, figures.draw(panels, COLUMNS, SMALL))
-
-
-def written_films(zoo: Zoo, path: Path) -> None:
-    """Digits that no writer has seen, drawn at random, each with a motion of its own: what grows of
-    what is written for the film, with no training, over half a round from step 400 on, and below it
-    what is due."""
-    unseen, look = zoo.subset(zoo.split == "test"), TargetSettings()
-    drawn = unseen.subset(np.sort(np.random.default_rng(0).permutation(len(unseen))[:MOVING]))
-    writer, how = shipped_writer("persistent", films=True), MotionSettings("mixed")
-    panels: list[Panel] = []
-    for turn, still in enumerate(targets_of(drawn)):
-        film, target = in_motion(still, how, turn, fold(1, turn), look)
-        weights, clock_heard = writer.begins(target, film.frames)
-        hands, when = clock(how.period), np.arange(how.period, dtype=np.int32)
-        signal = Signal(clock_heard[None], hands[None], when[None, None])
-        seed = seed_state(*zoo.grid, target.seed_row, target.seed_col)
-        nca = Automata.grown(weights[None], seed, fire_rate=1.0, signal=signal)
-        states, grown, due = SparseEngine().rollout(nca, nca.starts(), 0, LATE), [], []
-        for step in range(LATE, LATE + how.period // 2, how.period // (2 * COLUMNS)):
-            grown.append(states[0, 0, ..., : target.rgba.shape[-1]].clip(0, 1))
-            due.append(film.due(step))
-            states = SparseEngine().rollout(nca, states, step, how.period // (2 * COLUMNS))
-        shown = np.stack(grown[:COLUMNS])
-        name = f"{film.motion.kind} x {film.motion.cycles}"
-        panels += _row(name, shown, psnr(shown, np.stack(due[:COLUMNS])))
-        panels += _row("due", np.stack(due[:COLUMNS]))
+        panels += row(name, pictures[some], psnr(pictures, grown)[some])
+    panels += row("worst", grown[worst])
+    panels += row("U-Net", told["U-Net"][worst], psnr(told["U-Net"], grown)[worst])
     write_png(path, figures.draw(panels, COLUMNS, SMALL))
 
 
@@ -125,7 +93,7 @@ def _grown(weights: Pictures, targets: list[Target]) -> tuple[Pictures, Pictures
     return visible, psnr(visible, np.stack([target.rgba for target in targets]))
 
 
-def _row(name: str, pictures: Pictures, db: Pictures | None = None) -> list[Panel]:
+def row(name: str, pictures: Pictures, db: Pictures | None = None) -> list[Panel]:
     """A line of panels, whose first says what they are."""
     said = [""] * len(pictures) if db is None else [f"{each:.0f} dB" for each in db]
     names = [name] + [""] * (len(pictures) - 1)

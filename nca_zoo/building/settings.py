@@ -134,15 +134,15 @@ def build_settings(
     if name is None and (motion is None or start is not None):
         name = fitting_init(regime.name, visible, start, regime.train)
     name = name or init
-    weaned = motion is not None and motion.clock == "none"
-    if motion is not None:
+    moves, weaned = motion is not None, motion is not None and motion.clock == "none"
+    if moves:
         asked = as_films_ask(regime, weaned, name == "written")
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)
     regime = dataclasses.replace(regime, **overrides | named)
     ends = regime.steps + regime.extra_steps
-    if motion is not None and (weaned or name != "written"):  # else steps are few: none is small
+    if moves and (weaned or name != "written"):  # else steps are few: none is small
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     if weaned:
         regime = dataclasses.replace(regime, weaned=int(WEANED * ends))
@@ -150,7 +150,7 @@ def build_settings(
     regime = dataclasses.replace(regime, gate=gate)
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
-    first = make_init(name, regime.name, seed, start, visible, motion is not None, code, regime.train)
+    first = make_init(name, regime.name, seed, start, visible, moves, code, regime.train)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:

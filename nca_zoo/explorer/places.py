@@ -38,10 +38,13 @@ def arrange(flat: Floats) -> tuple[Floats, float | None]:
     """Places ``(N, 2)`` brought into the unit square, and the side of a place, or None.
 
     Up to 1,000 settle on a grid with room to spare, where no two share a cell; the side is that of
-    a cell. More are centred and never stretched, and lie over each other.
+    a cell. Of a few, one that lies far off would push all others into a corner: their order says as
+    much as their distance. More are centred and never stretched, and lie over each other.
     """
     if len(flat) <= MOST_SETTLED:
         wide = flat.astype(np.float64)
+        if len(wide) < FEWEST_FOR_UMAP:
+            wide = _evened(wide)
         rows, columns = grid_for(wide)
         cells = settle(wide, (rows, columns))
         side = 1 / max(rows, columns)
@@ -52,3 +55,13 @@ def arrange(flat: Floats) -> tuple[Floats, float | None]:
     scale = max((high - low).max(), 1e-9)
     flat = (flat - (low + high) / 2) / scale * [1, -1]  # the page counts downwards
     return (flat + 0.5).astype(np.float32), None
+
+
+def _evened(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Places three quarters of the way to where their ranks along both axes would have them; ties stay ties."""
+    low, width = places.min(axis=0), np.ptp(places, axis=0)
+    ranks = np.empty_like(places)
+    for rank, column in zip(ranks.T, places.T, strict=True):
+        ends = (np.searchsorted(np.sort(column), column, side) for side in ("left", "right"))
+        rank[:] = (sum(ends) - 1) / 2
+    return (places + 3 * (low + ranks / max(len(places) - 1, 1) * width)) / 4

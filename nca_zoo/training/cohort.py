@@ -194,7 +194,10 @@ class Cohort:
     def running(
         self, params: Floats, keys: Keys, places: Places, loud: Floats | None = None
     ) -> Automata:
-        """NCAs of params ``(K, n)``, whose rollouts begin at places ``(K, B)``; loud: see ``Kind``."""
+        """NCAs of params ``(K, n)``, whose rollouts begin at places ``(K, B)``.
+
+        loud: see ``Kind.heard``.
+        """
         weights = params[:, : rule.N_PARAMS] if self.kind.d else params
         signal = self.kind.heard(params, places, loud)
         channels, rate = self.frames.shape[-1], self.regime.fire_rate

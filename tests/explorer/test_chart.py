@@ -60,6 +60,19 @@ def test_every_picture_of_a_small_zoo_has_a_place_of_its_own(count):
         assert np.linalg.norm(middle[1] - middle[0]) > 3 * tile
 
 
+def test_one_that_lies_far_off_does_not_push_a_few_others_into_a_corner():
+    flat = np.random.default_rng(0).normal(size=(29, 2)).astype(np.float32)
+    flat[3] = 90, -90
+    points, _ = places.arrange(flat)
+    others = np.delete(points, 3, axis=0)
+    assert np.ptp(others, axis=0).min() > 0.6
+    for axis, sign in ((0, 1), (1, -1)):
+        order = np.corrcoef(np.argsort(np.argsort(sign * flat[:, axis])), points[:, axis])[0, 1]
+        assert order > 0.85
+    alike, _ = places.arrange(np.zeros((20, 2), np.float32))  # no order: in the middle, all of them
+    assert np.abs(alike.mean(axis=0) - 0.5).max() < 0.1
+
+
 def test_a_large_zoo_is_not_put_on_a_grid(monkeypatch):
     monkeypatch.setattr(places, "MOST_SETTLED", 39)
     flat = places.by_components(directions(groups(40)[0]))
