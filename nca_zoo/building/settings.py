@@ -137,6 +137,8 @@ def build_settings(
     moves, weaned = motion is not None, motion is not None and motion.clock == "none"
     if moves:
         asked = as_films_ask(regime, weaned, name == "written")
+        if weaned and "steps" in overrides:  # as many as with a clock are left without one
+            overrides |= {"steps": max(int(overrides["steps"] / WEANED), asked["steps"])}
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
         overrides |= _sown(regime, choices, overrides)

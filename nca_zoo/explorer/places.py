@@ -58,7 +58,7 @@ def arrange(flat: Floats) -> tuple[Floats, float | None]:
 
 
 def _evened(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Places three quarters of the way to where their ranks along both axes would have them; ties stay ties."""
+    """Places three quarters of the way to where their ranks along both axes are; ties stay."""
     low, width = places.min(axis=0), np.ptp(places, axis=0)
     ranks = np.empty_like(places)
     for rank, column in zip(ranks.T, places.T, strict=True):

@@ -200,6 +200,24 @@ def test_a_film_in_colours_keeps_the_step_size_of_films():
     assert build_settings(chosen(), quiet, **stills).regime.lr == SLOW_LR
 
 
+def test_half_of_the_training_of_what_keeps_time_by_itself_is_in_silence():
+    solo = {"init": "meta", "alpha": "ink", "steps": 1000}  # of `fit`
+    asked = chosen(motion="sway", clock="none")
+    for more, overrides, steps in (
+        ({}, {}, 1200),
+        ({}, solo, 2000),
+        ({"steps": 30}, solo, 30),
+        ({"steps": 30, "extra_steps": 10}, {}, 40),
+    ):
+        regime = build_settings(
+            asked | more, quiet, **{"init": "meta", "alpha": "ink"} | overrides
+        ).regime
+        assert regime.steps + regime.extra_steps == steps
+        assert regime.weaned == steps // 2
+        assert (regime.schedule, regime.decay_at) == ("cosine", steps)
+    assert build_settings(chosen(motion="sway"), quiet, **solo).regime.weaned == 0
+
+
 @pytest.mark.wide
 def test_without_a_clock_it_keeps_time_by_its_weights_alone(tmp_path):
     """Far better than the mean picture, which is what is learnt of phases that nobody tells."""

@@ -141,7 +141,12 @@ SENTENCES = [
     ),
     ("rhythm", "to a sixteenth of a round, in the round from step {} on", rhythm.LOOKED),
     ("rhythm", "lives for {:,} CA steps here, or {} and", rhythm.LAST_STEP, quality.GROWN_STEP),
-    ("rhythm", "[films](motion.md#what-is-trained-and-judged), {:,} training steps", settings.ALONE_STEPS),
+    (
+        "rhythm",
+        "[films](motion.md#what-is-trained-and-judged), {:,} training steps (`fit`: {:,})",
+        settings.ALONE_STEPS,
+        int(SOLO_STEPS / settings.WEANED),
+    ),
     ("quality", "An exact match counts as {:g} dB", quality.MAX_PSNR),
     ("mix", "the last {} of each class", judge.LAST),
     ("merge", "At most {} files", merging.MOST_FILES),
