@@ -103,7 +103,7 @@ def fit(
     nca-zoo fit gecko.png heart.png star.png --size 40
     nca-zoo fit walking.gif --period 96
     nca-zoo fit three.png --motion sway
-    nca-zoo fit three.png --motion sway --clock none --fire-rate 1
+    nca-zoo fit three.png --size 28 --motion sway --clock none --init written
 
     Of several pictures one NCA grows each on a signal of its own: the zoo has a row for each, which
     differ in b1 alone. An animated file, a folder of frames, and a picture with --motion or --morph

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from weights_figures import row
+from weights_figures import Pictures, row
 
 import nca_zoo
 from nca_zoo.automaton.noise import fold
@@ -20,7 +20,7 @@ from nca_zoo.pictures.targets import TargetSettings
 from nca_zoo.store.zoofile import Zoo
 from nca_zoo.training.init import shipped_writer
 from nca_zoo.viewer import figures, frames
-from nca_zoo.viewer.frames import composite
+from nca_zoo.viewer.frames import Pixels, composite
 from nca_zoo.viewer.video import write_gif, write_png
 
 WALK: dict[str, Any] = {"extra_steps": 0, "attempts": 1}
@@ -41,11 +41,10 @@ def motion(zoo: Zoo, path: Path) -> None:
 def walking(zoo: Zoo, path: Path) -> None:
     """The gecko that walks, beside the frame that is due: grown, and two rounds on."""
     nca = nca_zoo.fit(Path(__file__).parent / "figures" / "walking-gecko.gif", **WALK)
-    steps, lives = zip(*nca.rollout(LAST_WALKED, every=EVERY), strict=True)
-    due = [nca.zoo.due(step, 0) for step in steps]
-    grown, wanted = (composite(np.stack(cells), "dark") for cells in (lives, due))
+    run = dict(nca.rollout(LAST_WALKED, every=EVERY))
+    grown, wanted = _beside_what_is_due(nca, run)
     panels = [frames.Panel(grown, right="an NCA"), frames.Panel(wanted, "what is due")]
-    write_gif(path, frames.Reel(steps, panels, 2, "dark", frames.STRIP), FPS)
+    write_gif(path, frames.Reel([*run], panels, 2, "dark", frames.STRIP), FPS)
 
 
 def weaned(zoo: Zoo, path: Path) -> None:
@@ -57,14 +56,19 @@ def weaned(zoo: Zoo, path: Path) -> None:
     for row_, kind in zip(drawn, WEANED, strict=True):
         ink, name = unseen.target[row_][..., 3], str(unseen.id[row_])
         nca = nca_zoo.fit(ink, name=name, motion=kind, clock="none", init="written")
-        run = list(nca.rollout(LATER + 64, every=EVERY // 2))
-        run = [one for one in run if one[0] <= BORN or one[0] >= LATER]
-        steps, lives = zip(*run, strict=True)
-        due = [nca.zoo.due(step, 0) for step in steps]
-        grown, wanted = (composite(np.stack(cells), "dark") for cells in (lives, due))
+        life = nca.rollout(LATER + 64, every=EVERY // 2)
+        run = {step: cells for step, cells in life if step <= BORN or step >= LATER}
+        grown, wanted = _beside_what_is_due(nca, run)
         columns.append((frames.Panel(grown, right=kind), frames.Panel(wanted, name, "due")))
     panels = [panel for line in zip(*columns, strict=True) for panel in line]
-    write_gif(path, frames.Reel(steps, panels, len(WEANED), "dark", frames.STRIP), FPS)
+    write_gif(path, frames.Reel([*run], panels, len(WEANED), "dark", frames.STRIP), FPS)
+
+
+def _beside_what_is_due(nca: nca_zoo.NCA, run: dict[int, Pictures]) -> tuple[Pixels, Pixels]:
+    """Frames ``(T, H, W, 3)`` of what an NCA showed after some CA steps, and of what was due."""
+    due = [nca.zoo.due(step, 0) for step in run]
+    grown, wanted = (composite(np.stack(cells), "dark") for cells in ([*run.values()], due))
+    return grown, wanted
 
 
 def written_films(zoo: Zoo, path: Path) -> None:
