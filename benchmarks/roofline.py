@@ -129,12 +129,12 @@ def _examples(call: list[Any], kernel: Any, space: Any) -> float:
     goals = at_the_end(targets, steps, 1)
     goal = goals.frames[0], goals.when[0, 0]
     gradient, d_biases = np.empty(rule.N_PARAMS, np.float32), np.empty(rule.HIDDEN, np.float32)
-    starts = states[0].copy()
+    starts, anywhere = states[0].copy(), np.full_like(space.fire, ~np.uint64(0))
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
         kernel(
-            weights[0], state, *silence(weights[0]), *goal, key, HALF, int(steps[0]), gradient,
-            d_biases, space,
+            weights[0], state, *silence(weights[0]), *goal, key, HALF, anywhere, int(steps[0]),
+            gradient, d_biases, space,
         )  # fmt: skip
     return time.perf_counter() - began
 
@@ -145,7 +145,8 @@ def _rollouts(call: list[Any], space: Any) -> float:
     starts = states[0].copy()
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
-        kernels.rollout(weights[0], state, *silence(weights[0]), key, HALF, 0, int(steps[0]), space)
+        said = *silence(weights[0]), key, HALF, np.full_like(space.fire, ~np.uint64(0))
+        kernels.rollout(weights[0], state, *said, 0, int(steps[0]), space)
     return time.perf_counter() - began
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from .options import progress_bar
 
 if TYPE_CHECKING:
     from nca_zoo.networks.end_to_end import EndToEnd
+    from nca_zoo.training.rooms import Rooms
 
 SAVED_EVERY = 100  # training steps
 MOST_STATE = 1 << 28  # bytes of what going on needs
@@ -32,13 +32,12 @@ def stoppable(safe: Callable[[], int], of: int, what: str, where: Path) -> Itera
         raise SystemExit(1) from None
 
 
-def learn_on(lessons: "EndToEnd", out: Path, made_by: str) -> None:
+def learn_on(lessons: "EndToEnd | Rooms", out: Path, made_by: str) -> None:
     """Take all training steps of a course; until then, what going on needs lies beside ``out``.
 
     made_by: the command, for errors. Raises ZooError if what lies there is of something else.
     """
-    course = lessons.course
-    told = {"begun": lessons.begun.digest, "pictures": lessons.pictures, "course": asdict(course)}
+    course, told = lessons.course, lessons.told
     beside = out.with_name(f"{out.name}.going")
     if beside.exists():
         state, of = read_archive(beside, "half-learnt writer", made_by, MOST_STATE)

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from nca_zoo.building.settings import as_films_ask, motion_settings, tensors
+from nca_zoo.automaton.seeds import MOST_SEEDS
+from nca_zoo.building.settings import as_films_ask, as_seeds_ask, motion_settings, tensors
 from nca_zoo.choices import ENGINES
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import Engine, make_engine
@@ -21,16 +22,19 @@ from nca_zoo.pictures.targets import Target, TargetSettings
 from nca_zoo.training.init import META_STARTS, find_start, read_early, read_start, write_start
 from nca_zoo.training.metastart import Moves, Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES, Regime
+from nca_zoo.training.rooms import RoomCourse, Rooms
 
 from .going import learn_on, stoppable
 from .options import FilePath, cores_option, data_folder, progress_bar, scale_option, strict_option
 from .training_options import moving, tell, visible_option
 
-DEFAULT = Recipe()
+DEFAULT, ROOMS = Recipe(), RoomCourse()
 RULE_ROUNDS, RULE_TASKS, RULE_BENT = 12_000, 8, 31  # of learning one rule (docs/notes/codes.md) ...
 RULE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds a picture's numbers, of what they change, of it
-NOT_OF_RULES = ("first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall", "batch",
-                "motion", "period", "clock")  # fmt: skip
+NOT_OF_RULES = ("seeds", "first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall",
+                "batch", "motion", "period", "clock")  # fmt: skip
+NOT_OF_ROOMS = (*NOT_OF_RULES, "regime", "start", "train", "code", "visible")
+PIECES = 50  # of a round of several seeds, training steps that begin amid pieces of the picture
 CHECKPOINT_ROUNDS = 10
 DEALT = 5  # places of `mixed` from turn to turn: a round of eight has all kinds, both ways round
 EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
@@ -70,18 +74,30 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
     metavar="N",
     help="Learn one rule for `build --code N`, and what finds the N numbers of a picture.",
 )
+@click.option(
+    "--rooms",
+    type=click.IntRange(2, MOST_SEEDS),
+    metavar="N",
+    help="Learn to carry places from up to N seeds, before any picture: where --seeds begins.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(2, MOST_SEEDS),
+    metavar="N",
+    help="Learn for growths from up to N seeds, from a --start of --rooms.",
+)
 @moving
 @click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
 @click.option(
     "--rounds",
     type=int,
-    show_default=f"{DEFAULT.rounds}; of one rule: {RULE_ROUNDS}",
-    help="Of training; of --train and --code a training step each.",
+    show_default=f"{DEFAULT.rounds}; of one rule: {RULE_ROUNDS}; of rooms: {ROOMS.steps}",
+    help="Of training; of --train, --code and --rooms a training step each.",
 )
 @click.option(
     "--tasks",
     type=int,
-    show_default=f"{DEFAULT.tasks}; of one rule: {RULE_TASKS}",
+    show_default=f"{DEFAULT.tasks}; of one rule: {RULE_TASKS}; of rooms: {ROOMS.begun}",
     help="Pictures a round.",
 )
 @click.option("--first-steps", default=DEFAULT.first_steps, show_default=True)
@@ -110,6 +126,8 @@ def metastart(
     visible: str,
     train: str | None,
     code: int | None,
+    rooms: int | None,
+    seeds: int | None,
     motion: str | None,
     period: int | None,
     clock: str | None,
@@ -140,9 +158,13 @@ def metastart(
     nca-zoo metastart --train b1,b2 --regime regenerating --out few.npz
     nca-zoo metastart --motion mixed --start persistent --out moving.npz
     nca-zoo metastart --code 16 --regime regenerating --out code.npz
+    nca-zoo metastart --rooms 3 --out rooms.npz
+    nca-zoo metastart --seeds 3 --start rooms.npz --rounds 60 --out places.npz
     """
     one_rule = code is not None or train is not None
     usual = (RULE_ROUNDS, RULE_TASKS) if one_rule else (DEFAULT.rounds, DEFAULT.tasks)
+    if rooms is not None:
+        usual = ROOMS.steps, ROOMS.begun
     rounds = usual[0] if rounds is None else rounds
     tasks = usual[1] if tasks is None else tasks
     chosen = Recipe(rounds, tasks, **recipe)  # type: ignore[arg-type]
@@ -154,6 +176,8 @@ def metastart(
                 "NCAs without a clock are weaned from one: learn a start with it, without --clock"
             )
         taught = dataclasses.replace(taught, **as_films_ask(taught))
+    if seeds is not None:
+        taught = dataclasses.replace(taught, **as_seeds_ask(taught, seeds), pieces=PIECES)
     if batch is not None:
         taught = dataclasses.replace(taught, batch=batch)
     opaque = regime == "writeup" and visible == "rgba"
@@ -174,14 +198,19 @@ def metastart(
     targets = [target_of(picture, settings) for picture in pictures]
     origin = source or "digits from the 401st of each class on, training split"
     learns = make_engine(engine, device, threads)
+    if rooms is not None:
+        _refuse(NOT_OF_ROOMS, "--rooms learns to carry places, in another way")
+        course = RoomCourse(rounds, tasks, rooms, seed=chosen.seed)
+        _learn_rooms(out, targets, origin, learns, course)
+        return
     if one_rule:
-        _refuse_what_rules_have_not()
+        _refuse(NOT_OF_RULES, "--code and --train learn one rule, in another way")
         if code is not None and train is not None:
             raise ZooError("a code is all that is fitted; leave --train or --code out")
-        course = Course(rounds, tasks, *RULE_RATES, bent=RULE_BENT, seed=chosen.seed)
+        rules = Course(rounds, tasks, *RULE_RATES, bent=RULE_BENT, seed=chosen.seed)
         if train is not None:
             taught = dataclasses.replace(taught, train=tensors(train))
-        _learn_rule(out, code, course, taught, visible, start, targets, origin, learns)
+        _learn_rule(out, code, rules, taught, visible, start, targets, origin, learns)
         return
     told = {
         "source": origin,
@@ -213,15 +242,25 @@ def metastart(
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
 
 
-def _refuse_what_rules_have_not() -> None:
+def _refuse(names: Sequence[str], why: str) -> None:
     """Raise ZooError for an option of Reptile, or of other starts, that was given."""
     context = click.get_current_context()
-    for name in NOT_OF_RULES:
+    for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = name.replace("_", "-")
-            raise ZooError(
-                f"--code and --train learn one rule, in another way; leave --{option} out, or these"
-            )
+            raise ZooError(f"{why}; leave --{option} out, or that")
+
+
+def _learn_rooms(
+    out: Path, targets: Sequence[Target], source: str, engine: Engine, course: RoomCourse
+) -> None:
+    """Learn a start for several seeds."""
+    lessons = Rooms(targets, engine, course)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    learn_on(lessons, out, "nca-zoo metastart")
+    recipe = {"source": source, "seeds": lessons.told}
+    write_start(out, lessons.weights, recipe, lessons.early)
+    click.echo(f"{out}: {course.steps} rounds in rooms of {len(targets)} pictures")
 
 
 def _learn_rule(

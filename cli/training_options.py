@@ -102,7 +102,7 @@ _OPTIONS = (
         "--seeds",
         type=int,
         metavar="N",
-        help="Learn to grow from up to so many cuttings, too, on any lit cells.  "
+        help="Learn to grow from up to so many seeds, too, on any lit cells.  "
         "[default: 1, its own seed]",
     ),
     click.option(

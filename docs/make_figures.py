@@ -230,11 +230,11 @@ def written(*command: str) -> Callable[[Zoo, Path], None]:
 
 
 def seeds(zoo: Zoo, path: Path) -> None:
-    """A 1 of 14 x 14 cells, from three cuttings on cells that are drawn."""
+    """A 3, from three seeds on cells that are drawn."""
     with tempfile.TemporaryDirectory() as folder:
-        file, asked = Path(folder) / "seeded.h5", {"seeds": 3, "steps": 600, "extra_steps": 0}
-        nca_zoo.build("digits", 1, 1, 14, file, jobs=1, **asked)
-        shown = ["show", "1-000", "--zoo", str(file), "--seeds", "3", "--out", str(path)]
+        file = Path(folder) / "seeded.h5"
+        nca_zoo.build("digits", 3, 1, out=file, jobs=1, seeds=3)
+        shown = ["show", "3-000", "--zoo", str(file), "--seeds", "3", "--out", str(path)]
         group.main(shown, standalone_mode=False)
 
 

@@ -1,5 +1,7 @@
 """Calls of an engine as the tests write them: plain arrays in a row."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from nca_zoo.automaton.record import Automata
@@ -20,10 +22,12 @@ def ask(
     keys: np.ndarray,
     steps: np.ndarray,
     every_step: bool = False,
+    room: np.ndarray | None = None,
 ) -> Gradients:
     """``Engine.gradients`` against one picture each: at the end, or at every step."""
     goals = LOSSES["every_step" if every_step else "final"](targets, steps, states.shape[1])
-    return engine.gradients(record(weights, states, keys), states, goals, steps)
+    ncas = replace(record(weights, states, keys), room=room)
+    return engine.gradients(ncas, states, goals, steps)
 
 
 def walk(

@@ -36,6 +36,7 @@ class Automata:
     shows: int = VISIBLE  # how many of the visible channels are seen, from the last: `rule.seen`
     fire_rate: float = FIRE_RATE  # chance of a cell to fire in a step, in 256ths: `noise.fire_mask`
     signal: Signal | None = None  # what they hear, if anything
+    room: npt.NDArray[np.bool_] | None = None  # (K, H, W), out of which no cell fires
 
     def __post_init__(self) -> None:
         k = len(self.weights)
@@ -47,6 +48,8 @@ class Automata:
         ]
         for name, array, shape, dtype in expected:
             check_array(name, array, shape, dtype)
+        if self.room is not None:
+            check_array("room", self.room, (k, *self.grid), np.bool_)
         if self.signal is not None:
             check_array("signal", self.signal.S, (k, None, None), np.float32)
             check_array("signal", self.signal.s, (k, None, None), np.float32)
@@ -85,6 +88,7 @@ class Automata:
             seeds=self.seeds[rows],
             keys=self.keys[rows],
             signal=self.signal and self.signal[rows],
+            room=None if self.room is None else self.room[rows],
         )
 
     @property

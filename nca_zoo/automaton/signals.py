@@ -129,12 +129,15 @@ def clock(period: int) -> Floats:
     the other by itself.
     """
     ways = [(times, quarters) for times in (1, 2) for quarters in (0, 3)]
-    hands = [[_cosine(times * t % period, period, q) for times, q in ways] for t in range(period)]
+    hands = [[turned(times * t % period, period, q) for times, q in ways] for t in range(period)]
     return np.array(hands, "f4")
 
 
-def _cosine(step: int, period: int, quarters: int = 0) -> float:
-    """Cosine of ``step / period`` and so many quarters of a turn."""
+def turned(step: int, period: int, quarters: int = 0) -> float:
+    """Cosine of ``step / period`` and so many quarters of a turn; of three quarters, the sine.
+
+    ``step``: from 0 to ``period - 1``. The same bits anywhere.
+    """
     quarter, rest = divmod(4 * step + quarters * period, period)  # exact
     angle = 0.5 * math.pi * rest / period
     size = cosine(angle) if quarter % 2 == 0 else cosine(0.5 * math.pi - angle)

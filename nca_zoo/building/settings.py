@@ -36,7 +36,9 @@ MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.
 WRITTEN_STEPS = 100  # of a build, from what is written for each film
 ALONE_STEPS, WEANED = 1200, 0.5  # where no clock is left, and in what part of these it falls silent
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
-SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 4, 24, 0.95, 2e-3, 1000
+SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 6, 24, 0.95, 2e-3, 4000
+SOWN_WARM, SOWN_EVERY = 60, 100
+PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
 FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
@@ -141,9 +143,16 @@ def build_settings(
             overrides |= {"steps": max(int(overrides["steps"] / WEANED), asked["steps"])}
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if choices["seeds"] not in (None, 1):
-        overrides |= _sown(regime, choices, overrides)
+        if moves:
+            raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
+        asked = as_seeds_ask(regime, choices["seeds"])
+        overrides = asked | {"lr": min(overrides.get("lr", SOWN_LR), SOWN_LR)}
     regime = dataclasses.replace(regime, **overrides | named)
     ends = regime.steps + regime.extra_steps
+    if regime.seeds > 1:
+        regime = dataclasses.replace(
+            regime, schedule="cosine", decay_at=ends, pieces=int(PIECES * ends)
+        )
     if moves and (weaned or name != "written"):  # else steps are few: none is small
         regime = dataclasses.replace(regime, schedule="cosine", decay_at=ends)
     if weaned:
@@ -152,7 +161,8 @@ def build_settings(
     regime = dataclasses.replace(regime, gate=gate)
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
-    first = make_init(name, regime.name, seed, start, visible, moves, code, regime.train)
+    sown = regime.seeds > 1
+    first = make_init(name, regime.name, seed, start, visible, moves, code, regime.train, sown)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
@@ -203,23 +213,20 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     return asked
 
 
-def _sown(
-    regime: Regime, choices: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What changes in a regime whose NCAs grow from several seeds: there is more to learn, and the
-    gate looks at it."""
-    if choices["motion"] is not None:
-        raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
+def as_seeds_ask(regime: Regime, seeds: int) -> dict[str, Any]:
+    """What changes in a regime whose NCAs grow from up to so many seeds: there is more to learn,
+    and the gate looks at it."""
     return {
-        "seeds": choices["seeds"],
+        "seeds": seeds,
         "batch": max(regime.batch, SOWN_BATCH),
         "pool": regime.pool and max(regime.pool, SOWN_POOL),
         "average": max(regime.average, SOWN_AVERAGE),
-        "lr": overrides.get("lr", SOWN_LR),
-        "steps": max(overrides.get("steps", regime.steps), SOWN_STEPS),
-        "extra_steps": SOWN_STEPS,
+        "lr": SOWN_LR,
+        "warm": SOWN_WARM,
+        "steps": SOWN_STEPS,
+        "extra_steps": 0,
         "attempts": 1,
-        "gate": dataclasses.replace(regime.gate, sows=Sows()),
+        "gate": dataclasses.replace(regime.gate, sows=Sows(), check_every=SOWN_EVERY),
     }
 
 

@@ -72,7 +72,7 @@ def make_exhibit(
         "height": height,
         "width": width,
         "seedHidden": zoo.seed_hidden,
-        "cuttings": zoo.seeds > 1,
+        "seedsTold": zoo.seeds > 1,
         "fireRate": zoo.fire_rate,
         "trained": zoo.trained,
         "period": zoo.moving and zoo.moving.period,

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.automaton.record import rollout_keys
 from nca_zoo.automaton.rule import CHANNELS, VISIBLE
-from nca_zoo.automaton.seeds import SeedKind, drawn_cells
+from nca_zoo.automaton.seeds import SeedKind, drawn_cells, home_of
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats
-from nca_zoo.life.quality import GROWN_STEP, psnr, whole
+from nca_zoo.life.quality import psnr, whole
 
 EACH = 6  # trials of each number of seeds
 NINE_TENTHS = 0.1  # the share of the trials that may be worse than what is told of them
@@ -48,13 +47,6 @@ class Sown:
         return kept | {"psnr_seeds": reached[:, int(NINE_TENTHS * reached.shape[1])]}
 
 
-def grown_of(engine: Engine, ncas: Automata) -> Floats:
-    """The states ``(K, H, W, 16)`` whose cells are the cuttings of K NCAs: at CA step 96 from their
-    own seeds, in the rollout that people see."""
-    seen = ncas.under(rollout_keys(0, len(ncas)))
-    return engine.rollout(seen, seen.starts(), 0, GROWN_STEP)[:, 0]
-
-
 def sown_states(
     kind: SeedKind, target: Floats, keys: npt.NDArray[np.uint64], numbers: npt.NDArray[np.integer]
 ) -> Floats:
@@ -72,14 +64,14 @@ def sown_states(
 def sown(
     engine: Engine, ncas: Automata, targets: Floats, hidden: bool, most: int, steps: int
 ) -> Sown:
-    """Sow K NCAs, in one rollout each, on targets ``(K, H, W, C)``: with up to ``most`` cuttings.
+    """Sow K NCAs, in one rollout each, on targets ``(K, H, W, C)``: with up to ``most`` seeds.
 
     hidden: see ``SeedKind``. steps: in CA steps, when to look. Where seeds stand and who fires
     follows from the keys of ``ncas``: other keys, other places.
     """
     trials = np.arange(most * EACH)
     many = ncas.under(fold(fold(ncas.keys, Stream.SEEDS), trials))  # (K, B)
-    kinds = (SeedKind(hidden, grown) for grown in grown_of(engine, ncas))
+    kinds = (SeedKind(hidden, home_of(seed)) for seed in ncas.seeds)
     states = [
         sown_states(kind, target, keys, 1 + trials // EACH)
         for kind, target, keys in zip(kinds, targets, many.keys, strict=True)

@@ -17,7 +17,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,9 @@ from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import Arrays
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.networks.adam import descend, fallen
 from nca_zoo.pictures.motions import bent, swings
 from nca_zoo.pictures.targets import Target, common_seed
+from nca_zoo.training.adam import descend, fallen
 from nca_zoo.training.lessons import Lesson, film, still
 from nca_zoo.training.regime import CA_STEPS
 from nca_zoo.training.writer import Floats, Writer, around, in_bytes
@@ -114,6 +114,12 @@ class EndToEnd:
     def pictures(self) -> int:
         """How many it learns from, beside their bent copies."""
         return len(self._targets)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What going on must have in common with what it goes on from."""
+        course = dataclasses.asdict(self.course)
+        return {"begun": self.begun.digest, "pictures": self.pictures, "course": course}
 
     @property
     def state(self) -> Arrays:

@@ -29,7 +29,7 @@ from nca_zoo.store.settings import Settings
 
 NEEDED = (  # to look at an NCA at all, so that they must be the same in a file
     ("regime.seed_hidden", "their seed cells differ", "which NCA grows from which"),
-    ("regime.seeds", "they grow from other numbers of seeds", "which is planted with cuttings"),
+    ("regime.seeds", "they grow from other numbers of seeds", "which is told where seeds stand"),
     ("regime.fire_rate", "their cells fire at other rates", "which NCA runs at which"),
     ("motion.clock", "some targets move and some stand still, or hear no clock", "which"),
     ("motion.period", "their targets come round in other times", "when what is due"),

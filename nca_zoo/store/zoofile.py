@@ -247,13 +247,10 @@ class Zoo(Table):
         return states
 
     def seed_kind(self, row: int) -> SeedKind:
-        """What seeds hold that are planted in the NCA in a row, which may have to grow for that."""
-        if self.seeds == 1:
-            return SeedKind(self.seed_hidden)
-        from nca_zoo.life.engines import make_engine
-        from nca_zoo.life.sowing import grown_of
-
-        return SeedKind(self.seed_hidden, grown_of(make_engine(), self.ncas([row]))[0])
+        """What seeds hold that are planted in the NCA in a row."""
+        told = self.seeds > 1
+        home = (int(self.seed_row[row]), int(self.seed_col[row])) if told else None
+        return SeedKind(self.seed_hidden, home)
 
     def start(self, row: int, seeds: Sequence[Seed] = ()) -> Array:
         """The state ``(H, W, 16)`` that an NCA begins in before these seeds are planted.

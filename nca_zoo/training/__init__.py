@@ -3,6 +3,7 @@ that says when one is done, and the meta-learning of a shared start. No file is 
 start files."""
 
 __all__ = [
+    "adam",
     "cohort",
     "diary",
     "gate",
@@ -10,6 +11,7 @@ __all__ = [
     "lessons",
     "metastart",
     "regime",
+    "rooms",
     "trainer",
     "writer",
 ]  # modules that others may import from

@@ -13,14 +13,16 @@ import numpy.typing as npt
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.seeds import SeedKind
+from nca_zoo.automaton.seeds import TOLD, TURNS, SeedKind, home_of, places
 from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import HALF, LARGEST, SMALLEST, wound_at_random
+from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import mean, norm, power
 from nca_zoo.life.engines import Automata, Engine, Floats, Keys
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.life.sowing import grown_of, sown_states
+from nca_zoo.life.sowing import sown_states
 from nca_zoo.pictures.targets import Target
+from nca_zoo.training.adam import BETA_1, BETA_2, EPSILON
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, coded, film, still
 from nca_zoo.training.regime import Regime
@@ -28,7 +30,7 @@ from nca_zoo.training.regime import Regime
 if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for that
     from nca_zoo.pictures.films import Film
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam (Kingma and Ba, 2015)
+HELD = 0.5  # of what tells a seed its place, what is held in a piece of the picture
 HALVES = 0.25  # share of the wounds in training that take one half; the others are circles
 
 
@@ -75,6 +77,7 @@ class Member:
     attempt: int = 0
     losses: list[float] = field(default_factory=list)  # of its training steps so far
     wall_s: float = 0.0  # its share of the cohort's time
+    stood: int = 0  # training steps that left less than half of what an empty grid has to lose
 
     @property
     def step(self) -> int:
@@ -109,6 +112,11 @@ class Cohort:
 
         kind: that of all lessons.
         """
+        if regime.seeds > 1 and max(height, width) > TURNS[0]:
+            raise ZooError(
+                f"seeds are told places of up to {TURNS[0]} cells, and this grid is {height} x "
+                f"{width}; grow it from one seed"
+            )
         self.regime, self.engine, self.kind = regime, engine, kind
         state = (height, width, rule.CHANNELS)
         shapes = dict.fromkeys(("weights", "averages", "mean", "square"), (kind.n_params,)) | {
@@ -234,8 +242,10 @@ class Cohort:
             self._descend(self.kind.gradients(learning, found))
             self._average()
         share = (time.perf_counter() - began) / k
-        for member, loss in zip(self.members, mean(found.losses), strict=True):
+        empty = mean(np.square(self.targets).reshape(k, -1))
+        for member, loss, all_lost in zip(self.members, mean(found.losses), empty, strict=True):
             member.losses.append(float(loss))
+            member.stood += bool(loss < 0.5 * all_lost)
             member.wall_s += share
 
     def rng_seeds(self) -> npt.NDArray[np.uint64]:
@@ -250,16 +260,19 @@ class Cohort:
 
     def _fresh(self, n: int) -> Floats:
         """States ``(K, n, H, W, 16)`` that begin in this training step: of the NCA's own seed, or
-        as often with one cutting, two, and so on."""
+        as often with one other seed, two, and so on; at first with more of the picture around."""
         states, regime = np.repeat(self.seeds[:, None], n, axis=1), self.regime
         if regime.seeds == 1:
             return states
         keys = fold(self._keys(Stream.SEEDS)[:, None], np.arange(n))
         numbers = (uniform(keys, 1)[..., 0] * (regime.seeds + 1)).astype(np.int64)
-        grown = grown_of(self.engine, self.ncas(keys[:, :1]))
-        for k, cut in enumerate(numbers > 0):
-            kind, target = SeedKind(regime.seed_hidden, grown[k]), self.targets[k]
-            states[k, cut] = sown_states(kind, target, fold(keys[k, cut], 1), numbers[k, cut])
+        around = uniform(fold(keys, 2), 1)[..., 0] * max(states.shape[2:4])
+        for k, others in enumerate(numbers > 0):
+            home, target = home_of(self.seeds[k]), self.targets[k]
+            kind, drawn = SeedKind(regime.seed_hidden, home), fold(keys[k, others], 1)
+            states[k, others] = sown_states(kind, target, drawn, numbers[k, others])
+            radii = around[k] * regime.piece(self.members[k].stood)
+            _show_around(states[k], radii, target, home)
         return states
 
     def _starts(self, keys: npt.NDArray[np.uint64]) -> tuple[Floats, npt.NDArray[np.int64], Places]:
@@ -320,6 +333,29 @@ class Cohort:
         taken = np.array([m.step for m in self.members])[:, None]
         far = np.minimum(self.regime.average, (1 + taken) / (5 + taken))
         self.averages += (1 - far).astype(np.float32) * (self.weights - self.averages)
+
+
+def _show_around(
+    states: Floats, radii: npt.NDArray[np.float64], target: Floats, home: tuple[int, int]
+) -> None:
+    """Lay out what is to be grown within so many cells of the seeds, in place.
+
+    states ``(n, H, W, 16)``, radii ``(n,)``; below one cell seeds stay alone. Cells of the piece
+    show the target ``(H, W, C)`` and hold their place, as grown ones may.
+    """
+    shown = np.minimum(4 * target[..., -1:], 1) * np.ones(states.shape[1:], np.float32)
+    shown[..., rule.compared(rule.VISIBLE)] = 0
+    shown[..., rule.compared(target.shape[-1])] = target
+    shown[..., TOLD] *= HELD * places(target.shape[:2], home)
+    rows, cols = np.indices(target.shape[:2])
+    for state, radius in zip(states, radii, strict=True):
+        if radius >= 1:
+            seeds = np.argwhere(state[..., rule.ALPHA])
+            apart = np.square(rows - seeds[:, 0, None, None]) + np.square(
+                cols - seeds[:, 1, None, None]
+            )
+            near = apart.min(axis=0) <= radius * radius
+            state[near] = shown[near]
 
 
 def _wound(states: Floats, draws: npt.NDArray[np.float64]) -> None:

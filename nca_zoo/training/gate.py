@@ -54,7 +54,7 @@ class Sows:
     """What is asked of growths from drawn seeds: the share that is whole at the last trial."""
 
     passes: float = 0.75  # from here on an NCA is ok
-    stops: float = 0.9  # training may end early once a check reaches this, at the dB that end it
+    stops: float = 1.0  # training may end early once a check reaches this, at the dB that end it
 
 
 @dataclass(frozen=True)

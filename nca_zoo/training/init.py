@@ -36,6 +36,12 @@ MOVING_STARTS = {  # likewise, of NCAs that hear a clock
     ("persistent", "rgba"): "moving",
     ("regenerating", "rgba"): "moving",
 }
+ROOMS = "rooms"  # ships, too: where the next begin
+SOWN_STARTS = {  # likewise, of NCAs that grow from several seeds
+    (regime, visible): "places"
+    for regime in ("growing", "persistent", "regenerating")
+    for visible in ("rgba", "grey")
+}
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 FILM_WRITERS = {(regime, "rgba"): "moving-writer" for regime in ("persistent", "regenerating")}
 CODES = {("regenerating", "rgba", 16): "code"}  # likewise, by how many numbers a code has
@@ -114,12 +120,14 @@ def make_init(
     clocked: bool = False,
     code: int = 0,
     train: Sequence[str] = rule.TENSORS,
+    sown: bool = False,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
     clocked: for targets that move, and cells that hear a clock. code: for one rule, and codes of so
-    many numbers. train: the tensors that are fitted. ``start`` is a file of `nca-zoo metastart`, or
-    for ``written`` of `nca-zoo writer learn`, taken in place of those that ship.
+    many numbers. train: the tensors that are fitted. sown: for growths from several seeds.
+    ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
+    in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
@@ -135,7 +143,7 @@ def make_init(
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
         return _learnt(start)
-    shipped = META_STARTS | (MOVING_STARTS if clocked else {})
+    shipped = META_STARTS | (MOVING_STARTS if clocked else {}) | (SOWN_STARTS if sown else {})
     if (regime, visible) not in shipped:
         grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
@@ -173,7 +181,8 @@ def fitting_init(regime: str, visible: str, start: Path | None, train: Sequence[
 
 def find_start(start: str) -> Init:
     """The start of that name that ships, or of a start file."""
-    shipped = start in (*META_STARTS.values(), *MOVING_STARTS.values())
+    names = [*META_STARTS.values(), *MOVING_STARTS.values(), *SOWN_STARTS.values(), ROOMS]
+    shipped = start in names
     return _shipped(start) if shipped else _learnt(Path(start))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nca_zoo.automaton.noise import Stream, fold, uniform
-from nca_zoo.automaton.rule import HIDDEN, N_PARAMS
+from nca_zoo.automaton.rule import ALIVE_THRESHOLD, ALPHA, HIDDEN, N_PARAMS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Engine, Floats
@@ -100,9 +100,12 @@ def meta_learn(
             cohort.regime = replace(regime, lr=recipe.lr * (1 - (1 - recipe.fall) * step / steps))
             cohort.step()
         rate = recipe.first_rate + share * (recipe.last_rate - recipe.first_rate)
-        finite = np.isfinite(cohort.averages).all(axis=1)
-        if finite.any():  # a diverged picture has nothing to teach
-            towards = mean(cohort.averages[finite], axis=0)
+        teach = np.isfinite(cohort.averages).all(axis=1)  # what diverged has nothing to teach
+        if regime.seeds > 1:  # nor what died: it would come to that soon where it began to grow
+            lives = cohort.pools[..., ALPHA].max(axis=(2, 3)) > ALIVE_THRESHOLD
+            teach &= mean(lives.astype(np.float32)) > 0.5
+        if teach.any():
+            towards = mean(cohort.averages[teach], axis=0)
             start = _moved(start, jobs[0].start(0), towards, np.float32(rate), kind)
         losses = np.array([member.losses[-1] for member in cohort.members])
         yield Round(number + 1, start.weights(0, 0), float(mean(losses)), start.clock)

@@ -21,7 +21,8 @@ from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
 ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS,
-          "ca_steps": CA_STEPS, "weaned": 0}  # fmt: skip
+          "ca_steps": CA_STEPS, "weaned": 0, "pieces": 0,
+          "warm": 0}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,14 @@ class Regime:
         "step"  # x0.1 after `decay_at` | cosine to 0 at `decay_at`
     )
     decay_at: int = 2000
+    warm: int = 0  # training steps in which the step size rises
     normalise_gradient: bool = True  # each tensor by its own L2 norm, per NCA
     loss: str = "final"  # of the last state | every_step: mean over all CA steps | late: over some
     seed_hidden: bool = True  # the seed cell's hidden channels start at 1
-    seeds: int = 1  # of a growth, at most; if more, cuttings on lit cells that are drawn
+    seeds: int = 1  # of a growth, at most; if more, on lit cells that are drawn
+    pieces: int = (
+        0  # training steps that went well until several seeds begin without any of the picture
+    )
     fire_rate: float = FIRE_RATE  # chance of a cell to be updated in a CA step, in 256ths
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # that are fitted; the others stay the start's; of codes none
@@ -56,6 +61,8 @@ class Regime:
         checks = [(name, getattr(self, name) > 0, "more than 0") for name in positive]
         checks += [
             ("weaned", self.weaned >= 0, "0 or more"),
+            ("pieces", self.pieces >= 0, "0 or more"),
+            ("warm", self.warm >= 0, "0 or more"),
             ("ca_steps", 0 < self.ca_steps[0] <= self.ca_steps[1], "a range of 1 or more"),
             ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
@@ -80,14 +87,20 @@ class Regime:
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at training step ``step``, which counts from 0."""
+        lr = self.lr * min(1.0, (step + 1) / self.warm) if self.warm else self.lr
         if self.schedule == "step":
-            return self.lr if step < self.decay_at else 0.1 * self.lr
+            return lr if step < self.decay_at else 0.1 * lr
         quarter = 0.5 * math.pi * min(step / self.decay_at, 1.0)
-        return self.lr * cosine(quarter) * cosine(quarter)  # as (1 + cos of twice that) / 2
+        return lr * cosine(quarter) * cosine(quarter)  # as (1 + cos of twice that) / 2
 
     def loudness(self, step: int) -> float:
         """How loud a clock that is to fall silent is at training step ``step``, from 1 to 0."""
         return 1 - step / self.weaned if step < self.weaned else 0.0
+
+    def piece(self, stood: int) -> float:
+        """How far the picture may reach around seeds, from 1 to 0, after so many training steps in
+        which it stood."""
+        return (1 - stood / self.pieces) ** 2 if stood < self.pieces else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for the zoo file.

@@ -1,37 +1,54 @@
-"""Seeds that are cuttings, and those that are drawn, against numbers by hand."""
+"""Seeds that are told their place, and those that are drawn, against numbers by hand."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_zoo.automaton.noise import fold, uniform
+from nca_zoo.automaton.noise import fold
 from nca_zoo.automaton.rule import seed_state
-from nca_zoo.automaton.seeds import Seed, SeedKind, drawn_cells, lit_cells, parse_seed
+from nca_zoo.automaton.seeds import (
+    Seed,
+    SeedKind,
+    drawn_cells,
+    home_of,
+    lit_cells,
+    parse_seed,
+    place,
+    places,
+)
 from nca_zoo.errors import ZooError
 
-GROWN = uniform(5, 5 * 6 * 16).reshape(5, 6, 16).astype(np.float32)
-GROWN[0, 4] = 0  # a dead cell
 
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_a_cutting_holds_what_the_grown_cell_does_but_for_what_is_seen(hidden):
-    kind = SeedKind(hidden, GROWN)
-    state = kind.state((5, 6), [(3, 1), (0, 4)])
-    assert state[3, 1].tolist() == [0, 0, 0, 1, *GROWN[3, 1, 4:].tolist()]
-    assert state[0, 4].tolist() == [0, 0, 0, 1] + 12 * [float(hidden)]  # nothing to cut there
-    state[3, 1] = state[0, 4] = 0
+def test_a_seed_is_told_how_far_from_home_it_stands():
+    """Five cells down, ten to the left: an eighth of the slow round, half of the fast one."""
+    state = SeedKind(True, (3, 14)).state((20, 20), [(8, 4), (3, 14)])
+    eighth, quarter, half, whole = [0, np.sqrt(2)], [1, -1], [-1, -1], [1, 1]
+    expected = [0, 0, 0, 1, *eighth, *quarter, *half, *whole, 1, 1, 1, 1]
+    np.testing.assert_allclose(state[8, 4], expected, atol=1e-6)
+    assert np.array_equal(state[3, 14], seed_state(20, 20, 3, 14)[3, 14])  # to the bit
+    state[8, 4] = state[3, 14] = 0
     assert not state.any()
 
 
-@pytest.mark.parametrize("kind", [SeedKind(), SeedKind(False), SeedKind(True, GROWN)])
+def test_no_two_places_of_a_grid_are_told_alike():
+    told = places((40, 40), (17, 31)).reshape(-1, 8)
+    apart = np.linalg.norm(told[:, None] - told[None], axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    assert apart.min() > 0.8  # one cell, most of it by what turns fast
+    assert np.array_equal(told.reshape(40, 40, 8)[3, 5], place(3 - 17, 5 - 31))
+    assert np.array_equal(place(-7, 4), place(33, -36))
+    assert home_of(seed_state(9, 8, 5, 2)) == (5, 2)
+
+
+@pytest.mark.parametrize("kind", [SeedKind(), SeedKind(False), SeedKind(True, (2, 5))])
 def test_a_planted_seed_changes_its_cell_alone(kind):
     busy = np.full((5, 6, 16), 7, np.float32)
     planted = kind.planted(busy, 3, 1)
     assert np.array_equal(planted[3, 1], kind.state((5, 6), [(3, 1)])[3, 1])
     planted[3, 1] = 7
     assert np.array_equal(planted, busy)
-    if kind.grown is None:
+    if kind.home is None:
         assert np.array_equal(kind.state((5, 6), [(3, 1)]), seed_state(5, 6, 3, 1, kind.hidden))
 
 

@@ -34,10 +34,9 @@ def zoo(pictures):
     return open_zoo(out)
 
 
-def cut(zoo, row, *cells):
-    """A state with cuttings of an NCA, from what it is at step 96."""
-    grown = dict(rollout(zoo.weights[row], zoo.seed_states(row), 96, every=96))[96]
-    return SeedKind(True, grown).state((8, 8), cells)
+def sown(zoo, row, *cells):
+    """A state with seeds that are told how far from an NCA's own they stand."""
+    return SeedKind(True, (zoo.seed_row[row], zoo.seed_col[row])).state((8, 8), cells)
 
 
 @pytest.mark.wide
@@ -64,12 +63,12 @@ def test_python_plants_where_and_when_it_is_told(zoo):
     nca = nz.NCA(zoo.subset([0]))
     cells, late = [(3, 3), (2, 2)], nz.Seed(5, 7, 0)
     path = dict(nca.rollout(9, states=True, seeds=[*cells, late]))
-    assert np.array_equal(path[0], cut(zoo, 0, *cells))
+    assert np.array_equal(path[0], sown(zoo, 0, *cells))
     assert path[0][3, 3, 4:].any()
-    assert np.array_equal(path[5][7, 0], cut(zoo, 0, (7, 0))[7, 0])
+    assert np.array_equal(path[5][7, 0], sown(zoo, 0, (7, 0))[7, 0])
     own = dict(nca.rollout(9, states=True, seeds=[late]))
     assert np.array_equal(own[0], zoo.seed_states(0))
-    plain = dict(rollout(zoo.weights[0], cut(zoo, 0, (3, 3)), 9))
+    plain = dict(rollout(zoo.weights[0], sown(zoo, 0, (3, 3)), 9))
     assert np.array_equal(dict(nca.rollout(9, states=True, seeds=[(3, 3)]))[9], plain[9])
     with pytest.raises(ZooError, match="outside the grid of 8 x 8"):
         nca.film(9, seeds=[(8, 0)])
@@ -111,9 +110,9 @@ def test_show_grows_from_the_seeds_that_are_named_or_drawn(zoo, tmp_path, monkey
 
 
 @pytest.mark.wide
-def test_the_page_is_told_of_cuttings(zoo):
+def test_the_page_is_told_that_seeds_are_told_their_place(zoo):
     about = make_exhibit(zoo, ["weights"]).about
-    assert (about["seedHidden"], about["cuttings"], about["pad"]) == (True, True, None)
+    assert (about["seedHidden"], about["seedsTold"], about["pad"]) == (True, True, None)
 
 
 def test_an_nca_of_one_seed_is_planted_with_seeds_like_its_own(tmp_path):
@@ -122,7 +121,7 @@ def test_an_nca_of_one_seed_is_planted_with_seeds_like_its_own(tmp_path):
         writer.add([record(0, (8, 8))])
     plain = open_zoo(path)
     assert plain.seeds == 1
-    assert plain.seed_kind(0).grown is None
+    assert plain.seed_kind(0).home is None
     first = dict(nz.NCA(plain).rollout(1, states=True, seeds=[(3, 3)]))[0]
     assert np.array_equal(first, rule.seed_state(8, 8, 3, 3))
 
@@ -134,3 +133,15 @@ def test_zoos_of_other_seeds_are_not_mixed(zoo, tmp_path):
         writer.add([record(0, (8, 8))])
     with pytest.raises(ZooError, match="they grow from other numbers of seeds"):
         merge_zoos([zoo.path, plain], tmp_path / "both.h5", mix_settings=True)
+
+
+def test_what_was_trained_for_it_grows_from_either_end_and_from_both():
+    """An L, by the defaults but for fewer steps; what grows is compared with it anew."""
+    ink = np.zeros((12, 12), np.uint8)
+    ink[2:10, 2:5] = ink[7:10, 2:10] = 255
+    nca = nz.fit(ink, seeds=2, steps=1500)
+    assert nca.status == "ok"
+    for seeds in ([(2, 3)], [(8, 9)], [(2, 3), (8, 9)], [(2, 3), nz.Seed(60, 8, 9)]):
+        grown = dict(nca.rollout(300, seeds=seeds, seed=7))[300]
+        error = np.square(np.clip(grown[..., 3], 0, 1) - ink / 255).mean()
+        assert -10 * np.log10(error) > 25, seeds

@@ -1,5 +1,7 @@
 """All engines against the plain NCA: losses, all four gradients and final states."""
 
+from dataclasses import replace
+
 import numpy as np
 import plain
 import pytest
@@ -43,15 +45,20 @@ def relative(found, expected):
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
 
-def check(engine, weights, states, targets, steps, every_step=False, tolerance=1e-5):
-    """Compare one call of an engine with the plain NCA, example by example."""
+def check(engine, weights, states, targets, steps, every_step=False, tolerance=1e-5, room=None):
+    """Compare one call of an engine with the plain NCA, example by example.
+
+    room (k, H, W): where cells may fire.
+    """
     k, b, *shape = states.shape[:4]
     keys = keys_for(k, b)
-    found = ask(engine, weights, states, targets, keys, steps, every_step)
+    found = ask(engine, weights, states, targets, keys, steps, every_step, room)
     for nca in range(k):
         total = np.zeros(rule.N_PARAMS)
         for example in range(b):
             fires = masks(keys[nca, example], steps[nca], shape)
+            if room is not None:
+                fires = [fire & room[nca] for fire in fires]
             loss, gradients, final = plain.rollout(
                 weights[nca], states[nca, example], fires, targets[nca], every_step
             )
@@ -103,6 +110,29 @@ def test_other_grids(engine, lively_weights, shape):
     states = rule.seed_state(height, width, height // 2, 0)[None, None]
     targets = noise.uniform(8, height * width * 4).reshape(1, height, width, 4).astype(np.float32)
     check(engine, weights, states, targets, np.array([6 if engine.name == "fused" else 33]))
+
+
+@pytest.mark.parametrize("shape", [(5, 17), (9, 70)])
+def test_out_of_a_room_no_cell_fires(engine, lively_weights, shape):
+    """A room of each NCA: what stands outside when it begins stays as long as it lives."""
+    if engine.name == "fused":
+        pytest.skip("knows no rooms, and says so: test_fused.py")
+    weights = np.stack([lively_weights(seed) for seed in (7, 3)])
+    draws = noise.uniform(6, 2 * 2 * shape[0] * shape[1] * 16).reshape(2, 2, *shape, 16)
+    states = (0.6 * draws - 0.4).astype(np.float32)
+    targets = noise.uniform(8, 2 * shape[0] * shape[1] * 4).reshape(2, *shape, 4)
+    room = noise.uniform(4, 2 * shape[0] * shape[1]).reshape(2, *shape) < 0.6
+    check(engine, weights, states, targets.astype(np.float32), np.array([20, 11]), room=room)
+    ncas = replace(record(weights, states, keys_for(2, 2)), room=room)
+    seeds = np.zeros_like(states)
+    seeds[..., 2, 3, 3:] = 1
+    room[:, 2, 3] = True
+    grown = engine.rollout(ncas, seeds, 0, 30)
+    assert not grown[~np.broadcast_to(room[:, None], grown.shape[:4])].any()
+    alone = engine.rollout(ncas[1:], seeds[1:], 0, 30)
+    assert np.array_equal(alone, grown[1:])
+    with pytest.raises(ValueError, match="room: expected"):
+        replace(ncas, room=room[:, 1:])
 
 
 @pytest.mark.wide

@@ -108,9 +108,11 @@ SENTENCES = [
     ("codes", "`--steps`, `--lr` | {}, {:g} | training", settings.CODE_STEPS, settings.FEW_LR),
     (
         "metastart",
-        "of one rule: {}, {} |",
+        "of one rule: {}, {}; of rooms: {}, {} |",
         metastart.RULE_ROUNDS,
         metastart.RULE_TASKS,
+        metastart.ROOMS.steps,
+        metastart.ROOMS.begun,
     ),
     ("protocol", "{:,} times, as many pictures", resampling.RESAMPLES),
     ("protocol", "components ({} at most)", reduction.MAX_COMPONENTS),

@@ -11,7 +11,7 @@ from wide import mostly_wide
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.building.settings import as_films_ask
+from nca_zoo.building.settings import as_films_ask, as_seeds_ask
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -27,6 +27,8 @@ from nca_zoo.training.init import (
     INITS,
     META_STARTS,
     MOVING_STARTS,
+    ROOMS,
+    SOWN_STARTS,
     WRITERS,
     Init,
     find_start,
@@ -38,10 +40,10 @@ from nca_zoo.training.init import (
 )
 from nca_zoo.training.metastart import Recipe, inner, meta_learn
 from nca_zoo.training.regime import REGIMES
-from nca_zoo_cli.metastart import EARLY_ROUNDS, films_of
+from nca_zoo_cli.metastart import EARLY_ROUNDS, PIECES, films_of
 
 STARTS = Path(init.__file__).parent / "starts"
-PACKAGED = sorted({*META_STARTS.values(), *MOVING_STARTS.values()})
+PACKAGED = sorted({*META_STARTS.values(), *MOVING_STARTS.values(), *SOWN_STARTS.values()})
 
 
 def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
@@ -142,6 +144,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 def test_every_packaged_start_is_used_and_is_there():
     used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
     used |= {*CODES.values(), *FEW.values(), *FILM_WRITERS.values()}
+    used |= {*SOWN_STARTS.values(), ROOMS}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 
@@ -150,6 +153,8 @@ def test_the_packaged_starts_say_how_they_were_made(name):
     _, recipe = read_start(STARTS / f"{name}.npz")
     regime, visible = recipe["regime"]["name"], recipe.get("visible", "rgba")
     starts = MOVING_STARTS if "motion" in recipe else META_STARTS
+    if "seeds" in recipe["regime"]:
+        starts = SOWN_STARTS
     assert starts[regime, visible] == name
     settings = Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
@@ -164,6 +169,8 @@ def as_json(settings):
 def taught(recipe):
     """The regime of a recipe, before its step size."""
     regime = REGIMES[recipe["regime"]["name"]]
+    if seeds := recipe["regime"].get("seeds"):
+        return replace(regime, **as_seeds_ask(regime, seeds), pieces=PIECES)
     if "motion" not in recipe:
         return regime
     asked = as_films_ask(regime) | {"batch": recipe["regime"]["batch"]}

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from nca_zoo.automaton import rule
-from nca_zoo.automaton.seeds import SeedKind
+from nca_zoo.automaton.seeds import SeedKind, places
 from nca_zoo.building.settings import chosen, solo_settings, zoo_settings
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
-from nca_zoo.life.rollout import rollout
 from nca_zoo.pictures.targets import Target
 from nca_zoo.store.settings import Settings
 from nca_zoo.training import trainer
@@ -55,13 +54,13 @@ def cells_of(state):
     return frozenset(map(tuple, np.argwhere(state[..., rule.ALPHA]).tolist()))
 
 
-def is_fresh(state, grown):
-    """Whether a state is its own seed, or nothing but cuttings on lit cells."""
+def is_fresh(state):
+    """Whether a state is its own seed, or nothing but others, told their places, on lit cells."""
     cells = cells_of(state)
     if np.array_equal(state, rule.seed_state(SIDE, SIDE, 4, 4)):
         return True
     lit = all(2 <= row < 7 and 3 <= col < 6 for row, col in cells)
-    return lit and np.array_equal(state, SeedKind(True, grown).state((SIDE, SIDE), list(cells)))
+    return lit and np.array_equal(state, SeedKind(True, (4, 4)).state((SIDE, SIDE), list(cells)))
 
 
 def test_half_of_a_batch_begins_anew_from_seeds_that_are_drawn(lively_weights):
@@ -70,19 +69,67 @@ def test_half_of_a_batch_begins_anew_from_seeds_that_are_drawn(lively_weights):
     assert (cohort.pools == rule.seed_state(SIDE, SIDE, 4, 4)).all()
     places = []
     for _ in range(10):
-        kept = cohort.averages.copy()
         cohort.step()
         fresh = cohort.engine.starts[-1][:, :2]
-        for k in range(2):
-            own = rule.seed_state(SIDE, SIDE, 4, 4)
-            grown = dict(rollout(kept[k], own, 96, every=96))[96]
-            assert all(is_fresh(state, grown) for state in fresh[k])
+        assert all(is_fresh(state) for state in fresh.reshape(-1, SIDE, SIDE, 16))
         places.append([cells_of(state) for state in fresh.reshape(-1, SIDE, SIDE, 16)])
     assert {len(cells) for four in places for cells in four} == {1, 2, 3}
     assert len({cells for four in places for cells in four}) > 12
     assert any(four[:2] != four[2:] for four in places)  # each draws its own
     others = np.stack(cohort.engine.starts)[5:, :, 2:].reshape(-1, SIDE, SIDE, 16)
     assert max(len(cells_of(state)) for state in others) > 9  # the pool's have lived
+
+
+def test_growths_begin_amid_less_and_less_of_the_picture(lively_weights):
+    regime = replace(MANY, pieces=20, lr=1e-12)
+    cohort = cohort_of(regime, [job("a", lively_weights(1))], 0)
+    told, sizes = places((SIDE, SIDE), (4, 4)), []
+    for stood in (0, 0, 0, 5, 10, 19, 20):
+        cohort.members[0].stood = stood
+        for _ in range(4):
+            cohort.step()
+            cohort.members[0].stood = stood
+        fresh = np.stack(cohort.engine.starts[-4:])[:, 0, :2].reshape(-1, SIDE, SIDE, 16)
+        sizes.append(max(len(cells_of(state)) for state in fresh))
+        for state in fresh:
+            grown = np.argwhere(state[..., 0] == 1)  # a seed has no colour
+            for row, col in grown:
+                assert state[row, col, :4].tolist() == [1, 1, 1, 1]
+                np.testing.assert_allclose(state[row, col, 4:12], 0.5 * told[row, col])
+                assert state[row, col, 12:].tolist() == [1, 1, 1, 1]
+                assert 2 <= row < 7
+                assert 3 <= col < 6
+            if not len(grown):
+                assert is_fresh(state)
+    assert sizes[0] == 15  # all of it
+    assert sizes[-1] <= 3
+    assert [regime.piece(stood) for stood in (0, 10, 20, 21)] == [1, 0.25, 0, 0]
+
+
+def test_only_training_that_goes_well_leads_on(lively_weights):
+    regime = replace(MANY, pieces=20)
+    deadly, lasting = (np.zeros(rule.N_PARAMS, np.float32) for _ in range(2))
+    deadly[-16 + rule.ALPHA] = -1
+    cohort = cohort_of(regime, [job("dies", deadly), job("stays as it begins", lasting)], 3)
+    dies, stays = cohort.members
+    assert dies.stood == 0
+    assert stays.stood == sum(loss < 0.5 * 15 / 81 for loss in stays.losses) > 0
+    assert regime.as_dict()["pieces"] == 20
+    assert "pieces" not in MANY.as_dict()
+
+
+def test_the_step_size_rises_at_first():
+    regime = replace(MANY, warm=4, lr=1e-3, schedule="cosine", decay_at=100)
+    flat = replace(regime, warm=0)
+    for step in range(8):
+        share = min(1, (step + 1) / 4)
+        assert regime.learning_rate(step) == pytest.approx(share * flat.learning_rate(step))
+
+
+def test_grids_that_are_wider_than_places_go_round_are_refused():
+    with pytest.raises(ZooError, match="places of up to 40 cells, and this grid is 41 x 12"):
+        Cohort(MANY, SparseEngine(), 41, 12)
+    Cohort(replace(MANY, seeds=1), SparseEngine(), 41, 12)
 
 
 @pytest.mark.parametrize("pool", [0, 6])
@@ -140,6 +187,7 @@ def test_the_setting_is_kept_where_it_is_not_one():
     assert zoo_settings(chosen(seeds=1)).regime == zoo_settings(chosen()).regime
     solo = solo_settings(chosen(seeds=3, batch=5, steps=7), np.zeros((9, 9), np.uint8))
     assert (solo.regime.batch, solo.regime.steps) == (5, 7)
+    assert (solo.regime.decay_at, solo.regime.schedule) == (7, "cosine")
     read = Settings({"regime": regime.as_dict()})
     assert read.seeds == 2
     assert Settings({}).seeds == 1

@@ -11,6 +11,21 @@ export const ALPHA = 3;
 const HANDS = 4; // of the clock
 export const THRESHOLD = Math.fround(0.1); // of alpha, above which a cell is mature
 
+const TURNS = [40, 10]; // cells after which what tells a place repeats
+
+/** What tells a seed that it stands so many cells from the automaton's own: eight channels. */
+export function place(down, right) {
+  const numbers = [];
+  for (const turn of TURNS) {
+    for (const cells of [down, right]) {
+      const angle = (2 * Math.PI * cells) / turn;
+      const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+      numbers.push(cosine - sine, cosine + sine);
+    }
+  }
+  return numbers;
+}
+
 export class Automaton {
   /**
    * A dead grid of height x width cells; `weights` is a flat Float32Array of 8,336, and of automata
@@ -64,16 +79,16 @@ export class Automaton {
   }
 
   /**
-   * Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that, or those of
-   * the `cutting`, 16 channels, if it lives.
+   * Set the cell to a seed: alpha 1, RGB 0, hidden channels 1 if the zoo's seeds have that; with the
+   * cell of the automaton's own seed, `home`, it is told how far from there it stands.
    */
-  plant(row, col, hidden, cutting = null) {
+  plant(row, col, hidden, home = null) {
     if (!this.inside(row, col)) return;
     const at = this.site(row, col) * CHANNELS;
     this.state.fill(0, at, at + ALPHA);
     this.state[at + ALPHA] = 1;
-    if (cutting?.some(Boolean)) this.state.set(cutting.subarray(ALPHA + 1), at + ALPHA + 1);
-    else this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
+    this.state.fill(hidden ? 1 : 0, at + ALPHA + 1, at + CHANNELS);
+    if (home) this.state.set(place(row - home[0], col - home[1]), at + ALPHA + 1);
     this.mature[this.site(row, col)] = 1;
   }
 

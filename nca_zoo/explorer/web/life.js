@@ -1,18 +1,16 @@
 // One automaton's life: it grows step by step, remembers what it was, and can be taken back.
 
 import { Automaton } from "explore/automaton.js";
-import { CHANNELS } from "explore/network.js";
 import { rolloutKey } from "explore/noise.js";
 
 const MEMORY_BYTES = 48e6;
-const GROWN = 96; // the step whose cells are cuttings
 
 export class Life {
-  /** With `cuttings`, seeds that are planted hold what the grown automaton holds in their place. */
-  constructor(height, width, weights, seedHidden, fireRate, period, cuttings = false) {
+  /** With `told`, seeds that are planted are told how far from the automaton's own they stand. */
+  constructor(height, width, weights, seedHidden, fireRate, period, told = false) {
     this.automaton = new Automaton(height, width, weights, fireRate, period);
     this.seedHidden = seedHidden;
-    this.twin = cuttings ? () => new Automaton(height, width, weights, fireRate, period) : null;
+    this.told = told;
     this.key = rolloutKey(0); // the rollout that figures in the file are of
     this.most = Math.max(16, Math.floor(MEMORY_BYTES / (height * width * 64)));
   }
@@ -67,24 +65,10 @@ export class Life {
 
   /** Plant seeds at places [row, col]. */
   plant(places) {
-    const { width } = this.automaton;
     for (const [row, col] of places) {
-      const at = (row * width + col) * CHANNELS;
-      this.automaton.plant(row, col, this.seedHidden, this.grown?.subarray(at, at + CHANNELS));
+      this.automaton.plant(row, col, this.seedHidden, this.told ? this.seed : null);
     }
     this.#changed();
-  }
-
-  /** What seeds are cuttings of, if they are: grown when it is first asked for. */
-  get grown() {
-    if (!this.twin) return undefined;
-    if (!this.known) {
-      const twin = this.twin();
-      twin.plant(...this.seed, this.seedHidden);
-      for (let step = 0; step < GROWN; step++) twin.step(this.key, step);
-      this.known = twin.read();
-    }
-    return this.known;
   }
 
   /** Make a state the present, at its step: how a touch is undone, even one long forgotten. */

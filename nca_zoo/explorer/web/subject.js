@@ -19,7 +19,7 @@ export class Subject {
    */
   constructor(zoo, looks, weights, seed, targets, usual) {
     Object.assign(this, { zoo, looks, seed, targets, usual });
-    const kind = [zoo.seedHidden, zoo.fireRate, zoo.period, zoo.cuttings];
+    const kind = [zoo.seedHidden, zoo.fireRate, zoo.period, zoo.seedsTold];
     this.life = new Life(zoo.height, zoo.width, weights, ...kind);
     this.nearer = 0; // of two targets, the one whose score decides what became of a wound
     this.restart();

@@ -97,8 +97,15 @@ class DenseEngine(Engine):
         for place, these, lockstep in self._chunks(order, *size, goal, n_biases):
             nca = these // b
             heard = biases[nca], hears[these]
+            room = None if ncas.room is None else ncas.room[nca]
             lockstep.load(
-                ncas.weights[nca], starts[these], masks[these], heard, steps[nca], ncas.fire_rate
+                ncas.weights[nca],
+                starts[these],
+                masks[these],
+                heard,
+                steps[nca],
+                ncas.fire_rate,
+                room,
             )
             looks = lockstep.aim(goals.frames[nca], when[these])
             self._fetch(lockstep.differentiate(looks), results, place)
@@ -121,8 +128,14 @@ class DenseEngine(Engine):
         for place, these, lockstep in self._chunks(order, *size, NO_GOAL, biases.shape[1]):
             nca = these // b
             heard = biases[nca], hears[these]
+            room = None if ncas.room is None else ncas.room[nca]
             lockstep.load(
-                ncas.weights[nca], starts[these], masks[these], heard, fire_rate=ncas.fire_rate
+                ncas.weights[nca],
+                starts[these],
+                masks[these],
+                heard,
+                fire_rate=ncas.fire_rate,
+                room=room,
             )
             self._fetch([lockstep.walk(first_step, n_steps)], results, place)
         return self._wait(results, order)[0].reshape(states.shape)

@@ -74,12 +74,15 @@ class FusedLockstep(Lockstep):
         hearing: tuple[Host, Host],
         lengths: Host | None = None,
         fire_rate: float = FIRE_RATE,
+        room: npt.NDArray[Any] | None = None,
     ) -> None:
         """See ``Lockstep``. Raises ZooError for what the kernels do not know."""
         if fire_rate != FIRE_RATE:
             raise ZooError(
                 f"the fused engine knows no fire rate but {FIRE_RATE:g}; use --engine dense"
             )
+        if room is not None:
+            raise ZooError("the fused engine knows no rooms; use --engine dense")
         super().load(weights, states, keys, hearing, lengths, fire_rate)
         mature = self._tape[0, ..., rule.ALPHA] > rule.ALIVE_THRESHOLD
         self._held["mature"][0].copy_(mature.flatten(1))

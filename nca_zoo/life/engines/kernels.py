@@ -132,7 +132,7 @@ def _clear(plane, values, height, width):
 
 
 @njit(inline="always", **OPTIONS)  # or it would be compiled twice, by itself and in its callers
-def _step(ws, height, width, biases, hears, key, fire_level, ca_step, first):
+def _step(ws, height, width, biases, hears, key, fire_level, room, ca_step, first):
     """One CA step in place, its rows from ``first`` on; leaves the alive mask in ``ws.post``.
 
     Returns the number of rows, a multiple of ROWS.
@@ -147,6 +147,7 @@ def _step(ws, height, width, biases, hears, key, fire_level, ca_step, first):
     dilate(mature, across, pre, 0, height, width)
     fire_plane(key, ca_step, fire_level, draws, fire, height, width)
     for at in inner:
+        fire[at] &= room[at]
         spread[at] = fire[at] & pre[at]
     m = _list_cells(spread, cells, first, height, width)
     rows = _network(
@@ -229,7 +230,7 @@ def _unload(grid, state):
 
 
 @njit(**ENTRY)
-def rollout(weights, state, biases, hears, key, fire_level, first_step, n_steps, ws):
+def rollout(weights, state, biases, hears, key, fire_level, room, first_step, n_steps, ws):
     """Take ``n_steps`` CA steps from ``first_step`` on; ``state`` ``(H, W, 16)`` is overwritten.
 
     The other arguments: as ``forward_backward``.
@@ -239,7 +240,7 @@ def rollout(weights, state, biases, hears, key, fire_level, first_step, n_steps,
     ws.first_row[0] = 0
     first = ws.first_row[0]  # a literal 0 would have the step compiled once more, for it alone
     for ca_step in range(first_step, first_step + n_steps):
-        _step(ws, height, width, biases, hears, key, fire_level, ca_step, first)
+        _step(ws, height, width, biases, hears, key, fire_level, room, ca_step, first)
     _unload(ws.state, state)
 
 
@@ -317,15 +318,16 @@ def _first_of_chunk(first_row, stop):
 
 @njit(**ENTRY)
 def forward_backward(
-    weights, state, biases, hears, frames, when, key, fire_level, steps, gradient, d_biases, ws
+    weights, state, biases, hears, frames, when, key, level, room, steps, gradient, d_biases, ws
 ):
     """One example: roll out ``steps`` CA steps from ``state`` and back-propagate through them.
 
     weights ``(P,)``, of which ``b1`` plays no part; state ``(H, W, 16)`` (overwritten by the final
     state); biases ``(G * 128,)`` of the hidden units, hears ``(S,)``: which G of them holds in each
     step, over again after S; frames ``(F, H, W, C)``, when ``(T,)``: the frame that the state after
-    each step is compared with, or below 0; fire_level: the fire rate in 256ths; gradient ``(P,)``
-    (overwritten, 0 for ``b1``) and d_biases ``(G * 128,)`` (overwritten).
+    each step is compared with, or below 0; level: the fire rate in 256ths; room: a plane of the
+    cells that may fire; gradient ``(P,)`` (overwritten, 0 for ``b1``) and d_biases ``(G * 128,)``
+    (overwritten).
 
     Returns the loss: the mean squared error over H, W, the last C visible channels and all states
     that are compared, of which there must be one.
@@ -342,7 +344,7 @@ def forward_backward(
     first_row[0] = 0
     looks = 0
     for t in range(steps):
-        rows = _step(ws, height, width, biases, hears, key, fire_level, t, first_row[t])
+        rows = _step(ws, height, width, biases, hears, key, level, room, t, first_row[t])
         first_row[t + 1] = first_row[t] + rows
         all_alive[t * plane : (t + 1) * plane] = ws.post
         if when[t] >= 0:

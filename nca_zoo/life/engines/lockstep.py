@@ -162,12 +162,13 @@ class Lockstep:
         hearing: tuple[Host, Host],
         lengths: Host | None = None,
         fire_rate: float = FIRE_RATE,
+        room: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         """Take rollouts from the host, at most N; what is left over is zero and stands still.
 
         weights (n, P), states (n, H, W, 16), keys (n,), hearing: biases (n, F, 128) and which of
         them holds when (n, T), as of ``Automata.hearing``; CA steps (n,): without these all run
-        for as long as they are told to.
+        for as long as they are told to. room: ``(n, H, W)``, out of which no cell fires.
         """
         endless = np.full(len(weights), np.iinfo(np.int64).max)
         self._put("weights", weights)
@@ -176,6 +177,11 @@ class Lockstep:
         if self.shape.biases > 1:
             self._put("biases", biases)
         self._fire_level = fire_level(fire_rate)
+        self._room = None
+        if room is not None:
+            shape = (self.shape.n, *room.shape[1:])
+            self._room = torch.empty(shape, dtype=torch.bool, device=self._at.device)
+            _copy(self._room, room)
         self._put("upper", halves(keys)[0])
         self._put("lower", halves(keys)[1])
         self._put("lengths", endless if lengths is None else lengths)
@@ -245,6 +251,8 @@ class Lockstep:
             heard[:n_steps, : len(self._hears)] = self._hears[:, turn].T
             self._put("hears", heard)
         running = steps[:, None] < self._lengths
+        if self._room is not None:
+            fires &= self._room
         torch.logical_and(fires, running[..., None, None], out=self._held["fires"][:n_steps])
         self._at.zero_()
 

@@ -18,6 +18,7 @@ from nca_zoo.automaton.signals import Places
 from nca_zoo.ground.arithmetic import mean
 from nca_zoo.life.engines import Automata, Engine, Floats, Goals, Gradients, Memory, kernels
 from nca_zoo.life.engines.goals import NEVER, Steps
+from nca_zoo.life.engines.planes import words
 from nca_zoo.life.engines.workspace import Workspace, buffer_bytes, workspace
 
 
@@ -62,6 +63,7 @@ class SparseEngine(Engine):
     def _gradients(self, ncas: Automata, states: Floats, goals: Goals, steps: Steps) -> Gradients:
         k, b = ncas.keys.shape
         biases, hears, level = _hearing(ncas)
+        rooms = _rooms(ncas)
         longest, looks = int(steps.max()), int(np.count_nonzero(goals.when != NEVER, axis=2).max())
         weights, frames, when = map(_own, (ncas.weights, goals.frames, goals.when))
         finals = np.array(states, np.float32, order="C")
@@ -79,6 +81,7 @@ class SparseEngine(Engine):
                 when[nca, example],
                 ncas.keys[nca, example],
                 level,
+                rooms[nca],
                 int(steps[nca]),
                 parts[nca, example],
                 bias_parts[nca, example],
@@ -92,6 +95,7 @@ class SparseEngine(Engine):
     def _rollout(self, ncas: Automata, states: Floats, first_step: int, n_steps: int) -> Floats:
         weights = _own(ncas.weights)
         biases, hears, level = _hearing(ncas)
+        rooms = _rooms(ncas)
         finals = np.array(states, np.float32, order="C")
 
         def one(nca: int, example: int) -> None:
@@ -103,6 +107,7 @@ class SparseEngine(Engine):
                 hears[nca, example],
                 ncas.keys[nca, example],
                 level,
+                rooms[nca],
                 first_step,
                 n_steps,
                 space,
@@ -116,6 +121,18 @@ def _hearing(ncas: Automata) -> tuple[Floats, Places, int]:
     """Hidden biases ``(K, F * 128)``, which holds when ``(K, B, T)``, and the fire level."""
     biases, hears = ncas.hearing()
     return _own(biases.reshape(len(ncas), -1)), _own(hears), fire_level(ncas.fire_rate)
+
+
+def _rooms(ncas: Automata) -> npt.NDArray[np.uint64]:
+    """The bit plane of each NCA's room ``(K, (H + 2) * words)``, as the kernels have planes."""
+    height, width = ncas.grid
+    n = words(width)
+    if ncas.room is None:
+        return np.full((len(ncas), (height + 2) * n), ~np.uint64(0))
+    bits = np.zeros((len(ncas), height + 2, 64 * n), bool)
+    bits[:, 1:-1, :width] = ncas.room
+    packed = np.packbits(bits, axis=-1, bitorder="little")
+    return packed.view("<u8").astype(np.uint64).reshape(len(ncas), -1)
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

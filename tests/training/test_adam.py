@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nca_zoo.networks.adam import descend, fallen
+from nca_zoo.training.adam import descend, fallen
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
