@@ -1,6 +1,7 @@
 """The fused engine's kernels, on a GPU or in Triton's interpreter, against the other engines."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,17 @@ def test_nothing_that_lives_is_nothing_to_learn_from(lively_weights):
     assert found.losses[0, 0] == 1
     assert not found.states.any()
     assert not found.gradients.any()
+
+
+def test_what_it_does_not_know_it_says(call):
+    weights, states, keys = call
+    ncas = record(weights, states, keys)
+    for other, words in (
+        (replace(ncas, room=np.ones((2, *GRID), bool)), "knows no rooms; use --engine dense"),
+        (replace(ncas, fire_rate=1.0), r"knows no fire rate but 0\.5; use --engine dense"),
+    ):
+        with pytest.raises(ZooError, match=words):
+            engine().rollout(other, states, 0, 1)
 
 
 def test_it_says_where_it_runs(monkeypatch):
