@@ -156,10 +156,14 @@ def fit(
         print_json(_findings(out, done, list(written)))
         raise SystemExit(int(interrupted()))
     height, width = drawn.pixels.shape[:2]
+    also, then = f"{100 * done.heals:.0f} % of wounds heal", "--damage 200"
+    if (seeds := settings.regime.seeds) > 1:
+        also += f", {100 * done.sows:.0f} % of growths from other seeds are whole"
+        then = f"--seeds {seeds}"
     click.echo(
         f"{out}: {drawn.id}, {width} x {height} cells, {done.status.replace('_', ' ')} after "
         f"{done.train_steps} training steps; PSNR {done.psnr_96:.1f} dB at step 96, "
-        f"{done.psnr_400:.1f} dB at step {FILM_STEPS}; {100 * done.heals:.0f} % of wounds heal"
+        f"{done.psnr_400:.1f} dB at step {FILM_STEPS}; {also}"
     )
     if done.train_steps >= settings.regime.steps and (waited := settings.regime.gate.waits_for):
         click.echo(f"Trained until its steps were spent, waiting for {waited}.")
@@ -168,7 +172,7 @@ def fit(
     if interrupted():
         click.echo(f"Stopped after {done.train_steps} training steps; kept as it is.", err=True)
         raise SystemExit(1)
-    click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} --damage 200")
+    click.echo(f"Next: nca-zoo show {drawn.id} --zoo {out} {then}")
 
 
 def _zoo_file(out: Path | None, name: str) -> Path:

@@ -56,7 +56,16 @@ class Fit:
     @property
     def heals(self) -> float:
         """The share of the standard wounds that closed."""
-        shares = [value for name, value in self.measured.items() if name.startswith("heals_")]
+        return self._share("heals_")
+
+    @property
+    def sows(self) -> float:
+        """The share of growths from other seeds that are whole, of NCAs that were sown."""
+        return self._share("seeds_")
+
+    def _share(self, kind: str) -> float:
+        """The mean of what is measured by names that begin so."""
+        shares = [value for name, value in self.measured.items() if name.startswith(kind)]
         return float(mean(np.array(shares)))
 
     @property

@@ -145,3 +145,13 @@ def test_what_was_trained_for_it_grows_from_either_end_and_from_both():
         grown = dict(nca.rollout(300, seeds=seeds, seed=7))[300]
         error = np.square(np.clip(grown[..., 3], 0, 1) - ink / 255).mean()
         assert -10 * np.log10(error) > 25, seeds
+
+
+@pytest.mark.wide
+def test_fit_says_how_it_grows_from_other_seeds(pictures, tmp_path):
+    picture, out = next(pictures.rglob("*.png")), tmp_path / "one.h5"
+    told = run("fit", picture, "--seeds", 2, "--steps", 2, "--batch", 2, "--out", out).output
+    zoo = open_zoo(out, failed=True)
+    share = 100 * (zoo.seeds_1[0] + zoo.seeds_2[0]) / 2
+    assert f"{share:.0f} % of growths from other seeds are whole" in told
+    assert f"--zoo {out} --seeds 2" in told
