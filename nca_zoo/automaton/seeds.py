@@ -9,6 +9,7 @@ that stands no cell away.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +79,16 @@ def place(down: int, right: int) -> npt.NDArray[np.float32]:
     return np.array(numbers, np.float32)
 
 
+@lru_cache(256)
 def places(grid: tuple[int, int], home: Cell) -> npt.NDArray[np.float32]:
-    """``place`` of every cell of a grid of H x W cells: ``(H, W, 8)``."""
+    """``place`` of every cell of a grid of H x W cells: ``(H, W, 8)``, read-only."""
     rows, cols = (range(-at, size - at) for at, size in zip(home, grid, strict=True))
     down = np.stack([place(row, 0) for row in rows])[:, None]
     right = np.stack([place(0, col) for col in cols])[None]
     of_rows = np.arange(TOLD.stop - TOLD.start) % 4 < 2
-    return np.where(of_rows, down, right)
+    told = np.where(of_rows, down, right)
+    told.flags.writeable = False
+    return told
 
 
 def home_of(state: State) -> Cell:
