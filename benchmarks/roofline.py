@@ -142,10 +142,10 @@ def _examples(call: list[Any], kernel: Any, space: Any) -> float:
 def _rollouts(call: list[Any], space: Any) -> float:
     """Seconds that the same rollouts take without a backward pass."""
     weights, states, _, keys, steps = call
-    starts = states[0].copy()
+    starts, anywhere = states[0].copy(), np.full_like(space.fire, ~np.uint64(0))
     began = time.perf_counter()
     for state, key in zip(starts, keys[0], strict=True):
-        said = *silence(weights[0]), key, HALF, np.full_like(space.fire, ~np.uint64(0))
+        said = *silence(weights[0]), key, HALF, anywhere
         kernels.rollout(weights[0], state, *said, 0, int(steps[0]), space)
     return time.perf_counter() - began
 

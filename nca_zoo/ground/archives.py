@@ -53,3 +53,20 @@ def read_archive(path: Path, what: str, made_by: str, most: int) -> tuple[Arrays
     if not isinstance(recipe, dict):
         raise ZooError(f"{wrong}: its recipe is no JSON object")
     return arrays, recipe
+
+
+class Resumable:
+    """What takes step after step, and goes on from what ``state`` holds as if never stopped."""
+
+    taken: int  # steps so far
+    _held: Arrays  # all that steps change
+
+    @property
+    def state(self) -> Arrays:
+        """All that going on needs."""
+        return self._held | {"taken": np.array(self.taken)}
+
+    def go_on(self, state: Arrays) -> None:
+        """Go on from the ``state`` of another that began in the same way."""
+        self.taken = int(state["taken"])
+        self._held = {name: np.array(state[name]) for name in self._held}

@@ -13,8 +13,7 @@ from nca_zoo.features.measures import Floats, Vectors
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import at_the_end
 from nca_zoo.pictures.targets import Target
-from nca_zoo.training.adam import descend, fallen
-from nca_zoo.training.cohort import EPSILON
+from nca_zoo.training.adam import EPSILON, descend, fallen
 from nca_zoo.training.regime import CA_STEPS
 
 

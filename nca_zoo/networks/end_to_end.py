@@ -28,7 +28,7 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.signals import Places
 from nca_zoo.automaton.wounds import LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
-from nca_zoo.ground.archives import Arrays
+from nca_zoo.ground.archives import Arrays, Resumable
 from nca_zoo.life.engines import Engine
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.motions import bent, swings
@@ -78,7 +78,7 @@ class Course:
 OF_FILMS = Course(changes_rate=1.5e-5, base_rate=4e-5, far=1.0)  # of learning to write for films
 
 
-class EndToEnd:
+class EndToEnd(Resumable):
     """A writer in training, from pictures alone."""
 
     def __init__(
@@ -96,7 +96,7 @@ class EndToEnd:
         self.taken = 0  # training steps
         changes = writer.changes * writer.scales[:, None]
         arrays = (writer.into, writer.bias, writer.mix, changes, writer.base)
-        self._held: Arrays = {
+        self._held = {
             name: np.array(array, np.float32) for name, array in zip(LEARNT, arrays, strict=True)
         }
         for moment in ("mean", "square"):
@@ -120,16 +120,6 @@ class EndToEnd:
         """What going on must have in common with what it goes on from."""
         course = dataclasses.asdict(self.course)
         return {"begun": self.begun.digest, "pictures": self.pictures, "course": course}
-
-    @property
-    def state(self) -> Arrays:
-        """All that going on needs."""
-        return self._held | {"taken": np.array(self.taken)}
-
-    def go_on(self, state: Arrays) -> None:
-        """Go on from the ``state`` of another of the same writer, pictures and course."""
-        self.taken = int(state["taken"])
-        self._held = {name: np.array(state[name]) for name in self._held}
 
     def writer(self, source: str) -> Writer:
         """What it has come to, and how: from pictures of this source."""

@@ -19,14 +19,13 @@ from nca_zoo.automaton.record import Automata
 from nca_zoo.automaton.seeds import SeedKind, drawn_cells, places
 from nca_zoo.automaton.wounds import HALF, LARGEST, SMALLEST, wound_at_random
 from nca_zoo.errors import ZooError
+from nca_zoo.ground.archives import Resumable
 from nca_zoo.ground.arithmetic import mean, norm, total
 from nca_zoo.life.engines import Engine, Floats
 from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.adam import descend, fallen
 from nca_zoo.training.init import glorot
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 STAGES = 3  # rollouts that a room is seen in, one after the other
 CA_STEPS = (48, 79)  # of a rollout: a uniform draw, ends included
@@ -74,7 +73,7 @@ def room_of(target: Target) -> npt.NDArray[np.bool_]:
     return target.rgba[..., rule.ALPHA] > rule.ALIVE_THRESHOLD
 
 
-class Rooms:
+class Rooms(Resumable):
     """An NCA that learns to carry places, through rooms of the shapes of targets."""
 
     def __init__(self, targets: Sequence[Target], engine: Engine, course: RoomCourse) -> None:
@@ -82,7 +81,7 @@ class Rooms:
         self.taken = 0  # training steps
         begins = glorot(fold(course.seed, Stream.INIT))
         names = ("weights", "average", "early")
-        self._held: Arrays = {name: begins.copy() for name in names}
+        self._held = {name: begins.copy() for name in names}
         self._held |= {name: np.zeros_like(begins) for name in ("mean", "square")}
         begun = [self._begun(-1 - stage) for stage in range(STAGES)]
         self._held["pictures"] = np.concatenate([pictures for pictures, _ in begun])
@@ -102,16 +101,6 @@ class Rooms:
     def early(self) -> Floats:
         """What it had come to after its first steps, ``(P,)``."""
         return self._held["early"].copy()
-
-    @property
-    def state(self) -> Arrays:
-        """All that going on needs."""
-        return self._held | {"taken": np.array(self.taken)}
-
-    def go_on(self, state: Arrays) -> None:
-        """Go on from the ``state`` of another of the same pictures and course."""
-        self.taken = int(state["taken"])
-        self._held = {name: np.array(state[name]) for name in self._held}
 
     def step(self) -> tuple[float, ...]:
         """One training step; the mean loss of each stage."""
