@@ -181,7 +181,7 @@ def build(
         done = failed = 0
         psnr: list[float] = []
         with (
-            stoppable(safe, len(pictures), "NCA", out),
+            stoppable(safe, len(pictures), "NCA", out) as heed,
             cluster(address) if address else nullcontext() as client,
             progress_bar(total=len(pictures), initial=held, unit="NCA", smoothing=0.1) as shown,
         ):
@@ -194,6 +194,7 @@ def build(
                     f"median PSNR {np.median(psnr):.1f} dB, {failed} failed", refresh=False
                 )
                 shown.update()
+                heed()
     took = time.monotonic() - began
     if as_json:
         print_json(summary(open_zoo(out)) | {"fitted": done, "seconds": took})

@@ -9,6 +9,7 @@ import click
 
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.archives import read_archive, write_archive
+from nca_zoo.ground.interrupts import heeded
 
 from .options import progress_bar
 
@@ -21,10 +22,17 @@ MOST_STATE = 1 << 28  # bytes of what going on needs
 
 
 @contextmanager
-def stoppable(safe: Callable[[], int], of: int, what: str, where: Path) -> Iterator[None]:
-    """Ends the command at Ctrl-C, and says how many (``what``) of all are not to be done again."""
+def stoppable(
+    safe: Callable[[], int], of: int, what: str, where: Path
+) -> Iterator[Callable[[], None]]:
+    """Ends the command at Ctrl-C, and says how many (``what``) of all are not to be done again.
+
+    Yields what is to be called for each that is done: it ends the command if Python lost the signal
+    (``heeded``).
+    """
     try:
-        yield
+        with heeded() as heed:
+            yield heed
     except KeyboardInterrupt:
         done = safe()
         kept = f"{done} of {of} {what}s are safe in {where}; the same command goes on from there."
@@ -52,8 +60,9 @@ def learn_on(lessons: "EndToEnd | Rooms", out: Path, made_by: str) -> None:
         return lessons.taken // SAVED_EVERY * SAVED_EVERY
 
     bar = progress_bar(total=course.steps, initial=lessons.taken, unit="step")
-    with stoppable(safe, course.steps, "training step", beside), bar as shown:
+    with stoppable(safe, course.steps, "training step", beside) as heed, bar as shown:
         while lessons.taken < course.steps:
+            heed()
             losses = lessons.step()
             shown.set_postfix_str(f"loss {losses[0]:.4f}", refresh=False)
             shown.update()

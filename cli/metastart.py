@@ -229,7 +229,7 @@ def metastart(
     learning = meta_learn(targets, taught, learns, chosen, begins, films, before)
     bar = progress_bar(total=chosen.rounds, initial=before, unit="round")
     safe = before
-    with stoppable(lambda: safe, chosen.rounds, "round", out), bar as shown:
+    with stoppable(lambda: safe, chosen.rounds, "round", out) as heed, bar as shown:
         for done in learning:
             shown.set_postfix_str(f"loss {done.loss:.4f}", refresh=False)
             shown.update()
@@ -239,6 +239,7 @@ def metastart(
                 so_far = told | {"rounds_done": done.number}
                 write_start(out, done.weights, so_far, early, done.clock)
                 safe = done.number
+            heed()
     click.echo(f"{out}: {chosen.rounds} rounds over {len(targets)} pictures, loss {done.loss:.4f}")
 
 

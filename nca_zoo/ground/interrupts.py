@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, put off until what must not be cut short is done, or noted and asked for."""
+"""Ctrl-C and SIGTERM: put off until what must not be cut short is done, noted, or never lost."""
 
 import signal
 import threading
@@ -53,6 +53,34 @@ def noted(signals: Sequence[signal.Signals] = SIGNALS) -> Iterator[Callable[[], 
     before = {each: signal.signal(each, note) for each in signals}
     try:
         yield lambda: bool(came)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def heeded() -> Iterator[Callable[[], None]]:
+    """Signals are KeyboardInterrupts; yields what raises one that was lost on its way.
+
+    Python drops what is raised while it runs a callback that nobody called: of a weak reference,
+    say, as the libraries under us have many. So whoever works on for long asks now and then.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    def heed() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
+    try:
+        yield heed
     finally:
         for each, handler in before.items():
             signal.signal(each, signal.SIG_DFL if handler is None else handler)

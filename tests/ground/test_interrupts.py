@@ -1,9 +1,10 @@
 import signal
 import threading
+import weakref
 
 import pytest
 
-from nca_zoo.ground.interrupts import finishing, noted
+from nca_zoo.ground.interrupts import finishing, heeded, noted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -73,3 +74,25 @@ def test_on_another_thread_no_signal_ever_comes():
     thread.start()
     thread.join()
     assert heard == [False]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_drops_is_raised_when_asked_for(number):
+    before = signal.getsignal(number)
+    asked = []
+    with pytest.raises(KeyboardInterrupt), heeded() as heed:
+        heed()
+        kept = set()
+        watched = weakref.ref(kept, lambda _: signal.raise_signal(number))
+        del kept  # the callback raises, and Python drops it
+        asked.append(watched())
+        heed()
+    assert asked == [None]
+    assert signal.getsignal(number) is before
+
+
+def test_any_other_signal_is_raised_at_once():
+    with pytest.raises(KeyboardInterrupt), heeded():
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("worked on")
