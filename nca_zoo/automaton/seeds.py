@@ -103,10 +103,22 @@ def lit_cells(alpha: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     return alpha >= min(HALF_INK, alpha.max())
 
 
-def drawn_cells(key: int, alpha: npt.NDArray[np.floating], number: int) -> list[Cell]:
-    """So many different lit cells, drawn with ``key``; all of them if there are no more."""
+def drawn_cells(
+    key: int,
+    alpha: npt.NDArray[np.floating],
+    number: int,
+    weights: npt.NDArray[np.floating] | None = None,
+) -> list[Cell]:
+    """So many different lit cells, drawn with ``key``; all of them if there are no more.
+
+    alpha: ``(H, W)`` in [0, 1]. weights: ``(H, W)``, above 0: what weighs more is drawn more often,
+    nearly in proportion if it is a small part of all.
+    """
     lit = np.argwhere(lit_cells(alpha))
-    order = np.argsort(uniform(key, len(lit)), kind="stable")
+    draws = uniform(key, len(lit))
+    if weights is not None:
+        draws = draws / weights[tuple(lit.T)]
+    order = np.argsort(draws, kind="stable")
     return [(int(row), int(col)) for row, col in lit[order[:number]]]
 
 

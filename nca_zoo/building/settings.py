@@ -33,11 +33,12 @@ FULL = 0.5  # share of the frame that is filled, from which that holds
 UNTOUCHED = "persistent"  # the default regime of films and of several pictures: no wounds tried
 # What a target that moves asks of a regime, at least (docs/notes/motion.md).
 MOVING_STEPS, MOVING_AVERAGE, MOVING_LR, MOVING_RATE = (96, 160), 0.95, 1e-3, 1.0
-WRITTEN_STEPS = 100  # of a build, from what is written for each film
+WRITTEN_STEPS, WRITTEN_STOPS = 125, 27.6  # of a build, and dB, from what is written for each film
 ALONE_STEPS, WEANED = 1200, 0.5  # where no clock is left, and in what part of these it falls silent
 # What growing from several seeds asks of a regime, at least (docs/seeds.md).
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 6, 24, 0.95, 2e-3, 4000
 SOWN_WARM, SOWN_EVERY = 60, 100
+SOWN_RATE, SOWN_CA_STEPS = 1.0, (48, 64)  # what every cell takes part in spreads twice as fast
 PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
 FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
@@ -146,6 +147,8 @@ def build_settings(
         if moves:
             raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
         asked = as_seeds_ask(regime, choices["seeds"])
+        if choices["fire_rate"] not in (None, SOWN_RATE):
+            asked["ca_steps"] = regime.ca_steps  # cells that wait for their turn take longer
         overrides = asked | {"lr": min(overrides.get("lr", SOWN_LR), SOWN_LR)}
     regime = dataclasses.replace(regime, **overrides | named)
     ends = regime.steps + regime.extra_steps
@@ -209,15 +212,18 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     if weaned:
         return asked | {"steps": max(regime.steps, ALONE_STEPS), "extra_steps": 0}
     if written:
-        return asked | {"steps": WRITTEN_STEPS, "extra_steps": 0}
+        ends = regime.gate.until(max(WRITTEN_STOPS, regime.gate.criteria[0].stops))
+        return asked | {"steps": WRITTEN_STEPS, "extra_steps": 0, "gate": ends}
     return asked
 
 
 def as_seeds_ask(regime: Regime, seeds: int) -> dict[str, Any]:
     """What changes in a regime whose NCAs grow from up to so many seeds: there is more to learn,
-    and the gate looks at it."""
+    less is left to chance, which moves what is told of places, and the gate looks at it."""
     return {
         "seeds": seeds,
+        "fire_rate": SOWN_RATE,
+        "ca_steps": SOWN_CA_STEPS,
         "batch": max(regime.batch, SOWN_BATCH),
         "pool": regime.pool and max(regime.pool, SOWN_POOL),
         "average": max(regime.average, SOWN_AVERAGE),

@@ -48,16 +48,20 @@ class Sown:
 
 
 def sown_states(
-    kind: SeedKind, target: Floats, keys: npt.NDArray[np.uint64], numbers: npt.NDArray[np.integer]
+    kind: SeedKind,
+    target: Floats,
+    keys: npt.NDArray[np.uint64],
+    numbers: npt.NDArray[np.integer],
+    weights: Floats | None = None,
 ) -> Floats:
     """States ``(n, H, W, 16)`` to grow a target ``(H, W, C)`` from: so many seeds in each.
 
-    keys, numbers: ``(n,)``.
+    keys, numbers: ``(n,)``. weights: see ``drawn_cells``.
     """
     alpha, grid = target[..., -1], target.shape[:2]
     states = np.empty((len(keys), *grid, CHANNELS), np.float32)
     for state, key, number in zip(states, keys.tolist(), numbers.tolist(), strict=True):
-        state[:] = kind.state(grid, drawn_cells(key, alpha, number))
+        state[:] = kind.state(grid, drawn_cells(key, alpha, number, weights))
     return states
 
 

@@ -23,6 +23,7 @@ from nca_zoo.life.engines.goals import LOSSES
 from nca_zoo.life.sowing import sown_states
 from nca_zoo.pictures.targets import Target
 from nca_zoo.training.adam import BETA_1, BETA_2, EPSILON
+from nca_zoo.training.fronts import on_the_way
 from nca_zoo.training.init import Init
 from nca_zoo.training.lessons import STILL, Kind, Lesson, coded, film, still
 from nca_zoo.training.regime import Regime
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # it opens files, and who trains alone needs no library for t
     from nca_zoo.pictures.films import Film
 
 HELD = 0.5  # of what tells a seed its place, what is held in a piece of the picture
+LEAST_TROUBLE = 0.05  # share of the error of an empty grid: seeds that do well are drawn, too
 HALVES = 0.25  # share of the wounds in training that take one half; the others are circles
 
 
@@ -96,6 +98,8 @@ class Cohort:
     frames: Floats  # (K, F, H, W, C), what is grown at each place of the lesson
     pools: Floats  # (K, pool, H, W, 16)
     places: Places  # (K, pool), where in the lesson each of these stands
+    trouble: Floats  # (K, H, W), how far growths from each cell fell short lately: 1 is all
+    sown: npt.NDArray[np.bool_]  # (K, n, H, W), the seeds but its own of those that begin now
 
     def __init__(
         self,
@@ -123,6 +127,7 @@ class Cohort:
             "seeds": state,
             "frames": (kind.places, height, width, channels),
             "pools": (regime.pool, *state),
+            "trouble": (height, width),
         }
         held = {name: np.empty((room, *of), np.float32) for name, of in shapes.items()}
         self._held: dict[str, npt.NDArray[Any]] = held
@@ -145,7 +150,7 @@ class Cohort:
         weights = job.start(member.attempt)
         fresh = {"weights": weights, "averages": weights, "mean": 0, "square": 0}
         fresh |= {"seeds": seed, "pools": seed, "frames": lesson.frames}
-        fresh |= {"places": self.kind.pool(self.regime.pool)}
+        fresh |= {"places": self.kind.pool(self.regime.pool), "trouble": 1}
         for name, value in fresh.items():
             self._held[name][k] = value
         self.members.append(member)
@@ -233,6 +238,9 @@ class Cohort:
                 _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             looks = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             goals = self.kind.goals(looks, self.frames, places)
+            if regime.seeds > 1:
+                begun = states[:, : self.fresh, ..., rule.ALPHA] > rule.ALIVE_THRESHOLD
+                goals = on_the_way(goals, begun, ca_steps, regime.fire_rate)
             learning = self.running(self.weights, masks, places, self.loud)
             found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:
@@ -243,10 +251,19 @@ class Cohort:
             self._average()
         share = (time.perf_counter() - began) / k
         empty = mean(np.square(self.targets).reshape(k, -1))
+        if regime.seeds > 1:
+            self._remember(found.losses[:, : self.fresh] / empty[:, None])
         for member, loss, all_lost in zip(self.members, mean(found.losses), empty, strict=True):
             member.losses.append(float(loss))
             member.stood += bool(loss < 0.5 * all_lost)
             member.wall_s += share
+
+    def _remember(self, losses: npt.NDArray[np.float64]) -> None:
+        """Where growths that began now are in trouble; losses ``(K, n)``, 1 of an empty grid."""
+        losses = np.clip(np.nan_to_num(losses, nan=1.0), LEAST_TROUBLE, 1).astype(np.float32)
+        for k, example in np.ndindex(losses.shape):
+            here = self.sown[k, example]
+            self.trouble[k, here] += np.float32(0.5) * (losses[k, example] - self.trouble[k, here])
 
     def rng_seeds(self) -> npt.NDArray[np.uint64]:
         """Every member's own seed of all its draws ``(K,)``."""
@@ -260,17 +277,22 @@ class Cohort:
 
     def _fresh(self, n: int) -> Floats:
         """States ``(K, n, H, W, 16)`` that begin in this training step: of the NCA's own seed, or
-        as often with one other seed, two, and so on; at first with more of the picture around."""
+        as often with one other seed, two, and so on, more often where that went badly; at first
+        with more of the picture around."""
         states, regime = np.repeat(self.seeds[:, None], n, axis=1), self.regime
         if regime.seeds == 1:
             return states
         keys = fold(self._keys(Stream.SEEDS)[:, None], np.arange(n))
         numbers = (uniform(keys, 1)[..., 0] * (regime.seeds + 1)).astype(np.int64)
+        self.sown = np.zeros(states.shape[:4], bool)
         around = uniform(fold(keys, 2), 1)[..., 0] * max(states.shape[2:4])
         for k, others in enumerate(numbers > 0):
             home, target = home_of(self.seeds[k]), self.targets[k]
             kind, drawn = SeedKind(regime.seed_hidden, home), fold(keys[k, others], 1)
-            states[k, others] = sown_states(kind, target, drawn, numbers[k, others])
+            states[k, others] = sown_states(
+                kind, target, drawn, numbers[k, others], self.trouble[k]
+            )
+            self.sown[k, others] = states[k, others, ..., rule.ALPHA] > 0
             radii = around[k] * regime.piece(self.members[k].stood)
             _show_around(states[k], radii, target, home)
         return states
@@ -280,7 +302,7 @@ class Cohort:
         where in the lesson they stand, ``(K, B)``.
 
         Without a pool, all are seeds. With one, B entries are drawn and the worst is replaced by
-        the seed, or several are.
+        the seed, or several are; of several seeds, any are, and all stand in any order.
         """
         regime, k = self.regime, len(self.members)
         if not regime.pool:
@@ -296,7 +318,8 @@ class Cohort:
             errors = np.square(visible - due)
             losses = mean(errors.reshape(*picks.shape, -1))
         worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
-        picks = np.take_along_axis(picks, worst_first, axis=1)
+        if regime.seeds == 1:  # else the worst are those that grow from far ends: let them go on
+            picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
         states[:, : self.fresh] = self._fresh(self.fresh)
         places = self.places[rows, picks]

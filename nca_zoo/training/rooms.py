@@ -28,7 +28,8 @@ from nca_zoo.training.adam import descend, fallen
 from nca_zoo.training.init import glorot
 
 STAGES = 3  # rollouts that a room is seen in, one after the other
-CA_STEPS = (48, 79)  # of a rollout: a uniform draw, ends included
+CA_STEPS = (32, 48)  # of a rollout: a uniform draw, ends included
+RATE = 1.0  # all cells fire in every step, as in NCAs of several seeds: chance moves places
 OWN = 0.2  # share of the rooms that begin at their own seed; the others at one or several
 WARM = 50  # training steps in which the step size rises
 AVERAGE = 0.98  # kept is the mean of the weights, a step earlier weighing this much
@@ -123,6 +124,7 @@ class Rooms(Resumable):
             np.repeat(held["weights"][None], n, axis=0),
             states,
             masks[:, None],
+            fire_rate=RATE,
             room=np.stack([room_of(target) for target in targets]),
         )
         goals = LOSSES["final"](np.stack([map_of(target) for target in targets]), steps, 1)

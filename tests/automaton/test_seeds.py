@@ -67,6 +67,16 @@ def test_cells_are_drawn_from_the_lit_ones_and_all_are_met():
     assert drawn_cells(9, faint, 3) == [(0, 0)]  # the strongest there is
 
 
+def test_cells_that_weigh_more_are_drawn_more_often():
+    alpha, weights = np.ones((8, 8)), np.ones((8, 8))
+    weights[2, 3] = 4
+    first = [drawn_cells(fold(5, i), alpha, 1, weights)[0] for i in range(4000)]
+    expected = 4000 * 4 / 67
+    assert abs(first.count((2, 3)) - expected) < 0.2 * expected
+    assert len(set(first)) == 64
+    assert len(set(drawn_cells(1, alpha, 64, weights))) == 64
+
+
 def test_a_cell_is_lit_from_the_level_128_on():
     levels = np.arange(256, dtype=np.float32).reshape(16, 16) / np.float32(255)
     assert np.count_nonzero(lit_cells(levels)) == 128

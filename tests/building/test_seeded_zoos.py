@@ -68,7 +68,7 @@ def test_python_plants_where_and_when_it_is_told(zoo):
     assert np.array_equal(path[5][7, 0], sown(zoo, 0, (7, 0))[7, 0])
     own = dict(nca.rollout(9, states=True, seeds=[late]))
     assert np.array_equal(own[0], zoo.seed_states(0))
-    plain = dict(rollout(zoo.weights[0], sown(zoo, 0, (3, 3)), 9))
+    plain = dict(rollout(zoo.weights[0], sown(zoo, 0, (3, 3)), 9, fire_rate=zoo.fire_rate))
     assert np.array_equal(dict(nca.rollout(9, states=True, seeds=[(3, 3)]))[9], plain[9])
     with pytest.raises(ZooError, match="outside the grid of 8 x 8"):
         nca.film(9, seeds=[(8, 0)])

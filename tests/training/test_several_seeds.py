@@ -199,3 +199,38 @@ def test_the_setting_is_kept_where_it_is_not_one():
             zoo_settings(chosen(seeds=wrong))
     with pytest.raises(ZooError, match="leave out --seeds or --motion"):
         zoo_settings(chosen(seeds=2, motion="sway"))
+
+
+def test_seeds_are_drawn_again_where_growths_from_there_went_badly():
+    cohort = cohort_of(MANY, [job("a", np.zeros(rule.N_PARAMS, np.float32))], 0)
+    assert (cohort.trouble == 1).all()
+    lit = cohort.targets[0, ..., -1] > 0
+    cohort.trouble[:, lit] = 0.05
+    cohort.trouble[0, 2, 3] = 1
+    met = np.zeros((SIDE, SIDE), int)
+    for _ in range(40):
+        cohort.step()
+        met += cohort.sown[0].sum(axis=0)
+        cohort.trouble[:, lit] = 0.05
+        cohort.trouble[0, 2, 3] = 1
+    assert met[2, 3] > 2 * np.delete(met[lit], 0).max()
+    before = cohort.trouble.copy()
+    cohort.step()
+    changed = cohort.trouble[0] != before[0]
+    assert changed.any()
+    assert not (changed & ~cohort.sown[0].any(axis=0)).any()
+
+
+def test_growths_that_begin_are_looked_at_on_their_way():
+    class Looks(SparseEngine):
+        def gradients(self, ncas, states, goals, steps):
+            self.when, self.frames = goals.when.copy(), goals.frames.copy()
+            return super().gradients(ncas, states, goals, steps)
+
+    engine = Looks()
+    for seeds, looks in ((1, 1), (3, 4)):
+        cohort = Cohort(replace(MANY, seeds=seeds), engine, SIDE, SIDE)
+        cohort.add(Member(job("a", np.zeros(rule.N_PARAMS, np.float32))))
+        cohort.step()
+        taken = (engine.when != -1).sum(axis=2)[0]
+        assert taken.tolist() == [looks] * cohort.fresh + [1] * (4 - cohort.fresh)

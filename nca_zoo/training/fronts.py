@@ -1,0 +1,63 @@
+"""How growths from seeds should come on: which part of a picture is due on the way to all of it.
+
+What grows from the end of a stroke may settle as a piece of it and never turn the corner. By then
+the last state says nothing about the first steps; so it is looked at while it grows, too.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from nca_zoo.automaton.rule import ALIVE_THRESHOLD
+from nca_zoo.life.engines import Goals
+from nca_zoo.life.engines.goals import Steps
+
+LOOKS = (12, 24, 36)  # CA steps after which growths are looked at on their way
+PACE = 0.8  # cells of ink that they are to have come on in a CA step in which all cells fire
+EDGE = 4.0  # cells in which what is due fades to nothing
+
+Mask = npt.NDArray[np.bool_]
+
+
+def ways(ink: Mask, begun: Mask) -> npt.NDArray[np.float64]:
+    """How many cells each cell of ink is from where growth began, along ink: ``(..., H, W)``.
+
+    From a cell to any of the eight around it is one. Infinite where no way leads, or no ink is.
+    """
+    far = np.where(begun, 0.0, np.inf)
+    reached, steps = begun, 0
+    while True:
+        steps += 1
+        new = _spread(reached) & ink & ~reached
+        if not new.any():
+            return far
+        far[new] = steps
+        reached = reached | new
+
+
+def _spread(cells: Mask) -> Mask:
+    """Cells ``(..., H, W)``, and all of the eight around each."""
+    for axis in (-1, -2):
+        moved = np.moveaxis(cells, axis, 0)
+        wider = moved.copy()
+        wider[1:] |= moved[:-1]
+        wider[:-1] |= moved[1:]
+        cells = np.moveaxis(wider, 0, axis)
+    return cells
+
+
+def on_the_way(goals: Goals, begun: Mask, steps: Steps, fire_rate: float) -> Goals:
+    """Goals of which the first n examples are looked at on the way to the end, too.
+
+    goals: the picture of each of K NCAs at the end of steps ``(K,)``. begun: ``(K, n, H, W)``, what
+    lives when these begin. What is due then is as much of the picture as lies near, along ink.
+    """
+    n, picture = begun.shape[1], goals.frames[:, :1]
+    ink = picture[..., -1] > ALIVE_THRESHOLD
+    far = ways(np.broadcast_to(ink, begun.shape), begun)
+    frames, when = [goals.frames], goals.when.copy()
+    for look in LOOKS:
+        near = np.clip((PACE * fire_rate * look - far) / EDGE + 0.5, 0, 1).astype(np.float32)
+        due = sum(some.shape[1] for some in frames) + np.arange(n)
+        when[:, :n, look - 1] = np.where(look < steps[:, None], due, when[:, :n, look - 1])
+        frames.append(picture * near[..., None])
+    return Goals(np.concatenate(frames, axis=1), when)
