@@ -55,7 +55,7 @@ def on_the_way(goals: Goals, begun: Mask, steps: Steps, fire_rate: float) -> Goa
     ink = picture[..., -1] > ALIVE_THRESHOLD
     far = ways(np.broadcast_to(ink, begun.shape), begun)
     frames, when = [goals.frames], goals.when.copy()
-    for look in LOOKS:
+    for look in (look for look in LOOKS if look < steps.max()):
         near = np.clip((PACE * fire_rate * look - far) / EDGE + 0.5, 0, 1).astype(np.float32)
         due = sum(some.shape[1] for some in frames) + np.arange(n)
         when[:, :n, look - 1] = np.where(look < steps[:, None], due, when[:, :n, look - 1])

@@ -222,7 +222,7 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(standing, mon
     taken = []
 
     def tasks():
-        for number in range(200):
+        for number in range(500):
             taken.append(number)
             yield (number,)
 
@@ -233,8 +233,9 @@ def test_results_of_a_cluster_that_are_taken_slowly_do_not_pile_up(standing, mon
         time.sleep(1.5)  # as a writer may be busy; a worker does hundreds meanwhile
         assert len(taken) < 30  # the first, those handed out, those waiting, and a few in hand
         numbers += [result[0] for result in results]
-        assert sorted(numbers) == list(range(200))
-        assert psutil.Process().memory_info().rss - before < 140e6  # of 200 MB
+        assert sorted(numbers) == list(range(500))
+        # Of 500 MB; some 150 are dask's own, however many there are.
+        assert psutil.Process().memory_info().rss - before < 300e6
 
 
 @pytest.mark.wide

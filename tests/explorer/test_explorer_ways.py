@@ -298,7 +298,8 @@ def test_a_link_restores_selection_b_mixture_and_view(visit, server, page):
     page.keyboard.press("+")
     page.wait_for_timeout(400)
     page.click("#copy")
-    assert page.inner_text("#kept") in ("link copied", "the link is the page's address")
+    copied = ("link copied", "the link is the page's address")
+    until(page, lambda: page.inner_text("#kept") in copied)
     other = visit(page.url)
     until(other, lambda: other.inner_text("#nameB") == "2-001")
     assert other.inner_text("#nameA") == "0-000"
