@@ -7,6 +7,18 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Handler = Callable[[int, FrameType | None], None]
+
+
+@contextmanager
+def _handled(signals: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
+    before = {each: signal.signal(each, handler) for each in signals}
+    try:
+        yield
+    finally:
+        for each, former in before.items():
+            # None: set by something other than Python, which cannot be set again.
+            signal.signal(each, signal.SIG_DFL if former is None else former)
 
 
 @contextmanager
@@ -23,13 +35,10 @@ def finishing() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
     try:
-        yield
+        with _handled(SIGNALS, note):
+            yield
     finally:
-        for number, handler in before.items():
-            # None: set by something other than Python, which cannot be set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if came:
             signal.raise_signal(came[0])
 
@@ -50,12 +59,8 @@ def noted(signals: Sequence[signal.Signals] = SIGNALS) -> Iterator[Callable[[], 
         for each in signals:
             signal.signal(each, signal.default_int_handler)
 
-    before = {each: signal.signal(each, note) for each in signals}
-    try:
+    with _handled(signals, note):
         yield lambda: bool(came)
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)
 
 
 @contextmanager
@@ -78,9 +83,5 @@ def heeded() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
-    try:
+    with _handled(SIGNALS, interrupt):
         yield heed
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)
