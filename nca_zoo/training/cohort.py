@@ -312,13 +312,13 @@ class Cohort:
         order = np.argsort(uniform(fold(keys, 1), regime.pool), axis=1, kind="stable")
         picks = order[:, : regime.batch]
         rows = np.arange(k)[:, None]
-        visible = self.pools[rows, picks][..., rule.compared(self.frames.shape[-1])]
-        due = self.frames[rows, self.places[rows, picks]]
-        with np.errstate(over="ignore", invalid="ignore"):  # of NCAs that are about to be judged
-            errors = np.square(visible - due)
-            losses = mean(errors.reshape(*picks.shape, -1))
-        worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
         if regime.seeds == 1:  # else the worst are those that grow from far ends: let them go on
+            visible = self.pools[rows, picks][..., rule.compared(self.frames.shape[-1])]
+            due = self.frames[rows, self.places[rows, picks]]
+            with np.errstate(over="ignore", invalid="ignore"):  # of NCAs soon to be judged
+                errors = np.square(visible - due)
+                losses = mean(errors.reshape(*picks.shape, -1))
+            worst_first = np.argsort(-np.nan_to_num(losses, nan=np.inf), axis=1, kind="stable")
             picks = np.take_along_axis(picks, worst_first, axis=1)
         states = self.pools[rows, picks]
         states[:, : self.fresh] = self._fresh(self.fresh)
