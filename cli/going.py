@@ -48,10 +48,10 @@ def learn_on(lessons: "EndToEnd | Rooms", out: Path, made_by: str) -> None:
     course, told = lessons.course, lessons.told
     beside = out.with_name(f"{out.name}.going")
     if beside.exists():
-        state, of = read_archive(beside, "half-learnt writer", made_by, MOST_STATE)
+        state, of = read_archive(beside, "half-done training", made_by, MOST_STATE)
         if of != told:
             raise ZooError(
-                f"{beside} is of a writer begun in another way; go on with the same options, or "
+                f"{beside} is of a training begun in another way; go on with the same options, or "
                 "remove the file"
             )
         lessons.go_on(state)

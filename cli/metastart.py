@@ -10,7 +10,14 @@ import click
 from click.core import ParameterSource
 
 from nca_zoo.automaton.seeds import MOST_SEEDS
-from nca_zoo.building.settings import as_films_ask, as_seeds_ask, motion_settings, tensors
+from nca_zoo.building.settings import (
+    as_films_ask,
+    as_seeds_ask,
+    as_synchrony_asks,
+    in_step,
+    motion_settings,
+    tensors,
+)
 from nca_zoo.choices import ENGINES
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import Engine, make_engine
@@ -32,7 +39,7 @@ DEFAULT, ROOMS = Recipe(), RoomCourse()
 RULE_ROUNDS, RULE_TASKS, RULE_BENT = 12_000, 8, 31  # of learning one rule (docs/notes/codes.md) ...
 RULE_RATES = (5e-4, 1e-3, 3e-4)  # ... of what finds a picture's numbers, of what they change, of it
 NOT_OF_RULES = ("seeds", "first_steps", "last_steps", "first_rate", "last_rate", "lr", "fall",
-                "batch", "motion", "period", "clock")  # fmt: skip
+                "batch", "fire_rate", "motion", "period", "clock")  # fmt: skip
 NOT_OF_ROOMS = (*NOT_OF_RULES, "regime", "start", "train", "code", "visible")
 PIECES = 50  # of a round of several seeds, training steps that begin amid pieces of the picture
 CHECKPOINT_ROUNDS = 10
@@ -89,6 +96,13 @@ EARLY_ROUNDS = 2  # kept in the file, to compare a short rerun with
 @moving
 @click.option("--batch", type=int, help="Examples per training step.  [default: the regime's]")
 @click.option(
+    "--fire-rate",
+    type=float,
+    metavar="RATE",
+    help="Chance of a cell to be updated in a step.  [default: 0.5, or what --motion and --seeds "
+    "ask for]",
+)
+@click.option(
     "--rounds",
     type=int,
     show_default=f"{DEFAULT.rounds}; of one rule: {RULE_ROUNDS}; of rooms: {ROOMS.steps}",
@@ -132,6 +146,7 @@ def metastart(
     period: int | None,
     clock: str | None,
     batch: int | None,
+    fire_rate: float | None,
     engine: str,
     device: str,
     threads: int,
@@ -177,9 +192,14 @@ def metastart(
             )
         taught = dataclasses.replace(taught, **as_films_ask(taught))
     if seeds is not None:
-        taught = dataclasses.replace(taught, **as_seeds_ask(taught, seeds), pieces=PIECES)
+        asked = as_seeds_ask(taught, seeds, moves is not None)
+        taught = dataclasses.replace(taught, **asked, pieces=PIECES)
+    if moves is None and seeds is None and in_step(taught, fire_rate):
+        taught = dataclasses.replace(taught, **as_synchrony_asks())
     if batch is not None:
-        taught = dataclasses.replace(taught, batch=batch)
+        taught = taught.of_batch(batch)
+    if fire_rate is not None:
+        taught = dataclasses.replace(taught, fire_rate=fire_rate)
     opaque = regime == "writeup" and visible == "rgba"
     settings = TargetSettings("opaque" if opaque else "ink", visible=visible)  # type: ignore[arg-type]
     if source is None:

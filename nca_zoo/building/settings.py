@@ -17,6 +17,7 @@ from nca_zoo.errors import ZooError
 from nca_zoo.life.engines import make_engine
 from nca_zoo.pictures.motions import FILM, MORPH, MotionSettings
 from nca_zoo.pictures.targets import TargetSettings
+from nca_zoo.training.fronts import LOOKS
 from nca_zoo.training.gate import Sows
 from nca_zoo.training.init import Init, fitting_init, make_init
 from nca_zoo.training.regime import REGIMES, Regime
@@ -39,6 +40,7 @@ ALONE_STEPS, WEANED = 1200, 0.5  # where no clock is left, and in what part of t
 SOWN_BATCH, SOWN_POOL, SOWN_AVERAGE, SOWN_LR, SOWN_STEPS = 6, 24, 0.95, 2e-3, 4000
 SOWN_WARM, SOWN_EVERY = 60, 100
 SOWN_RATE, SOWN_CA_STEPS = 1.0, (48, 64)  # what every cell takes part in spreads twice as fast
+SYNCHRONOUS_RATE, SYNCHRONOUS_CA_STEPS = 1.0, (32, 48)  # likewise, where wounds are trained
 PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
 FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
@@ -143,13 +145,16 @@ def build_settings(
         if weaned and "steps" in overrides:  # as many as with a clock are left without one
             overrides |= {"steps": max(int(overrides["steps"] / WEANED), asked["steps"])}
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
-    if choices["seeds"] not in (None, 1):
-        if moves:
-            raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
-        asked = as_seeds_ask(regime, choices["seeds"])
+    if sown := _sown(choices):
+        asked = as_seeds_ask(regime, choices["seeds"], moves)
         if choices["fire_rate"] not in (None, SOWN_RATE):
             asked["ca_steps"] = regime.ca_steps  # cells that wait for their turn take longer
         overrides = asked | {"lr": min(overrides.get("lr", SOWN_LR), SOWN_LR)}
+    synchronous = not (moves or sown) and in_step(regime, choices["fire_rate"])
+    if synchronous:
+        overrides = as_synchrony_asks() | overrides
+    if choices["batch"] is not None:
+        regime = regime.of_batch(choices["batch"])
     regime = dataclasses.replace(regime, **overrides | named)
     ends = regime.steps + regime.extra_steps
     if regime.seeds > 1:
@@ -164,8 +169,9 @@ def build_settings(
     regime = dataclasses.replace(regime, gate=gate)
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
-    sown = regime.seeds > 1
-    first = make_init(name, regime.name, seed, start, visible, moves, code, regime.train, sown)
+    kinds = {"clocked": moves, "code": code, "train": regime.train}
+    kinds |= {"sown": sown, "synchronous": synchronous}
+    first = make_init(name, regime.name, seed, start, visible, **kinds)  # type: ignore[arg-type]
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
@@ -217,13 +223,19 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     return asked
 
 
-def as_seeds_ask(regime: Regime, seeds: int) -> dict[str, Any]:
+def as_seeds_ask(regime: Regime, seeds: int, moves: bool = False) -> dict[str, Any]:
     """What changes in a regime whose NCAs grow from up to so many seeds: there is more to learn,
-    less is left to chance, which moves what is told of places, and the gate looks at it."""
+    less is left to chance, which moves what is told of places, and the gate looks at it.
+
+    Raises ZooError for targets that move.
+    """
+    if moves:
+        raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
     return {
         "seeds": seeds,
         "fire_rate": SOWN_RATE,
         "ca_steps": SOWN_CA_STEPS,
+        "looks": LOOKS,
         "batch": max(regime.batch, SOWN_BATCH),
         "pool": regime.pool and max(regime.pool, SOWN_POOL),
         "average": max(regime.average, SOWN_AVERAGE),
@@ -236,6 +248,16 @@ def as_seeds_ask(regime: Regime, seeds: int) -> dict[str, Any]:
     }
 
 
+def in_step(regime: Regime, fire_rate: float | None) -> bool:
+    """Whether every cell fires in every step of NCAs that are trained on wounds."""
+    return bool(regime.damaged) and fire_rate == SYNCHRONOUS_RATE
+
+
+def as_synchrony_asks() -> dict[str, Any]:
+    """What changes in a regime with wounds where every cell fires in every step."""
+    return {"fire_rate": SYNCHRONOUS_RATE, "ca_steps": SYNCHRONOUS_CA_STEPS}
+
+
 def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
     """What changes in a regime where a code is all that is fitted; a second attempt would begin
     where the first did."""
@@ -244,7 +266,7 @@ def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
     for other in ("motion", "train"):
         if choices.get(other) is not None:
             raise ZooError(f"--code fits the codes of still pictures alone; leave --{other} out")
-    if choices["seeds"] not in (None, 1):
+    if _sown(choices):
         raise ZooError("NCAs of one rule grow from one seed each; leave --seeds or --code out")
     return {"train": (), "lr": FEW_LR, "steps": CODE_STEPS, "extra_steps": 0, "attempts": 1}
 
@@ -303,9 +325,13 @@ def solo_settings(
 
 def _with_regime(choices: Mapping[str, Any]) -> dict[str, Any]:
     """The choices with a regime: where targets move, or grow from several seeds, without wounds."""
-    sown = choices.get("seeds") not in (None, 1)
-    usual = UNTOUCHED if sown or choices.get("motion") is not None else DEFAULT_REGIME
+    usual = UNTOUCHED if _sown(choices) or choices.get("motion") is not None else DEFAULT_REGIME
     return {**choices, "regime": choices["regime"] or usual}
+
+
+def _sown(choices: Mapping[str, Any]) -> bool:
+    """Whether NCAs are to grow from several seeds."""
+    return choices.get("seeds") not in (None, 1)
 
 
 def solo_defaults(pixels: "Pixels", regime: str, visible: str = "rgba") -> dict[str, Any]:

@@ -6,6 +6,7 @@ __all__ = [
     "adam",
     "cohort",
     "diary",
+    "fronts",
     "gate",
     "init",
     "lessons",

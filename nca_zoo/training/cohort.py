@@ -187,6 +187,13 @@ class Cohort:
         several = self.kind.places > 1 and not self.kind.moves
         return max(self.regime.fresh, self.regime.batch // 4 if several else 0)
 
+    @property
+    def _anew(self) -> npt.NDArray[np.int64]:
+        """Which of a batch begin anew, or are wounded."""
+        batch, damaged = self.regime.batch, self.regime.damaged
+        begun = np.arange(batch if not self.regime.pool else self.fresh)
+        return np.union1d(begun, np.arange(batch - damaged, batch))
+
     def due(self, place: int, step: int) -> Floats:
         """The pictures ``(K, H, W, C)`` that are due at a CA step of a rollout from a place."""
         return self.frames[:, (place + step * self.kind.moves) % self.kind.places]
@@ -238,9 +245,10 @@ class Cohort:
                 _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
             looks = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             goals = self.kind.goals(looks, self.frames, places)
-            if regime.seeds > 1:
-                begun = states[:, : self.fresh, ..., rule.ALPHA] > rule.ALIVE_THRESHOLD
-                goals = on_the_way(goals, begun, ca_steps, regime.fire_rate)
+            if regime.looks and not self.kind.moves:  # of what moves other pictures are due by then
+                begun = states[..., rule.ALPHA] > rule.ALIVE_THRESHOLD
+                rate = regime.fire_rate
+                goals = on_the_way(goals, begun, self._anew, ca_steps, regime.looks, rate)
             learning = self.running(self.weights, masks, places, self.loud)
             found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:

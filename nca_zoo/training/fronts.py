@@ -1,8 +1,11 @@
-"""How growths from seeds should come on: which part of a picture is due on the way to all of it.
+"""How growths should come on: which part of a picture is due on the way to all of it.
 
-What grows from the end of a stroke may settle as a piece of it and never turn the corner. By then
-the last state says nothing about the first steps; so it is looked at while it grows, too.
+What grows from the end of a stroke, or into a wound, may settle as a piece of it, or in another
+place. By then the last state says nothing about the first steps; so it is looked at while it grows,
+too.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,19 +48,26 @@ def _spread(cells: Mask) -> Mask:
     return cells
 
 
-def on_the_way(goals: Goals, begun: Mask, steps: Steps, fire_rate: float) -> Goals:
-    """Goals of which the first n examples are looked at on the way to the end, too.
+def on_the_way(
+    goals: Goals,
+    begun: Mask,
+    which: npt.NDArray[np.int64],
+    steps: Steps,
+    looks: Sequence[int],
+    fire_rate: float,
+) -> Goals:
+    """Goals of which the examples ``which`` ``(n,)`` are looked at on the way to the end, too.
 
-    goals: the picture of each of K NCAs at the end of steps ``(K,)``. begun: ``(K, n, H, W)``, what
-    lives when these begin. What is due then is as much of the picture as lies near, along ink.
+    goals: those at the end of steps ``(K,)``. begun: ``(K, B, H, W)``, what lives when the examples
+    begin. What is due after looks, CA steps, is as much of the picture as lies near, along ink.
     """
-    n, picture = begun.shape[1], goals.frames[:, :1]
-    ink = picture[..., -1] > ALIVE_THRESHOLD
-    far = ways(np.broadcast_to(ink, begun.shape), begun)
+    rows = np.arange(len(steps))[:, None]
+    pictures = goals.frames[rows, goals.when[rows, which, steps[:, None] - 1]]  # (K, n, H, W, C)
+    far = ways(pictures[..., -1] > ALIVE_THRESHOLD, begun[:, which])
     frames, when = [goals.frames], goals.when.copy()
-    for look in (look for look in LOOKS if look < steps.max()):
+    for look in (look for look in looks if look < steps.max()):
         near = np.clip((PACE * fire_rate * look - far) / EDGE + 0.5, 0, 1).astype(np.float32)
-        due = sum(some.shape[1] for some in frames) + np.arange(n)
-        when[:, :n, look - 1] = np.where(look < steps[:, None], due, when[:, :n, look - 1])
-        frames.append(picture * near[..., None])
+        due = sum(some.shape[1] for some in frames) + np.arange(len(which))
+        when[:, which, look - 1] = np.where(look < steps[:, None], due, when[:, which, look - 1])
+        frames.append(pictures * near[..., None])
     return Goals(np.concatenate(frames, axis=1), when)

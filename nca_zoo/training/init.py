@@ -36,11 +36,15 @@ MOVING_STARTS = {  # likewise, of NCAs that hear a clock
     ("persistent", "rgba"): "moving",
     ("regenerating", "rgba"): "moving",
 }
-ROOMS = "rooms"  # ships, too: where the next begin
+FIRST = "regenerating-first"  # ships, too: where the rules and the writer that ship began
+ROOMS = "rooms"  # likewise: where the next begin
 SOWN_STARTS = {  # likewise, of NCAs that grow from several seeds
     (regime, visible): "places"
     for regime in ("growing", "persistent", "regenerating")
     for visible in ("rgba", "grey")
+}
+SYNCHRONOUS_STARTS = {  # likewise, of NCAs of which every cell fires in every step
+    ("regenerating", visible): "synchronous" for visible in ("rgba", "grey")
 }
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 FILM_WRITERS = {(regime, "rgba"): "moving-writer" for regime in ("persistent", "regenerating")}
@@ -121,13 +125,14 @@ def make_init(
     code: int = 0,
     train: Sequence[str] = rule.TENSORS,
     sown: bool = False,
+    synchronous: bool = False,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
     clocked: for targets that move, and cells that hear a clock. code: for one rule, and codes of so
     many numbers. train: the tensors that are fitted. sown: for growths from several seeds.
-    ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
-    in place of those that ship.
+    synchronous: for cells that all fire in every step. ``start`` is a file of `nca-zoo metastart`,
+    or for ``written`` of `nca-zoo writer learn`, taken in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
@@ -143,7 +148,8 @@ def make_init(
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
         return _learnt(start)
-    shipped = META_STARTS | (MOVING_STARTS if clocked else {}) | (SOWN_STARTS if sown else {})
+    shipped = META_STARTS | (SYNCHRONOUS_STARTS if synchronous else {})
+    shipped |= (MOVING_STARTS if clocked else {}) | (SOWN_STARTS if sown else {})
     if (regime, visible) not in shipped:
         grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
@@ -181,9 +187,9 @@ def fitting_init(regime: str, visible: str, start: Path | None, train: Sequence[
 
 def find_start(start: str) -> Init:
     """The start of that name that ships, or of a start file."""
-    names = [*META_STARTS.values(), *MOVING_STARTS.values(), *SOWN_STARTS.values(), ROOMS]
-    shipped = start in names
-    return _shipped(start) if shipped else _learnt(Path(start))
+    ships = (META_STARTS, SYNCHRONOUS_STARTS, MOVING_STARTS, SOWN_STARTS)
+    names = {FIRST, ROOMS}.union(*(starts.values() for starts in ships))
+    return _shipped(start) if start in names else _learnt(Path(start))
 
 
 def start_weights(start: str) -> Floats:

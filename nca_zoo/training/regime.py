@@ -17,11 +17,12 @@ from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
+from nca_zoo.training.fronts import LOOKS
 from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
 ALWAYS = {"average": 0.0, "fire_rate": FIRE_RATE, "seeds": 1, "train": TENSORS,
-          "ca_steps": CA_STEPS, "weaned": 0, "pieces": 0,
+          "ca_steps": CA_STEPS, "looks": (), "weaned": 0, "pieces": 0,
           "warm": 0}  # fmt: skip
 
 
@@ -53,6 +54,7 @@ class Regime:
     average: float = 0.0  # kept is the mean of the weights, a step earlier weighing this much
     train: tuple[str, ...] = TENSORS  # that are fitted; the others stay the start's; of codes none
     ca_steps: tuple[int, int] = CA_STEPS  # of a training rollout: a uniform draw, ends included
+    looks: tuple[int, ...] = ()  # CA steps: what begins anew or is wounded is looked at then, too
     weaned: int = 0  # training steps in which a clock, loud at first, has fallen silent for good
     gate: Gate = Gate()
 
@@ -67,6 +69,7 @@ class Regime:
             ("pool", self.pool == 0 or self.pool >= self.batch, f"0 or at least {self.batch}"),
             ("damaged", 0 <= self.damaged < self.batch, f"from 0 to {self.batch - 1}"),
             ("seeds", 1 <= self.seeds <= MOST_SEEDS, f"from 1 to {MOST_SEEDS}"),
+            ("looks", all(look > 0 for look in self.looks), "CA steps, each more than 0"),
             ("extra_steps", self.extra_steps >= 0, "0 or more"),
             ("schedule", self.schedule in ("step", "cosine"), "step or cosine"),
             ("average", 0 <= self.average < 1, "at least 0 and below 1"),
@@ -84,6 +87,10 @@ class Regime:
     def fresh(self) -> int:
         """How many of a batch from the pool are begun anew: there are many places to begin at."""
         return 1 if self.seeds == 1 else max(1, self.batch // 2)
+
+    def of_batch(self, batch: int) -> "Regime":
+        """The same with so many examples a training step; if any are wounded, all but one are."""
+        return dataclasses.replace(self, batch=batch, damaged=self.damaged and max(batch - 1, 1))
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at training step ``step``, which counts from 0."""
@@ -126,9 +133,10 @@ REGIMES: dict[str, Regime] = {
         Regime("persistent", batch=2, pool=12, lr=1.5e-3, gate=gate(stops=27.0)),
         Regime(
             "regenerating",
-            batch=3,
+            batch=2,
             pool=12,
             damaged=1,
+            looks=LOOKS,
             lr=1e-3,
             average=0.95,
             gate=gate(stops=27.0, every=20, heals=Heals()),

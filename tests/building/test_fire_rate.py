@@ -7,9 +7,11 @@ from small_builds import arguments, draw, made
 import nca_zoo as nz
 from nca_zoo.automaton import noise, rule
 from nca_zoo.building.regrow import regrow_problems
+from nca_zoo.building.settings import chosen, zoo_settings
 from nca_zoo.errors import ZooError
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo.training.regime import Regime
+from nca_zoo.training.init import start_weights
+from nca_zoo.training.regime import CA_STEPS, Regime
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,25 @@ def test_everybody_lets_them_live_by_it(zoo):
         np.testing.assert_allclose(found, state, rtol=0, atol=1e-4)
         (_, found), *_ = list(opened.rollout(20, every=20, states=True, seed=seed))[1:]
         np.testing.assert_allclose(found[0], state, rtol=0, atol=1e-4)
+
+
+def test_wounded_ones_in_step_begin_where_such_ones_learnt():
+    both = zoo_settings(chosen(fire_rate=1.0)), zoo_settings(chosen(fire_rate=0.75))
+    for settings, start, ca_steps in zip(
+        both, ("synchronous", "regenerating"), ((32, 48), CA_STEPS), strict=True
+    ):
+        assert settings.regime.ca_steps == ca_steps
+        assert np.array_equal(settings.init.weights(0, 0), start_weights(start))
+    for regime in ("persistent", "growing"):  # which meet no wounds
+        settings = zoo_settings(chosen(fire_rate=1.0, regime=regime))
+        assert settings.regime.ca_steps == CA_STEPS
+        assert np.array_equal(settings.init.weights(0, 0), start_weights(regime))
+
+
+@pytest.mark.parametrize(("batch", "damaged"), [(2, 1), (3, 2), (9, 8)])
+def test_all_but_one_of_a_batch_are_wounded(batch, damaged):
+    assert zoo_settings(chosen(batch=batch)).regime.damaged == damaged
+    assert zoo_settings(chosen(batch=batch, regime="persistent")).regime.damaged == 0
 
 
 def test_a_rate_is_kept_only_where_it_is_not_half():

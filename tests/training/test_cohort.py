@@ -31,13 +31,14 @@ class Spy(SparseEngine):
 
     def __init__(self):
         super().__init__()
-        self.calls, self.answers, self.signals = [], [], []
+        self.calls, self.answers, self.signals, self.goals = [], [], [], []
 
     def gradients(self, ncas, states, goals, steps):
         answer = super().gradients(ncas, states, goals, steps)
         self.calls.append((ncas.weights.copy(), states.copy(), ncas.keys, steps))
         self.answers.append(answer)
         self.signals.append(ncas.signal)
+        self.goals.append(goals)
         return answer
 
 
@@ -177,6 +178,27 @@ def test_what_is_judged_is_the_running_mean_of_the_weights(lively_weights):
     plain_one = cohort_of(REGIMES["growing"], [job("a", lively_weights)])
     plain_one.step()
     np.testing.assert_array_equal(plain_one.averages, plain_one.weights)
+
+
+@pytest.mark.parametrize(
+    ("regime", "changes", "looked"),
+    [
+        ("persistent", {}, []),
+        ("growing", {"looks": (5, 9)}, [0, 1]),
+        ("regenerating", {"looks": (5, 9)}, [0, 1]),
+        ("regenerating", {"looks": (5, 9), "batch": 5, "damaged": 2}, [0, 3, 4]),
+        ("persistent", {"looks": (5, 9), "batch": 4, "seeds": 3}, [0, 1]),
+    ],
+)
+def test_what_begins_anew_or_is_wounded_is_looked_at_on_its_way(
+    lively_weights, regime, changes, looked
+):
+    cohort = cohort_of(dataclasses.replace(REGIMES[regime], **changes), [job("a", lively_weights)])
+    cohort.step()
+    ends = int(cohort.engine.calls[-1][3][0])
+    for example, steps in enumerate(cohort.engine.goals[-1].when[0]):
+        due = [5, 9, ends] if example in looked else [ends]
+        assert (np.flatnonzero(steps != -1) + 1).tolist() == due
 
 
 @pytest.mark.parametrize("name", ["persistent", "regenerating"])

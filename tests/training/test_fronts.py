@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nca_zoo.life.engines.goals import NEVER, at_the_end
+from nca_zoo.life.engines.goals import NEVER, Goals, at_the_end
 from nca_zoo.training.fronts import EDGE, LOOKS, PACE, on_the_way, ways
 
 
@@ -45,19 +45,19 @@ def test_a_way_goes_round_the_corner():
 
 
 def test_what_is_due_comes_on_and_others_are_looked_at_in_the_end_alone():
-    picture = np.ones((2, 3, 60, 4), np.float32)  # two strokes, and growths from their left ends
+    picture = np.ones((2, 3, 60, 4), np.float32)  # two strokes, and growths from their ends
     picture[1] *= 0.5
-    begun = np.zeros((2, 2, 3, 60), bool)
+    begun, which = np.zeros((2, 5, 3, 60), bool), np.array([0, 3])
     begun[:, 0, 1, 0] = True
-    begun[:, 1, 1, 59] = True
+    begun[:, 3, 1, 59] = True
     steps = np.array([60, 30])
-    goals = on_the_way(at_the_end(picture, steps, 5), begun, steps, 0.5)
+    goals = on_the_way(at_the_end(picture, steps, 5), begun, which, steps, LOOKS, 0.5)
     assert np.array_equal(goals.frames[:, 0], picture)
     for k, taken in enumerate(steps):
         looked = [at for at in LOOKS if at < taken]
         for example in range(5):
             when = goals.when[k, example]
-            due = [*looked, taken] if example < 2 else [taken]
+            due = [*looked, taken] if example in which else [taken]
             assert np.flatnonzero(when != NEVER).tolist() == [at - 1 for at in due]
             assert when[taken - 1] == 0
         for look in looked:
@@ -68,5 +68,23 @@ def test_what_is_due_comes_on_and_others_are_looked_at_in_the_end_alone():
                 seen[1, cells < front - EDGE], picture[k, 1, cells < front - EDGE]
             )
             assert not seen[1, cells > front + EDGE].any()
-            other = goals.frames[k, goals.when[k, 1, look - 1]]
+            other = goals.frames[k, goals.when[k, 3, look - 1]]
             assert np.array_equal(other, seen[:, ::-1])
+
+
+def test_what_lives_is_due_at_once_each_its_own_picture():
+    """Of two pictures that one NCA grows, a wound in the middle of a stroke: its edges are due
+    first, the rest as if nothing had happened."""
+    pictures = np.stack([np.full((1, 1, 40, 4), shade, np.float32) for shade in (1, 0.5)], axis=1)
+    steps = np.array([50])
+    last = at_the_end(pictures[:, 0], steps, 2)
+    last.when[:, 1, steps - 1] = 1
+    begun = np.ones((1, 2, 1, 40), bool)
+    begun[..., 10:30] = False
+    goals = on_the_way(Goals(pictures, last.when), begun, np.arange(2), steps, (5,), 1.0)
+    for example, shade in enumerate((1, 0.5)):
+        seen = goals.frames[0, goals.when[0, example, 4]][0, :, 0]
+        assert (seen[:10] == shade).all()
+        assert (np.diff(seen[9:20]) <= 0).all()
+        assert not seen[18:22].any()
+        assert np.array_equal(seen, seen[::-1])

@@ -11,7 +11,7 @@ from wide import mostly_wide
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.building.settings import as_films_ask, as_seeds_ask
+from nca_zoo.building.settings import as_films_ask, as_seeds_ask, as_synchrony_asks
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -24,11 +24,13 @@ from nca_zoo.training.init import (
     CODES,
     FEW,
     FILM_WRITERS,
+    FIRST,
     INITS,
     META_STARTS,
     MOVING_STARTS,
     ROOMS,
     SOWN_STARTS,
+    SYNCHRONOUS_STARTS,
     WRITERS,
     Init,
     find_start,
@@ -43,7 +45,8 @@ from nca_zoo.training.regime import REGIMES
 from nca_zoo_cli.metastart import EARLY_ROUNDS, PIECES, films_of
 
 STARTS = Path(init.__file__).parent / "starts"
-PACKAGED = sorted({*META_STARTS.values(), *MOVING_STARTS.values(), *SOWN_STARTS.values()})
+SHIPPED = (META_STARTS, SYNCHRONOUS_STARTS, MOVING_STARTS, SOWN_STARTS)
+PACKAGED = sorted(set().union(*(starts.values() for starts in SHIPPED)))
 
 
 def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
@@ -142,9 +145,8 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 
 def test_every_packaged_start_is_used_and_is_there():
-    used = {*META_STARTS.values(), *MOVING_STARTS.values(), *WRITERS.values()}
-    used |= {*CODES.values(), *FEW.values(), *FILM_WRITERS.values()}
-    used |= {*SOWN_STARTS.values(), ROOMS}
+    used = {*PACKAGED, FIRST, ROOMS, *WRITERS.values(), *CODES.values(), *FEW.values()}
+    used |= {*FILM_WRITERS.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 
@@ -153,8 +155,8 @@ def test_the_packaged_starts_say_how_they_were_made(name):
     _, recipe = read_start(STARTS / f"{name}.npz")
     regime, visible = recipe["regime"]["name"], recipe.get("visible", "rgba")
     starts = MOVING_STARTS if "motion" in recipe else META_STARTS
-    if "seeds" in recipe["regime"]:
-        starts = SOWN_STARTS
+    if "fire_rate" in recipe["regime"] and "motion" not in recipe:
+        starts = SOWN_STARTS if "seeds" in recipe["regime"] else SYNCHRONOUS_STARTS
     assert starts[regime, visible] == name
     settings = Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
@@ -168,13 +170,13 @@ def as_json(settings):
 
 def taught(recipe):
     """The regime of a recipe, before its step size."""
-    regime = REGIMES[recipe["regime"]["name"]]
+    regime = REGIMES[recipe["regime"]["name"]].of_batch(recipe["regime"]["batch"])
     if seeds := recipe["regime"].get("seeds"):
         return replace(regime, **as_seeds_ask(regime, seeds), pieces=PIECES)
     if "motion" not in recipe:
-        return regime
-    asked = as_films_ask(regime) | {"batch": recipe["regime"]["batch"]}
-    return replace(regime, **asked)
+        in_step = "fire_rate" in recipe["regime"]
+        return replace(regime, **as_synchrony_asks()) if in_step else regime
+    return replace(regime, **as_films_ask(regime))
 
 
 @pytest.mark.parametrize("name", mostly_wide(PACKAGED))

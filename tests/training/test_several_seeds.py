@@ -219,18 +219,3 @@ def test_seeds_are_drawn_again_where_growths_from_there_went_badly():
     changed = cohort.trouble[0] != before[0]
     assert changed.any()
     assert not (changed & ~cohort.sown[0].any(axis=0)).any()
-
-
-def test_growths_that_begin_are_looked_at_on_their_way():
-    class Looks(SparseEngine):
-        def gradients(self, ncas, states, goals, steps):
-            self.when, self.frames = goals.when.copy(), goals.frames.copy()
-            return super().gradients(ncas, states, goals, steps)
-
-    engine = Looks()
-    for seeds, looks in ((1, 1), (3, 4)):
-        cohort = Cohort(replace(MANY, seeds=seeds), engine, SIDE, SIDE)
-        cohort.add(Member(job("a", np.zeros(rule.N_PARAMS, np.float32))))
-        cohort.step()
-        taken = (engine.when != -1).sum(axis=2)[0]
-        assert taken.tolist() == [looks] * cohort.fresh + [1] * (4 - cohort.fresh)
