@@ -42,7 +42,10 @@ SOWN_WARM, SOWN_EVERY = 60, 100
 SOWN_RATE, SOWN_CA_STEPS = 1.0, (48, 64)  # what every cell takes part in spreads twice as fast
 SYNCHRONOUS_RATE, SYNCHRONOUS_CA_STEPS = 1.0, (32, 48)  # likewise, where wounds are trained
 PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
-FEW_LR = 3e-2  # where a code, or biases, alone are fitted: few numbers, which bear large steps
+FEW_LR, FEW_BATCH = (
+    3e-2,
+    3,
+)  # where a code, or biases, alone are fitted: few numbers, which bear large steps
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
@@ -131,7 +134,7 @@ def build_settings(
     if choices["train"] is not None:
         named["train"] = tensors(choices["train"])
         if {*named["train"]} <= {"b1", "b2"}:
-            overrides |= {"lr": FEW_LR, "attempts": 1}
+            overrides |= as_few_ask(REGIMES[choices["regime"]])
     regime = dataclasses.replace(REGIMES[choices["regime"]], train=named.get("train", TENSORS))
     start, visible, code = choices["start"], choices["visible"], choices.get("code") or 0
     motion = motion_settings(choices)
@@ -248,6 +251,13 @@ def as_seeds_ask(regime: Regime, seeds: int, moves: bool = False) -> dict[str, A
     }
 
 
+def as_few_ask(regime: Regime) -> dict[str, Any]:
+    """What changes in a regime where few numbers are fitted, under a rule that heals: large steps,
+    which bear few wounds, and one attempt."""
+    asked: dict[str, Any] = {"lr": FEW_LR, "attempts": 1, "looks": ()}
+    return asked | ({"batch": FEW_BATCH, "damaged": 1} if regime.damaged else {})
+
+
 def in_step(regime: Regime, fire_rate: float | None) -> bool:
     """Whether every cell fires in every step of NCAs that are trained on wounds."""
     return bool(regime.damaged) and fire_rate == SYNCHRONOUS_RATE
@@ -268,7 +278,8 @@ def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:
             raise ZooError(f"--code fits the codes of still pictures alone; leave --{other} out")
     if _sown(choices):
         raise ZooError("NCAs of one rule grow from one seed each; leave --seeds or --code out")
-    return {"train": (), "lr": FEW_LR, "steps": CODE_STEPS, "extra_steps": 0, "attempts": 1}
+    few = as_few_ask(REGIMES[choices["regime"]])
+    return few | {"train": (), "steps": CODE_STEPS, "extra_steps": 0}
 
 
 def as_it_moves(
