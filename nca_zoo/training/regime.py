@@ -89,8 +89,13 @@ class Regime:
         return 1 if self.seeds == 1 else max(1, self.batch // 2)
 
     def of_batch(self, batch: int) -> "Regime":
-        """The same with so many examples a training step; if any are wounded, all but one are."""
-        return dataclasses.replace(self, batch=batch, damaged=self.damaged and max(batch - 1, 1))
+        """The same with so many examples a training step; if any are wounded, all but one are.
+
+        Raises ZooError if that leaves none.
+        """
+        if self.damaged and batch < 2:
+            raise ZooError(f"batch is {batch}: one is begun anew, and {self.name} wounds others")
+        return dataclasses.replace(self, batch=batch, damaged=self.damaged and batch - 1)
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at training step ``step``, which counts from 0."""

@@ -62,6 +62,12 @@ def test_all_but_one_of_a_batch_are_wounded(batch, damaged):
     assert zoo_settings(chosen(batch=batch, regime="persistent")).regime.damaged == 0
 
 
+def test_one_example_is_too_few_for_wounds():
+    with pytest.raises(ZooError, match="batch is 1: one is begun anew"):
+        zoo_settings(chosen(batch=1))
+    assert zoo_settings(chosen(batch=1, regime="persistent")).regime.batch == 1
+
+
 def test_a_rate_is_kept_only_where_it_is_not_half():
     assert "fire_rate" not in Regime("growing").as_dict()
     assert Regime("growing", fire_rate=0.75).step_settings()["fire_rate"] == 0.75
