@@ -192,7 +192,7 @@ def metastart(
             )
         taught = dataclasses.replace(taught, **as_films_ask(taught))
     if seeds is not None:
-        asked = as_seeds_ask(taught, seeds, moves is not None)
+        asked = as_seeds_ask(taught, seeds, fire_rate, moves is not None)
         taught = dataclasses.replace(taught, **asked, pieces=PIECES)
     if moves is None and seeds is None and in_step(taught, fire_rate):
         taught = dataclasses.replace(taught, **as_synchrony_asks())

@@ -42,10 +42,8 @@ SOWN_WARM, SOWN_EVERY = 60, 100
 SOWN_RATE, SOWN_CA_STEPS = 1.0, (48, 64)  # what every cell takes part in spreads twice as fast
 SYNCHRONOUS_RATE, SYNCHRONOUS_CA_STEPS = 1.0, (32, 48)  # likewise, where wounds are trained
 PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
-FEW_LR, FEW_BATCH = (
-    3e-2,
-    3,
-)  # where a code, or biases, alone are fitted: few numbers, which bear large steps
+# Where a code, or biases, alone are fitted: few numbers, which bear large steps.
+FEW_LR, FEW_BATCH = 3e-2, 3
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
@@ -149,9 +147,7 @@ def build_settings(
             overrides |= {"steps": max(int(overrides["steps"] / WEANED), asked["steps"])}
         overrides = asked | overrides | {"lr": asked["lr"]}  # a still in colours asks for less
     if sown := _sown(choices):
-        asked = as_seeds_ask(regime, choices["seeds"], moves)
-        if choices["fire_rate"] not in (None, SOWN_RATE):
-            asked["ca_steps"] = regime.ca_steps  # cells that wait for their turn take longer
+        asked = as_seeds_ask(regime, choices["seeds"], choices["fire_rate"], moves)
         overrides = asked | {"lr": min(overrides.get("lr", SOWN_LR), SOWN_LR)}
     synchronous = not (moves or sown) and in_step(regime, choices["fire_rate"])
     if synchronous:
@@ -172,9 +168,8 @@ def build_settings(
     regime = dataclasses.replace(regime, gate=gate)
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
-    kinds = {"clocked": moves, "code": code, "train": regime.train}
-    kinds |= {"sown": sown, "synchronous": synchronous}
-    first = make_init(name, regime.name, seed, start, visible, **kinds)  # type: ignore[arg-type]
+    which = name, regime.name, seed, start, visible, moves, code, regime.train
+    first = make_init(*which, sown=sown, synchronous=synchronous)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
@@ -211,6 +206,7 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     weaned: from a clock, which takes its time. written: begun at what is written for each film.
     """
     asked = {
+        "looks": (),  # what is due on the way to a still
         "loss": "late" if regime.loss == "final" else regime.loss,
         "average": max(regime.average, MOVING_AVERAGE),
         "fire_rate": MOVING_RATE,
@@ -226,18 +222,22 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     return asked
 
 
-def as_seeds_ask(regime: Regime, seeds: int, moves: bool = False) -> dict[str, Any]:
+def as_seeds_ask(
+    regime: Regime, seeds: int, fire_rate: float | None = None, moves: bool = False
+) -> dict[str, Any]:
     """What changes in a regime whose NCAs grow from up to so many seeds: there is more to learn,
     less is left to chance, which moves what is told of places, and the gate looks at it.
 
-    Raises ZooError for targets that move.
+    fire_rate: the one that is asked for, if one is. Raises ZooError for targets that move.
     """
+    rate = SOWN_RATE if fire_rate is None else fire_rate
     if moves:
         raise ZooError("several seeds grow what stands still: leave out --seeds or --motion")
     return {
         "seeds": seeds,
-        "fire_rate": SOWN_RATE,
-        "ca_steps": SOWN_CA_STEPS,
+        "fire_rate": rate,
+        # cells that wait for their turn take longer
+        "ca_steps": SOWN_CA_STEPS if rate == SOWN_RATE else regime.ca_steps,
         "looks": LOOKS,
         "batch": max(regime.batch, SOWN_BATCH),
         "pool": regime.pool and max(regime.pool, SOWN_POOL),

@@ -112,10 +112,7 @@ class Cohort:
         room: int = 1,
         kind: Kind = STILL,
     ) -> None:
-        """room: for how many NCAs memory is laid out; for more it is laid out anew.
-
-        kind: that of all lessons.
-        """
+        """room: for how many NCAs memory is laid out, else it is anew. kind: of all lessons."""
         if regime.seeds > 1 and max(height, width) > TURNS[0]:
             raise ZooError(
                 f"seeds are told places of up to {TURNS[0]} cells, and this grid is {height} x "
@@ -188,11 +185,16 @@ class Cohort:
         return max(self.regime.fresh, self.regime.batch // 4 if several else 0)
 
     @property
+    def wounded(self) -> int:
+        """How many of a batch are wounded: none of what begins anew, which would be gone."""
+        return min(self.regime.damaged, self.regime.batch - self.fresh)
+
+    @property
     def _anew(self) -> npt.NDArray[np.int64]:
         """Which of a batch begin anew, or are wounded."""
-        batch, damaged = self.regime.batch, self.regime.damaged
-        begun = np.arange(batch if not self.regime.pool else self.fresh)
-        return np.union1d(begun, np.arange(batch - damaged, batch))
+        batch = np.arange(self.regime.batch)
+        begun = batch < self.fresh if self.regime.pool else True
+        return np.flatnonzero(begun | (batch >= len(batch) - self.wounded))
 
     def due(self, place: int, step: int) -> Floats:
         """The pictures ``(K, H, W, C)`` that are due at a CA step of a rollout from a place."""
@@ -235,20 +237,20 @@ class Cohort:
         regime, k = self.regime, len(self.members)
         drawn = self._keys(Stream.TRAIN_DRAWS)
         shortest, longest = regime.ca_steps
-        draws = uniform(drawn, 1 + 3 * regime.damaged)
+        draws = uniform(drawn, 1 + 3 * self.wounded)
         ca_steps = (shortest + draws[:, 0] * (longest - shortest + 1)).astype(np.int64)
         states, picks, places = self._starts(drawn)
         masks = fold(self._keys(Stream.TRAIN_MASKS)[:, None], np.arange(regime.batch))
         # A diverging NCA overflows on its way to the gate, which is what finds it.
         with np.errstate(over="ignore", invalid="ignore"):
-            if regime.damaged:
-                _wound(states[:, -regime.damaged :], draws[:, 1:].reshape(k, -1, 3))
+            if self.wounded:
+                _wound(states[:, -self.wounded :], draws[:, 1:].reshape(k, -1, 3))
             looks = LOSSES[regime.loss](self.targets, ca_steps, regime.batch)
             goals = self.kind.goals(looks, self.frames, places)
-            if regime.looks and not self.kind.moves:  # of what moves other pictures are due by then
+            if regime.looks:
                 begun = states[..., rule.ALPHA] > rule.ALIVE_THRESHOLD
-                rate = regime.fire_rate
-                goals = on_the_way(goals, begun, self._anew, ca_steps, regime.looks, rate)
+                how = ca_steps, regime.looks, regime.fire_rate
+                goals = on_the_way(goals, begun, self._anew, *how)
             learning = self.running(self.weights, masks, places, self.loud)
             found = self.engine.gradients(learning, states, goals, ca_steps)
             if regime.pool:

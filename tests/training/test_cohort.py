@@ -188,6 +188,7 @@ def test_what_is_judged_is_the_running_mean_of_the_weights(lively_weights):
         ("regenerating", {"looks": (5, 9)}, [0, 1]),
         ("regenerating", {"looks": (5, 9), "batch": 5, "damaged": 2}, [0, 3, 4]),
         ("persistent", {"looks": (5, 9), "batch": 4, "seeds": 3}, [0, 1]),
+        ("regenerating", {"looks": (5, 9), "batch": 6, "damaged": 1, "seeds": 3}, [0, 1, 2, 5]),
     ],
 )
 def test_what_begins_anew_or_is_wounded_is_looked_at_on_its_way(
@@ -199,6 +200,18 @@ def test_what_begins_anew_or_is_wounded_is_looked_at_on_its_way(
     for example, steps in enumerate(cohort.engine.goals[-1].when[0]):
         due = [5, 9, ends] if example in looked else [ends]
         assert (np.flatnonzero(steps != -1) + 1).tolist() == due
+
+
+def test_what_begins_anew_is_not_wounded(lively_weights):
+    """Of several seeds half of a batch begin anew: a wound would leave nothing of them."""
+    regime = dataclasses.replace(REGIMES["regenerating"].of_batch(4), seeds=3)
+    cohort = cohort_of(regime, [job("a", lively_weights)])
+    assert regime.damaged == 3
+    assert cohort.wounded == 2
+    for _ in range(6):
+        cohort.step()
+        begun = cohort.engine.calls[-1][1][0, : cohort.fresh]
+        assert (begun[..., rule.ALPHA].max(axis=(1, 2)) == 1).all()
 
 
 @pytest.mark.parametrize("name", ["persistent", "regenerating"])
