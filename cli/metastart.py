@@ -13,6 +13,7 @@ from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.building.settings import (
     as_films_ask,
     as_seeds_ask,
+    as_starts_ask,
     as_synchrony_asks,
     in_step,
     motion_settings,
@@ -194,8 +195,10 @@ def metastart(
     if seeds is not None:
         asked = as_seeds_ask(taught, seeds, fire_rate, moves is not None)
         taught = dataclasses.replace(taught, **asked, pieces=PIECES)
-    if moves is None and seeds is None and in_step(taught, fire_rate):
-        taught = dataclasses.replace(taught, **as_synchrony_asks())
+    if moves is None and seeds is None:
+        taught = dataclasses.replace(taught, **as_starts_ask(taught))
+        if in_step(taught, fire_rate):
+            taught = dataclasses.replace(taught, **as_synchrony_asks())
     if batch is not None:
         taught = taught.of_batch(batch)
     if fire_rate is not None:

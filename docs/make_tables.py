@@ -60,7 +60,6 @@ def regimes() -> str:
             "it falls": _falls,
             "gradients of length 1": lambda r: "yes" if r.normalise_gradient else "no",
             "loss": lambda r: LOSS_WORDS[r.loss],
-            "and on the way, after CA steps": lambda r: ", ".join(map(str, r.looks)) or "-",
             "seed's hidden channels": lambda r: "1" if r.seed_hidden else "0",
             "what is kept": _kept,
             "must reach at 96 / 400, dB": _passes,

@@ -43,7 +43,7 @@ SOWN_RATE, SOWN_CA_STEPS = 1.0, (48, 64)  # what every cell takes part in spread
 SYNCHRONOUS_RATE, SYNCHRONOUS_CA_STEPS = 1.0, (32, 48)  # likewise, where wounds are trained
 PIECES = 0.1  # in what part of these growths begin amid pieces of the picture
 # Where a code, or biases, alone are fitted: few numbers, which bear large steps.
-FEW_LR, FEW_BATCH = 3e-2, 3
+FEW_LR, FEW_BATCH, FEW_HEALS = 3e-2, 3, 0.75
 CODE_STEPS = 60  # of a code (docs/notes/codes.md)
 # Settings of the regime that can be chosen.
 OVERRIDES = ("steps", "extra_steps", "attempts", "batch", "pool", "lr", "fire_rate")
@@ -149,8 +149,7 @@ def build_settings(
     if sown := _sown(choices):
         asked = as_seeds_ask(regime, choices["seeds"], choices["fire_rate"], moves)
         overrides = asked | {"lr": min(overrides.get("lr", SOWN_LR), SOWN_LR)}
-    synchronous = not (moves or sown) and in_step(regime, choices["fire_rate"])
-    if synchronous:
+    if not (moves or sown) and in_step(regime, choices["fire_rate"]):
         overrides = as_synchrony_asks() | overrides
     if choices["batch"] is not None:
         regime = regime.of_batch(choices["batch"])
@@ -169,7 +168,7 @@ def build_settings(
     target = TargetSettings(choices["alpha"] or alpha, choices["seed_at"], visible)  # type: ignore[arg-type]
     seed = choices["seed"]
     which = name, regime.name, seed, start, visible, moves, code, regime.train
-    first = make_init(*which, sown=sown, synchronous=synchronous)
+    first = make_init(*which, sown=sown)
     if first.one_rule is not None and regime.train != TENSORS:
         _lives_as_learnt(first.one_rule.recipe, regime)
     if start is not None and first.visible != visible:
@@ -206,7 +205,6 @@ def as_films_ask(regime: Regime, weaned: bool = False, written: bool = False) ->
     weaned: from a clock, which takes its time. written: begun at what is written for each film.
     """
     asked = {
-        "looks": (),  # what is due on the way to a still
         "loss": "late" if regime.loss == "final" else regime.loss,
         "average": max(regime.average, MOVING_AVERAGE),
         "fire_rate": MOVING_RATE,
@@ -253,9 +251,12 @@ def as_seeds_ask(
 
 def as_few_ask(regime: Regime) -> dict[str, Any]:
     """What changes in a regime where few numbers are fitted, under a rule that heals: large steps,
-    which bear few wounds, and one attempt."""
-    asked: dict[str, Any] = {"lr": FEW_LR, "attempts": 1, "looks": ()}
-    return asked | ({"batch": FEW_BATCH, "damaged": 1} if regime.damaged else {})
+    which bear few wounds and do not heal as many, and one attempt."""
+    asked: dict[str, Any] = {"lr": FEW_LR, "attempts": 1}
+    if regime.damaged:
+        ends = regime.gate.until(heals=FEW_HEALS)
+        asked |= {"batch": FEW_BATCH, "damaged": 1, "gate": ends}
+    return asked
 
 
 def in_step(regime: Regime, fire_rate: float | None) -> bool:
@@ -265,7 +266,13 @@ def in_step(regime: Regime, fire_rate: float | None) -> bool:
 
 def as_synchrony_asks() -> dict[str, Any]:
     """What changes in a regime with wounds where every cell fires in every step."""
-    return {"fire_rate": SYNCHRONOUS_RATE, "ca_steps": SYNCHRONOUS_CA_STEPS}
+    return {"fire_rate": SYNCHRONOUS_RATE, "ca_steps": SYNCHRONOUS_CA_STEPS, "looks": LOOKS}
+
+
+def as_starts_ask(regime: Regime) -> dict[str, Any]:
+    """What changes in a regime where a start for it is learnt: what is wounded is looked at on the
+    way, which fits that begin there need no more (docs/notes/healing.md)."""
+    return {"looks": LOOKS} if regime.damaged else {}
 
 
 def _coded(choices: Mapping[str, Any]) -> dict[str, Any]:

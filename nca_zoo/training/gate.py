@@ -38,7 +38,7 @@ class Heals:
     """What is asked of an NCA's wounds: the share of the standard ones that close."""
 
     passes: float = 0.5  # from here on an NCA is ok
-    stops: float = 0.75  # training may end early once a check reaches this
+    stops: float = 0.85  # training may end early once a check reaches this
 
     def __post_init__(self) -> None:
         for name in ("passes", "stops"):

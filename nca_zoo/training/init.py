@@ -37,14 +37,12 @@ MOVING_STARTS = {  # likewise, of NCAs that hear a clock
     ("regenerating", "rgba"): "moving",
 }
 FIRST = "regenerating-first"  # ships, too: where the rules and the writer that ship began
+SYNCHRONOUS = "synchronous"  # likewise: where that of the regime with wounds began
 ROOMS = "rooms"  # likewise: where the next begin
 SOWN_STARTS = {  # likewise, of NCAs that grow from several seeds
     (regime, visible): "places"
     for regime in ("growing", "persistent", "regenerating")
     for visible in ("rgba", "grey")
-}
-SYNCHRONOUS_STARTS = {  # likewise, of NCAs of which every cell fires in every step
-    ("regenerating", visible): "synchronous" for visible in ("rgba", "grey")
 }
 WRITERS = {("regenerating", "rgba"): "regenerating-writer"}  # that ship, likewise
 FILM_WRITERS = {(regime, "rgba"): "moving-writer" for regime in ("persistent", "regenerating")}
@@ -125,14 +123,13 @@ def make_init(
     code: int = 0,
     train: Sequence[str] = rule.TENSORS,
     sown: bool = False,
-    synchronous: bool = False,
 ) -> Init:
     """The start called ``name`` for a regime and what is visible (``TargetSettings.visible``).
 
     clocked: for targets that move, and cells that hear a clock. code: for one rule, and codes of so
     many numbers. train: the tensors that are fitted. sown: for growths from several seeds.
-    synchronous: for cells that all fire in every step. ``start`` is a file of `nca-zoo metastart`,
-    or for ``written`` of `nca-zoo writer learn`, taken in place of those that ship.
+    ``start`` is a file of `nca-zoo metastart`, or for ``written`` of `nca-zoo writer learn`, taken
+    in place of those that ship.
     """
     if name not in INITS:
         raise ZooError(f"no start is called {name!r}; there are {', '.join(INITS)}")
@@ -148,8 +145,7 @@ def make_init(
         return Init(name, glorot(fold(build_seed, Stream.INIT)))
     if start is not None:
         return _learnt(start)
-    shipped = META_STARTS | (SYNCHRONOUS_STARTS if synchronous else {})
-    shipped |= (MOVING_STARTS if clocked else {}) | (SOWN_STARTS if sown else {})
+    shipped = META_STARTS | (MOVING_STARTS if clocked else {}) | (SOWN_STARTS if sown else {})
     if (regime, visible) not in shipped:
         grey = "" if visible == "rgba" else f" --visible {visible}"
         raise ZooError(
@@ -187,8 +183,8 @@ def fitting_init(regime: str, visible: str, start: Path | None, train: Sequence[
 
 def find_start(start: str) -> Init:
     """The start of that name that ships, or of a start file."""
-    ships = (META_STARTS, SYNCHRONOUS_STARTS, MOVING_STARTS, SOWN_STARTS)
-    names = {FIRST, ROOMS}.union(*(starts.values() for starts in ships))
+    ships = (META_STARTS, MOVING_STARTS, SOWN_STARTS)
+    names = {FIRST, SYNCHRONOUS, ROOMS}.union(*(starts.values() for starts in ships))
     return _shipped(start) if start in names else _learnt(Path(start))
 
 

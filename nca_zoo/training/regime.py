@@ -17,7 +17,6 @@ from nca_zoo.automaton.seeds import MOST_SEEDS
 from nca_zoo.errors import ZooError
 from nca_zoo.ground.arithmetic import cosine
 from nca_zoo.life.engines.goals import LOSSES
-from nca_zoo.training.fronts import LOOKS
 from nca_zoo.training.gate import Gate, Heals, gate
 
 CA_STEPS = (64, 96)  # a training rollout takes a uniform draw from this range, both ends included
@@ -141,7 +140,6 @@ REGIMES: dict[str, Regime] = {
             batch=2,
             pool=12,
             damaged=1,
-            looks=LOOKS,
             lr=1e-3,
             average=0.95,
             gate=gate(stops=27.0, every=20, heals=Heals()),

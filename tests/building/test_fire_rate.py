@@ -10,7 +10,7 @@ from nca_zoo.building.regrow import regrow_problems
 from nca_zoo.building.settings import chosen, zoo_settings
 from nca_zoo.errors import ZooError
 from nca_zoo.store.zoofile import open_zoo
-from nca_zoo.training.init import start_weights
+from nca_zoo.training.fronts import LOOKS
 from nca_zoo.training.regime import CA_STEPS, Regime
 
 
@@ -43,17 +43,13 @@ def test_everybody_lets_them_live_by_it(zoo):
         np.testing.assert_allclose(found[0], state, rtol=0, atol=1e-4)
 
 
-def test_wounded_ones_in_step_begin_where_such_ones_learnt():
-    both = zoo_settings(chosen(fire_rate=1.0)), zoo_settings(chosen(fire_rate=0.75))
-    for settings, start, ca_steps in zip(
-        both, ("synchronous", "regenerating"), ((32, 48), CA_STEPS), strict=True
-    ):
-        assert settings.regime.ca_steps == ca_steps
-        assert np.array_equal(settings.init.weights(0, 0), start_weights(start))
-    for regime in ("persistent", "growing"):  # which meet no wounds
-        settings = zoo_settings(chosen(fire_rate=1.0, regime=regime))
-        assert settings.regime.ca_steps == CA_STEPS
-        assert np.array_equal(settings.init.weights(0, 0), start_weights(regime))
+def test_wounded_ones_in_step_are_rolled_out_for_less_and_looked_at_on_the_way():
+    for rate, ca_steps, looks in ((1.0, (32, 48), LOOKS), (0.75, CA_STEPS, ())):
+        regime = zoo_settings(chosen(fire_rate=rate)).regime
+        assert (regime.fire_rate, regime.ca_steps, regime.looks) == (rate, ca_steps, looks)
+    for name in ("persistent", "growing"):  # which meet no wounds
+        regime = zoo_settings(chosen(fire_rate=1.0, regime=name)).regime
+        assert (regime.ca_steps, regime.looks) == (CA_STEPS, ())
 
 
 @pytest.mark.parametrize(("batch", "damaged"), [(2, 1), (3, 2), (9, 8)])

@@ -11,7 +11,12 @@ from wide import mostly_wide
 
 from nca_zoo.automaton import rule
 from nca_zoo.automaton.noise import Stream, fold
-from nca_zoo.building.settings import as_films_ask, as_seeds_ask, as_synchrony_asks
+from nca_zoo.building.settings import (
+    as_films_ask,
+    as_seeds_ask,
+    as_starts_ask,
+    as_synchrony_asks,
+)
 from nca_zoo.choices import DEFAULT_REGIME
 from nca_zoo.errors import ZooError
 from nca_zoo.life.engines.sparse import SparseEngine
@@ -30,7 +35,7 @@ from nca_zoo.training.init import (
     MOVING_STARTS,
     ROOMS,
     SOWN_STARTS,
-    SYNCHRONOUS_STARTS,
+    SYNCHRONOUS,
     WRITERS,
     Init,
     find_start,
@@ -45,8 +50,8 @@ from nca_zoo.training.regime import REGIMES
 from nca_zoo_cli.metastart import EARLY_ROUNDS, PIECES, films_of
 
 STARTS = Path(init.__file__).parent / "starts"
-SHIPPED = (META_STARTS, SYNCHRONOUS_STARTS, MOVING_STARTS, SOWN_STARTS)
-PACKAGED = sorted(set().union(*(starts.values() for starts in SHIPPED)))
+SHIPPED = (META_STARTS, MOVING_STARTS, SOWN_STARTS)
+PACKAGED = sorted({SYNCHRONOUS}.union(*(starts.values() for starts in SHIPPED)))
 
 
 def test_glorot_is_uniform_in_w1_and_zero_elsewhere():
@@ -155,9 +160,10 @@ def test_the_packaged_starts_say_how_they_were_made(name):
     _, recipe = read_start(STARTS / f"{name}.npz")
     regime, visible = recipe["regime"]["name"], recipe.get("visible", "rgba")
     starts = MOVING_STARTS if "motion" in recipe else META_STARTS
-    if "fire_rate" in recipe["regime"] and "motion" not in recipe:
-        starts = SOWN_STARTS if "seeds" in recipe["regime"] else SYNCHRONOUS_STARTS
-    assert starts[regime, visible] == name
+    if "seeds" in recipe["regime"]:
+        starts = SOWN_STARTS
+    if name != SYNCHRONOUS:
+        assert starts[regime, visible] == name
     settings = Recipe(**recipe["recipe"])
     assert recipe["rounds_done"] == recipe["recipe"]["rounds"]
     assert recipe["pictures"] == 800
@@ -175,7 +181,8 @@ def taught(recipe):
         return replace(regime, **as_seeds_ask(regime, seeds), pieces=PIECES)
     if "motion" not in recipe:
         in_step = "fire_rate" in recipe["regime"]
-        return replace(regime, **as_synchrony_asks()) if in_step else regime
+        asked = as_synchrony_asks() if in_step else as_starts_ask(regime)
+        return replace(regime, **asked)
     return replace(regime, **as_films_ask(regime))
 
 
