@@ -11,7 +11,7 @@ from nca_zoo.life import healing as module
 from nca_zoo.life.engines.sparse import SparseEngine
 from nca_zoo.life.healing import EACH, RADII, healing, healing_of_whole, heals_enough
 from nca_zoo.life.quality import measure
-from nca_zoo.training.init import start_weights
+from nca_zoo.training.init import FIRST, start_weights
 
 SIDE = 20
 
@@ -134,7 +134,7 @@ def test_only_what_is_whole_is_wounded(lively_weights):
 def test_whether_enough_heals_is_what_the_share_says():
     """Three lives of a start that closes some wounds, and one that closes all."""
     seed = rule.seed_state(SIDE, SIDE, 9, 9)
-    weights = np.stack([start_weights("regenerating")] * 3 + [SPREADS])
+    weights = np.stack([start_weights(FIRST)] * 3 + [SPREADS])
     ncas = Automata.grown(weights, seed).under(fold(np.arange(4), Stream.ROLLOUT)[:, None])
     grown = SparseEngine().rollout(ncas, ncas.starts(), 0, 200)
     targets = np.clip(np.repeat(grown[:1, 0, :, :, :4], 4, axis=0), 0, 1)
