@@ -25,7 +25,7 @@ starts: # the meta-learned starts that ship with the package: three quarters of 
 	.venv/bin/nca-zoo metastart --regime growing --out nca_zoo/training/starts/growing.npz
 
 writer: # the writer that ships, from the default zoo and all digits for training: a quarter of an hour of one core
-	.venv/bin/nca-zoo writer learn --end-to-end 5000 --source digits --threads 1 --out nca_zoo/training/starts/regenerating-writer.npz
+	.venv/bin/nca-zoo writer learn --end-to-end 10000 --source digits --threads 1 --out nca_zoo/training/starts/regenerating-writer.npz
 
 patches: # the patches of the control of that name, learnt without labels: seconds
 	.venv/bin/python docs/make_patches.py

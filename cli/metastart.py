@@ -196,9 +196,8 @@ def metastart(
         asked = as_seeds_ask(taught, seeds, fire_rate, moves is not None)
         taught = dataclasses.replace(taught, **asked, pieces=PIECES)
     if moves is None and seeds is None:
-        taught = dataclasses.replace(taught, **as_starts_ask(taught))
-        if in_step(taught, fire_rate):
-            taught = dataclasses.replace(taught, **as_synchrony_asks())
+        asked = as_synchrony_asks() if in_step(taught, fire_rate) else as_starts_ask(taught)
+        taught = dataclasses.replace(taught, **asked)
     if batch is not None:
         taught = taught.of_batch(batch)
     if fire_rate is not None:
