@@ -85,8 +85,14 @@ def writer() -> None:
 @click.option(
     "--motion",
     type=click.Choice((*MOTIONS, MIXED)),
-    help="Learn to write for targets that move, end to end, from the writer that ships; no zoo "
+    help="Learn to write for targets that move, end to end, from a writer for stills; no zoo "
     "teaches then.",
+)
+@click.option(
+    "--start",
+    metavar="WRITER",
+    help="The writer for stills that learning for targets that move begins at: a file, or the name "
+    "of one that ships. By default the one that ships.",
 )
 @seed_option("Decides the random draws of learning end to end.")
 @cores_option("--threads", does="Threads that let NCAs live.")
@@ -98,6 +104,7 @@ def learn(
     source: str | None,
     bent: int,
     motion: str | None,
+    start: str | None,
     seed: int,
     threads: int,
 ) -> None:
@@ -109,7 +116,7 @@ def learn(
     \b
     nca-zoo writer learn --out my-writer.npz
     nca-zoo writer learn --end-to-end 10000 --source digits --out my-writer.npz
-    nca-zoo writer learn --motion mixed --end-to-end 10000 --source digits --out moving-writer.npz
+    nca-zoo writer learn --motion mixed --end-to-end 13000 --source digits --out moving-writer.npz
     nca-zoo write 7.png --writer my-writer.npz
     nca-zoo build --init written --start my-writer.npz --out written.h5
     """
@@ -126,12 +133,14 @@ def learn(
             raise ZooError("--motion is learnt end to end; say how long, as in --end-to-end 10000")
         course = dataclasses.replace(OF_FILMS, steps=steps, bent=bent, seed=seed)
         source = source or "digits"
-        lessons = lessons_of_films(motion, course, source, threads)
+        lessons = lessons_of_films(motion, course, start, source, threads)
         learn_on(lessons, out, "nca-zoo writer learn")
         save_writer(out, lessons.writer(source))
         megabytes = out.stat().st_size / 1e6
         click.echo(f"{out}: for targets that move; {megabytes:.1f} MB")
         return
+    if start is not None:
+        raise ZooError("--start goes with --motion; writers for stills begin at the zoo's start")
     if source and not steps:
         raise ZooError("--source goes with --end-to-end; a linear writer learns from a zoo alone")
     opened = open_zoo(zoo)
@@ -170,10 +179,18 @@ def _end_to_end(
 
 
 def lessons_of_films(
-    motion: str, course: "Course", source: str = "digits", threads: int = 1
+    motion: str,
+    course: "Course",
+    start: str | None = None,
+    source: str = "digits",
+    threads: int = 1,
 ) -> "EndToEnd":
-    """A writer for films in training, begun from the one for stills that ships."""
+    """A writer for films in training, begun from one for stills: that which ships, unless named.
+
+    Raises ZooError for a start that is no such writer.
+    """
     from nca_zoo.automaton.noise import Stream, fold
+    from nca_zoo.automaton.rule import param_slices
     from nca_zoo.building.settings import UNTOUCHED, as_films_ask
     from nca_zoo.life.engines import make_engine
     from nca_zoo.networks.end_to_end import EndToEnd
@@ -181,13 +198,17 @@ def lessons_of_films(
     from nca_zoo.pictures.films import Film, in_motion
     from nca_zoo.pictures.motions import MotionSettings
     from nca_zoo.pictures.targets import TargetSettings
-    from nca_zoo.training.init import shipped_writer
+    from nca_zoo.training.init import find_writer, shipped_writer
     from nca_zoo.training.regime import REGIMES
 
-    look, how, stills = TargetSettings(), MotionSettings(motion), shipped_writer()
+    stills = shipped_writer() if start is None else find_writer(start)
+    if stills.for_films or len(stills.touched) < len(param_slices()):
+        kind = "a writer for films" if stills.for_films else "one rule for all"
+        raise ZooError(f"{start}: {kind}; one for films is learnt from a writer for stills")
+    look, how = TargetSettings(visible=stills.visible), MotionSettings(motion)  # type: ignore[arg-type]
     targets = _training_targets(look, stills.grid[0], source)
     asked = as_films_ask(REGIMES[UNTOUCHED])
-    recipe = {name: stills.recipe[name] for name in ("seed_hidden", "visible")}
+    recipe = {"seed_hidden": stills.recipe["seed_hidden"], "visible": stills.visible}
     recipe |= {"regime": UNTOUCHED, "motion": how.as_dict()}
     recipe |= {name: asked[name] for name in ("loss", "ca_steps", "fire_rate")}
 

@@ -36,7 +36,8 @@ MOVING_STARTS = {  # likewise, of NCAs that hear a clock
     ("persistent", "rgba"): "moving",
     ("regenerating", "rgba"): "moving",
 }
-FIRST = "regenerating-first"  # ships, too: where the rules and the writer that ship began
+FIRST = "regenerating-first"  # ships, too: where the rules that ship began
+FIRST_WRITER = "regenerating-first-writer"  # likewise: where the writer for films began
 SYNCHRONOUS = "synchronous"  # likewise: where that of the regime with wounds began
 ROOMS = "rooms"  # likewise: where the next begin
 SOWN_STARTS = {  # likewise, of NCAs that grow from several seeds
@@ -253,6 +254,12 @@ def shipped_writer(
 ) -> Writer:
     """The writer that ships for a regime and what is visible, or that for films."""
     return _writer((FILM_WRITERS if films else WRITERS)[regime, visible])
+
+
+def find_writer(start: str) -> Writer:
+    """The writer for stills of that name that ships, or of a writer file."""
+    names = {FIRST_WRITER, *WRITERS.values()}
+    return _writer(start) if start in names else read_writer(Path(start))
 
 
 def _writer(name: str) -> Writer:

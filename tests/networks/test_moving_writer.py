@@ -1,6 +1,7 @@
 """A writer for films: what it is told of a film, how it begins, learns, and is a start."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from nca_zoo.pictures.films import in_motion
 from nca_zoo.pictures.motions import Motion, MotionSettings, moved, swings
 from nca_zoo.pictures.targets import Target, TargetSettings
 from nca_zoo.store.zoofile import open_zoo
+from nca_zoo.training import init
 from nca_zoo.training.cohort import Job
-from nca_zoo.training.init import FILM_WRITERS, make_init, shipped_writer
+from nca_zoo.training.init import FILM_WRITERS, FIRST_WRITER, make_init, shipped_writer
 from nca_zoo.training.writer import CLOCK, Writer, in_bytes, read_writer, save_writer
 from nca_zoo_cli.writer import lessons_of_films
 
@@ -231,7 +233,7 @@ def test_the_one_that_ships_is_what_its_command_makes(kept_digits, monkeypatch):
     course = Course(**{field.name: told[field.name] for field in fields(Course)})
     assert course == replace(OF_FILMS, steps=course.steps, bent=31)
     assert (told["taken"], told["source"]) == (course.steps, "digits")
-    taught = lessons_of_films(ships.recipe["motion"]["motion"], course)
+    taught = lessons_of_films(ships.recipe["motion"]["motion"], course, FIRST_WRITER)
     for name, value in taught.begun.recipe.items():
         assert ships.recipe[name] == (list(value) if isinstance(value, tuple) else value), name
     again = [taught.step() for _ in range(FIRST)]
@@ -242,13 +244,22 @@ def test_the_one_that_ships_is_what_its_command_makes(kept_digits, monkeypatch):
 
 
 @pytest.mark.wide
-def test_the_commands_learn_one_and_begin_there(tmp_path):
+def test_the_commands_learn_one_and_begin_there(stills, tmp_path):
     pictures = draw(tmp_path / "pictures", 2, 4)
     out, zoo = tmp_path / "mine.npz", tmp_path / "moving.h5"
     learn = ["writer", "learn", "--motion", "mixed", "--source", pictures, "--out", out]
     assert "say how long" in run(*learn, code=1).output
-    told = run(*learn, "--end-to-end", 1, "--bent", 0, "--threads", 1).stdout
-    assert "for targets that move" in told
+    short = ["--end-to-end", 1, "--bent", 0, "--threads", 1]
+    assert "for targets that move" in run(*learn, *short).stdout
+    own = [*learn[:-1], tmp_path / "own.npz"]
+    save_writer(tmp_path / "stills.npz", stills)
+    run(*own, *short, "--start", tmp_path / "stills.npz")
+    assert read_writer(own[-1]).recipe["begun"] == stills.digest
+    code = Path(init.__file__).parent / "starts" / "code.npz"
+    for start, kind in (out, "a writer for films"), (code, "one rule for all"):
+        assert f"{kind}; one for films is" in run(*own, *short, "--start", start, code=1).output
+    told = run("writer", "learn", "--start", out, "--out", own[-1], code=1).output
+    assert "goes with --motion" in told
     brief = ["--steps", 1, "--extra-steps", 0, "--attempts", 1, "--size", 28, "--jobs", 1,
              "--per-class", "all"]  # fmt: skip
     build = ["build", "--source", pictures, "--motion", "mixed", *brief, "--out", zoo]

@@ -30,6 +30,7 @@ from nca_zoo.training.init import (
     FEW,
     FILM_WRITERS,
     FIRST,
+    FIRST_WRITER,
     INITS,
     META_STARTS,
     MOVING_STARTS,
@@ -151,7 +152,7 @@ def test_a_start_goes_by_regime_and_what_is_visible():
 
 def test_every_packaged_start_is_used_and_is_there():
     used = {*PACKAGED, FIRST, ROOMS, *WRITERS.values(), *CODES.values(), *FEW.values()}
-    used |= {*FILM_WRITERS.values()}
+    used |= {FIRST_WRITER, *FILM_WRITERS.values()}
     assert {path.stem for path in STARTS.glob("*")} == used
 
 

@@ -16,10 +16,8 @@ from nca_zoo.pictures.targets import Target
 from nca_zoo.training import init
 from nca_zoo.training.cohort import Job
 from nca_zoo.training.init import (
-    FIRST,
     WRITERS,
     Init,
-    find_start,
     make_init,
     shipped_writer,
     write_start,
@@ -190,7 +188,7 @@ def test_the_writer_that_ships_is_small_and_starts_where_it_was_learnt():
     writer = shipped_writer()
     assert writer.grid == (28, 28)
     assert writer.recipe["regime"] == DEFAULT_REGIME
-    begun = find_start(FIRST).weights(0, 0)
+    begun = make_init("meta", DEFAULT_REGIME).weights(0, 0)
     assert 0.1 < np.linalg.norm(writer.base - begun) < 2  # one zoo's NCAs are 1.6 from each other
 
 
