@@ -106,7 +106,7 @@ def compare(
 
     Reads the good NCAs that have a class, one of each picture. data_dir: where the judge's digits
     are kept. only: beside NCAs held out, measure the ways whose names are or hold one of these; all
-    unless given. Raises ZooError as ``imagine``, and if no name does.
+    unless given. Raises ZooError as ``imagine``, and for one that no name is or holds.
     """
     good = imaginable(zoo)
     good = good.subset(np.unique(good.picture_numbers(), return_index=True)[1])
@@ -132,11 +132,10 @@ def compare(
 
 def _chosen(names: list[str], only: Sequence[str]) -> list[str]:
     """The names that are or hold one of ``only``, or all; one that is a name is that alone."""
+    if unknown := [part for part in only if not any(part in name for name in names)]:
+        raise ZooError(f"no way to imagine is called {' or '.join(unknown)}; there are: {names}")
     parts = [part for part in only if part not in names]
-    found = [n for n in names if not only or n in only or any(part in n for part in parts)]
-    if not found:
-        raise ZooError(f"no way to imagine is called {' or '.join(only)}; there are: {names}")
-    return found
+    return [n for n in names if not only or n in only or any(part in n for part in parts)]
 
 
 class _Ways:

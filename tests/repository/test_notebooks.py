@@ -23,7 +23,7 @@ BRIEF = {  # words of the code, and others with which it says the same of a smal
     "1": {'classes="0-9", per_class=50': 'classes="1,7", per_class=5, regime="persistent", jobs=1'},
     "3": {"Reader(), 40": "Reader(), 2", "Reader(), 60, 3e-3)}": "Reader(), 2, 3e-3)}",
           "deaf = fit(SetReader(), 60": "deaf = fit(SetReader(), 2"},
-    "6": {"steps=300": "steps=3"},
+    "6": {"steps=800": "steps=3"},
     "7": {"Schedule(800": "Schedule(8"},
 }  # fmt: skip
 LARGEST = 300_000  # bytes of a notebook in the repository

@@ -142,7 +142,7 @@ def test_what_nothing_can_be_imagined_from(zoo, tmp_path):
     said = run("imagine", zoo.path, "--class", "7", "--sheet", tmp_path / "a.jpg", code=1)
     assert "must end in .png" in said.output
     with pytest.raises(ZooError, match=r"no way to imagine is called dreams; there are: .*'flow'"):
-        compare(zoo, only=["dreams"])
+        compare(zoo, only=["flow", "dreams"])
     said = run("imagine", zoo.path, "--class", "7", "--only", "flow", code=1)
     assert "--only chooses rows of --compare" in said.output
     with pytest.raises(ZooError, match="two classes"):
