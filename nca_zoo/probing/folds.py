@@ -1,6 +1,7 @@
 """Reading: every reader meets every feature on every side, in one process for each core."""
 
 import itertools
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def read_all(
 ) -> Marks:
     """Let every reader read every feature, and the first feature with its answers shuffled."""
     workers = jobs if jobs > 0 else usable_cores()
-    with isolated_children():
+    with isolated_children(), warnings.catch_warnings():
+        # Networks make a process grow; joblib then ends it between two tasks and begins another.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         starting = _start(workers, any(isinstance(r, NetworkReader) for r in readers))
         try:
             seen = [_Seen(feature, zoo, splits.sides, workers) for feature in features]
