@@ -190,7 +190,7 @@ def lessons_of_films(
     Raises ZooError for a start that is no such writer.
     """
     from nca_zoo.automaton.noise import Stream, fold
-    from nca_zoo.automaton.rule import param_slices
+    from nca_zoo.automaton.rule import TENSORS
     from nca_zoo.building.settings import UNTOUCHED, as_films_ask
     from nca_zoo.life.engines import make_engine
     from nca_zoo.networks.end_to_end import EndToEnd
@@ -202,7 +202,7 @@ def lessons_of_films(
     from nca_zoo.training.regime import REGIMES
 
     stills = shipped_writer() if start is None else find_writer(start)
-    if stills.for_films or len(stills.touched) < len(param_slices()):
+    if stills.for_films or stills.touched != TENSORS:
         kind = "a writer for films" if stills.for_films else "one rule for all"
         raise ZooError(f"{start}: {kind}; one for films is learnt from a writer for stills")
     look, how = TargetSettings(visible=stills.visible), MotionSettings(motion)  # type: ignore[arg-type]
